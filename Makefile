@@ -1,0 +1,61 @@
+# AUFusion. `make help` explains the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3.11)
+UV := 0.13.9
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/installed
+export PATH := $(BIN):$(PATH)
+# DVC's and the libraries' own telemetry stay off: nothing leaves the machine
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+.PHONY: help setup repro test test-all check bench lock pictures clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv and install the locked dependencies into it (about 6 GB with torch)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	  echo "AUFusion needs Python 3.11 and '$(PYTHON)' is not it: install it, or name it: make repro PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "==> installing the locked dependencies (one to ten minutes, by the network)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch $(STAMP)
+
+repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
+	@echo "==> dvc repro: corpus, index, crop, pretrain, visual, audio, train, evaluate"
+	@$(BIN)/dvc repro
+	@$(BIN)/python -m stages.table
+
+test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest -q
+
+test-all: $(STAMP) ## run all tests, the slow ones too
+	@$(BIN)/python -m pytest -q -m "not gpu"
+
+check: $(STAMP) ## ruff and mypy, as continuous integration sees them
+	@$(BIN)/ruff check stages tests
+	@$(BIN)/ruff format --check stages tests
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## measure frames a second of crop and of each encoder (needs a finished make repro)
+	@$(BIN)/python -m tests.benchmarks.crop
+	@$(BIN)/python -m tests.benchmarks.encoders
+
+pictures: $(STAMP) ## draw the README's pictures again
+	@$(BIN)/python -m stages.pictures
+
+lock: $(STAMP) ## resolve the dependencies again and write requirements.lock with hashes
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --all-extras --custom-compile-command "make lock" \
+	  pyproject.toml -o requirements.lock
+
+clean: ## remove what the pipeline made (not .venv, not DVC's cache)
+	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders models/networks \
+	  metrics/curves metrics/report

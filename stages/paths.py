@@ -1,0 +1,18 @@
+"""Where the stages' artefacts lie, relative to the repository root; ``dvc.yaml`` names the same."""
+
+from pathlib import Path
+from typing import Final
+
+CORPUS: Final = Path("data/corpus")
+CORPUS_VIDEOS: Final = CORPUS / "videos"  # the generated data root
+CORPUS_FACES: Final = CORPUS / "faces.h5"
+CORPUS_SPEECH: Final = CORPUS / "speech.h5"
+INDEX: Final = Path("data/index")
+CROPS: Final = Path("data/crops")
+VISUAL_FEATURES: Final = Path("data/features/visual")
+AUDIO_FEATURES: Final = Path("data/features/audio")
+ENCODERS: Final = Path("models/encoders")
+NETWORKS: Final = Path("models/networks")
+CURVES: Final = Path("metrics/curves")
+REPORT: Final = Path("metrics/report")
+SCORES: Final = Path("metrics/scores.json")
