@@ -1,0 +1,52 @@
+"""Losses over labels of which some are unknown."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.facs import NOT_ANNOTATED
+
+
+def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
+    """Weight of each AU's positive class: its negatives for each of its positives.
+
+    Parameters
+    ----------
+    labels : (samples, aus) torch.Tensor
+        1, 0 or -1 (not annotated), of the training part alone.
+    limit : float
+        Largest weight, for an AU that hardly ever occurs.
+
+    Returns
+    -------
+    (aus,) torch.Tensor
+        float32.
+    """
+    positives = (labels == 1).sum(0).float()
+    negatives = (labels == 0).sum(0).float()
+    return (negatives / positives.clamp(min=1)).clamp(1 / limit, limit)
+
+
+def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Binary cross entropy over the labels that are known.
+
+    Parameters
+    ----------
+    logits : (..., aus) torch.Tensor
+    labels : (..., aus) torch.Tensor
+        1, 0 or -1; what is -1 has no part in the loss.
+    weight : (aus,) torch.Tensor, optional
+        Weight of the positive class (``pos_weight``, not ``weight``: the latter would scale
+        an AU's negatives along with its positives).
+
+    Returns
+    -------
+    () torch.Tensor
+        Mean over the known labels; 0 where none is known.
+    """
+    known = labels != NOT_ANNOTATED
+    loss = functional.binary_cross_entropy_with_logits(
+        logits.float(), labels.clamp(min=0).float(), pos_weight=weight, reduction="none"
+    )
+    zero = torch.zeros((), device=loss.device)
+    return torch.where(known, loss, zero).sum() / known.sum().clamp(min=1)

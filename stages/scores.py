@@ -1,0 +1,84 @@
+"""Scores of AU detection.
+
+Conventions
+-----------
+- Labels are 1, 0 or -1 (not annotated); what is -1 is never scored.
+- F1 is that of the positive class, per AU over all annotated frames of the set taken together,
+  and its mean over the 12 AUs: the figure of the ABAW challenge. It is not scikit-learn's macro
+  over both classes, which is much higher for rare AUs.
+- An AU that is neither present nor predicted has F1 0.
+
+References
+----------
+D. Kollias et al. ABAW: valence-arousal estimation, expression recognition, action unit detection
+and emotional reaction intensity estimation challenges. CVPR Workshops 2023.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.facs import NOT_ANNOTATED
+
+THRESHOLD = 0.5  # probability from which an AU counts as active
+
+
+def f1_per_au(labels: NDArray[np.int8], predictions: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Binary F1 of each AU.
+
+    Parameters
+    ----------
+    labels : (frames, aus) np.ndarray
+    predictions : (frames, aus) np.ndarray
+        bool.
+
+    Returns
+    -------
+    (aus,) np.ndarray
+    """
+    known = labels != NOT_ANNOTATED
+    positive = labels == 1
+    hits = (predictions & positive).sum(0)
+    predicted = (predictions & known).sum(0)
+    denominator = predicted + positive.sum(0)  # 2 TP + FP + FN
+    return np.asarray(2 * hits / np.maximum(denominator, 1), dtype=np.float64)
+
+
+def base_rates(labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Share of the annotated frames in which each AU is active, (aus,)."""
+    known = (labels != NOT_ANNOTATED).sum(0)
+    return np.asarray((labels == 1).sum(0) / np.maximum(known, 1), dtype=np.float64)
+
+
+def all_ones_f1(labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    """F1 of a predictor that always says 1, (aus,): the baseline to beat."""
+    return f1_per_au(labels, np.ones(labels.shape, dtype=np.bool_))
+
+
+def precision_recall(
+    labels: NDArray[np.int8], probabilities: NDArray[np.float32], points: int = 101
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Precision of one AU at evenly spaced recalls.
+
+    Parameters
+    ----------
+    labels : (frames,) np.ndarray
+    probabilities : (frames,) np.ndarray
+    points : int
+        Number of recalls from 0 to 1.
+
+    Returns
+    -------
+    recall, precision : (points,) np.ndarray
+        The best precision that reaches at least each recall; NaN where the AU never occurs.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    recalls = np.linspace(0, 1, points)
+    known = labels != NOT_ANNOTATED
+    if not (labels[known] == 1).any():
+        return recalls, np.full(points, np.nan)
+    precision, recall, _ = precision_recall_curve(labels[known] == 1, probabilities[known])
+    # scikit-learn gives falling recall; the best precision at this or any higher recall
+    best = np.maximum.accumulate(precision)[::-1]
+    reached = np.searchsorted(recall[::-1], recalls - 1e-12)
+    return recalls, best[reached]

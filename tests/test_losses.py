@@ -1,0 +1,36 @@
+"""Masked losses against torch's own on the known labels."""
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from stages.losses import masked_bce, positive_weight
+
+
+def test_masked_bce_is_torchs_over_the_known_labels() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(4, 7, 12)
+    labels = torch.randint(-1, 2, (4, 7, 12), dtype=torch.int8)
+    weight = torch.rand(12) * 5
+    known = labels != -1
+    reference = binary_cross_entropy_with_logits(
+        logits[known], labels[known].float(), pos_weight=weight.expand(4, 7, 12)[known]
+    )
+    torch.testing.assert_close(masked_bce(logits, labels, weight), reference)
+
+
+def test_unknown_labels_get_no_gradient_and_none_known_gives_zero() -> None:
+    logits = torch.randn(3, 12, requires_grad=True)
+    labels = torch.full((3, 12), -1, dtype=torch.int8)
+    labels[0, 0] = 1
+    masked_bce(logits, labels).backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().sum() == logits.grad[0, 0].abs() > 0
+    assert masked_bce(logits, torch.full((3, 12), -1)) == 0
+
+
+def test_positive_weight_counts_only_known_labels() -> None:
+    labels = torch.tensor([[1, 0], [0, 0], [0, -1], [-1, -1]], dtype=torch.int8)
+    torch.testing.assert_close(positive_weight(labels), torch.tensor([2.0, 2.0]))
+    rare = torch.zeros(1000, 1, dtype=torch.int8)
+    rare[0] = 1
+    assert positive_weight(rare, limit=30.0).item() == 30.0
