@@ -1,0 +1,10 @@
+"""Sequence networks: features of a window of frames in, a logit per frame and AU out.
+
+All share one shape of input and output (:class:`stages.networks.base.Network`); a new one is a
+file here, an entry in the registry and a section in ``params.yaml``.
+"""
+
+from stages.networks.base import Dimensions, Network
+from stages.networks.registry import NETWORKS, build_network, load_network, save_network
+
+__all__ = ["NETWORKS", "Dimensions", "Network", "build_network", "load_network", "save_network"]

@@ -1,0 +1,139 @@
+"""What every sequence network has: scaled inputs, an answer to missing sound, and a head."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages.facs import N_AUS
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What a network is built from; stored inside its checkpoint.
+
+    Attributes
+    ----------
+    name : str
+        Key of the registry.
+    visual_width, audio_width : int
+        Widths of the two inputs; 0 for a network that does not have this input.
+    settings : mapping
+        The network's own section of ``params.yaml`` at its scale.
+    """
+
+    name: str
+    visual_width: int
+    audio_width: int
+    settings: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "settings": dict(self.settings)}
+
+
+class Scaled(nn.Module):
+    """Standardises one input by figures of the training part, kept in the checkpoint."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the training part's mean and standard deviation, each (width,)."""
+        self.mean.copy_(mean)
+        # a feature that never varies carries nothing: it is centred, not blown up
+        self.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise (batch, frames, width)."""
+        return (x.float() - self.mean) * self.scale
+
+
+class Head(nn.Sequential):
+    """MLP from a frame's state to its 12 logits: linear layers with ReLU and dropout between."""
+
+    def __init__(self, width: int, hidden: tuple[int, ...], dropout: float = 0.1) -> None:
+        layers: list[nn.Module] = []
+        for wider, narrower in zip((width, *hidden), hidden, strict=False):
+            layers += [nn.Linear(wider, narrower), nn.ReLU(), nn.Dropout(dropout)]
+        super().__init__(*layers, nn.Linear(hidden[-1] if hidden else width, N_AUS))
+
+
+class Network(nn.Module, ABC):
+    """A sequence network over two modalities.
+
+    A subclass says in :meth:`encode` what becomes of the two inputs. Padded frames must not
+    change what it says of real ones.
+    """
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        super().__init__()
+        self.dimensions = dimensions
+        self.visual_scale = Scaled(dimensions.visual_width)
+        self.audio_scale = Scaled(dimensions.audio_width)
+        # what stands in for the sound of a frame that has none
+        self.no_sound = nn.Parameter(torch.zeros(dimensions.audio_width))
+
+    @abstractmethod
+    def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
+        """Logits from standardised inputs.
+
+        Parameters
+        ----------
+        visual : (batch, frames, visual width) torch.Tensor
+        audio : (batch, frames, audio width) torch.Tensor
+        real : (batch, frames) torch.Tensor
+            bool, False where a frame is padding.
+
+        Returns
+        -------
+        (batch, frames, 12) torch.Tensor
+        """
+
+    def forward(self, visual: Tensor, audio: Tensor, sound: Tensor, real: Tensor) -> Tensor:
+        """Logits of every frame.
+
+        Parameters
+        ----------
+        visual : (batch, frames, visual width) torch.Tensor
+            As the stores hold them; NaN where no face is known.
+        audio : (batch, frames, audio width) torch.Tensor
+            As the stores hold them; any value where `sound` is False.
+        sound : (batch, frames) torch.Tensor
+            bool, whether the frame has sound.
+        real : (batch, frames) torch.Tensor
+            bool, False where a frame is padding.
+
+        Returns
+        -------
+        (batch, frames, 12) torch.Tensor
+        """
+        # a video without any face has no row to fill from: it gets the training part's mean
+        seen = torch.nan_to_num(self.visual_scale(visual))
+        heard = torch.where(sound[..., None], self.audio_scale(audio), self.no_sound)
+        logits: Tensor = self.encode(seen, heard, real)
+        return logits
+
+
+def sinusoidal_positions(frames: int, width: int, device: torch.device) -> Tensor:
+    """Fixed positions, (frames, width): sines in the even columns, cosines in the odd ones.
+
+    References
+    ----------
+    A. Vaswani et al. Attention is all you need. NeurIPS 2017, section 3.5.
+    """
+    position = torch.arange(frames, device=device, dtype=torch.float32)[:, None]
+    step = torch.arange(0, width, 2, device=device, dtype=torch.float32)
+    angle = position * 10000.0 ** (-step / width)  # (frames, width / 2 rounded up)
+    table = torch.zeros(frames, width, device=device)
+    table[:, 0::2] = angle.sin()
+    table[:, 1::2] = angle.cos()[:, : width // 2]
+    return table

@@ -1,0 +1,77 @@
+"""Which networks there are, and how one is built, saved and loaded."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from stages.errors import DataError
+from stages.fitting import State
+from stages.networks.base import Dimensions, Network
+from stages.networks.tcn import TCN
+from stages.networks.transformer import DualTransformer, Transformer
+
+NETWORKS: Final[Mapping[str, type[Network]]] = {
+    "transformer": Transformer,
+    "tcn": TCN,
+    "dual_transformer": DualTransformer,
+}
+
+
+def build_network(dimensions: Dimensions) -> Network:
+    """Build a network with fresh weights from torch's global generator."""
+    return NETWORKS[dimensions.name](dimensions)
+
+
+def save_network(path: Path, dimensions: Dimensions, state: State, notes: dict[str, str]) -> None:
+    """Write a checkpoint that needs no configuration to be loaded.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file; written under a temporary name and renamed.
+    dimensions : Dimensions
+        Stored in the file's metadata.
+    state : dict of str to torch.Tensor
+        On the CPU.
+    notes : dict of str to str
+        Further metadata: which features, best epoch.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    # one metadata key: safetensors writes several in an order that changes from run to run
+    content = json.dumps({**notes, "dimensions": dimensions.as_dict()}, sort_keys=True)
+    tensors = {name: tensor.contiguous() for name, tensor in sorted(state.items())}
+    save_file(tensors, temporary, metadata={"aufusion": content})
+    temporary.replace(path)
+
+
+def load_network(path: Path) -> tuple[Network, dict[str, str]]:
+    """Read a checkpoint of :func:`save_network`.
+
+    Returns
+    -------
+    network : Network
+        In eval mode, on the CPU.
+    notes : dict of str to str
+
+    Raises
+    ------
+    DataError
+        When the file is no such checkpoint, or its weights do not fit its dimensions.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = json.loads((file.metadata() or {})["aufusion"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        network = build_network(Dimensions(**notes.pop("dimensions")))
+        network.load_state_dict(state)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        raise DataError(
+            f"{path} is not a checkpoint of a sequence network: {' '.join(str(error).split())}. "
+            "Run `dvc repro train` to make it again."
+        ) from None
+    return network.eval(), notes
