@@ -1,0 +1,209 @@
+"""Score the trained networks on validation and test (`dvc repro evaluate`).
+
+In: the networks of `train`, the feature stores, labels and crops. Out: metrics/scores.json (mean
+F1 and each AU's, base rates, the all-ones baseline, the share of frames without a face; numbers
+only, tracked by git) and metrics/report (index.html, figures as PNG, plot data as CSV).
+"""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages import figures, page, paths, table
+from stages.compute import pick_device
+from stages.console import run_stage, say
+from stages.dataset import INPUTS, load_videos, open_features
+from stages.errors import DataError
+from stages.facs import AU_NAMES, NOT_ANNOTATED
+from stages.networks import load_network
+from stages.params import Params, load_params
+from stages.scores import THRESHOLD, all_ones_f1, base_rates, f1_per_au, precision_recall
+from stages.windows import Video, predict_video
+
+SPLITS = ("validation", "test")
+Probabilities = NDArray[np.float32]
+
+
+def predict_split(
+    params: Params, videos: Sequence[Video], inputs: str, mute: bool
+) -> Probabilities:
+    """Probabilities of all frames of some videos, one after another.
+
+    Parameters
+    ----------
+    params : Params
+    videos : sequence of Video
+    inputs : str
+        Which network: ``audiovisual`` or ``visual``.
+    mute : bool
+        Withhold the sound.
+
+    Returns
+    -------
+    (frames, 12) np.ndarray
+    """
+    network, _ = load_network(paths.NETWORKS / inputs / f"{params.model}.safetensors")
+    device = pick_device(params.compute)
+    network.to(device)
+    with open_features(params.features, inputs) as features:
+        return np.concatenate(
+            [
+                predict_video(
+                    network, features, video, window=params.train.window, device=device, mute=mute
+                )
+                for video in videos
+            ]
+        )
+
+
+def _by_au(values: NDArray[np.float64]) -> dict[str, float]:
+    rounded = {name: round(float(value), 6) for name, value in zip(AU_NAMES, values, strict=True)}
+    return {"macro": round(float(values.mean()), 6), **rounded}
+
+
+def score_split(
+    labels: NDArray[np.int8], face: NDArray[np.bool_], predictions: dict[str, Probabilities]
+) -> dict[str, Any]:
+    """All figures of one split.
+
+    Parameters
+    ----------
+    labels : (frames, 12) np.ndarray
+    face : (frames,) np.ndarray
+        Whether a face was found.
+    predictions : dict of str to (frames, 12) np.ndarray
+        Probabilities by the name of their row of F1.
+
+    Returns
+    -------
+    dict
+        Numbers, and dicts of numbers by AU.
+    """
+    scores: dict[str, Any] = {
+        row: _by_au(f1_per_au(labels, probabilities >= THRESHOLD))
+        for row, probabilities in predictions.items()
+    }
+    scores["f1_all_ones"] = _by_au(all_ones_f1(labels))
+    scores["base_rate"] = _by_au(base_rates(labels))
+    scores["frames"] = len(labels)
+    scores["annotated_frames"] = int((labels != NOT_ANNOTATED).all(1).sum())
+    scores["no_face_share"] = round(float(1 - face.mean()), 6)
+    return scores
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write plot data for DVC."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_curves() -> dict[str, dict[str, figures.Curve]]:
+    """Learning curves of both networks, as dvclive wrote them."""
+    curves: dict[str, dict[str, figures.Curve]] = {}
+    for inputs in INPUTS:
+        curves[inputs] = {}
+        for key in ("loss", "validation_f1"):
+            file = paths.CURVES / inputs / "plots" / "metrics" / f"{key}.tsv"
+            with file.open(encoding="utf-8") as lines:
+                rows = list(csv.DictReader(lines, delimiter="\t"))
+            steps = [float(row["step"]) for row in rows]
+            curves[inputs][key] = (steps, [float(row[key]) for row in rows])
+    return curves
+
+
+def write_report(
+    label: str,
+    params: Params,
+    scores: dict[str, Any],
+    labels: NDArray[np.int8],
+    probabilities: Probabilities,
+    split: str,
+) -> None:
+    """Write plot data, figures and the page for the split that is reported."""
+    folder = paths.REPORT
+    folder.mkdir(parents=True, exist_ok=True)
+    title = f"{params.model}, {split}" + (" (synthetic)" if label == "synthetic" else "")
+    rows = scores[split]
+    f1 = np.array([rows["f1"][name] for name in AU_NAMES])
+    ones = np.array([rows["f1_all_ones"][name] for name in AU_NAMES])
+    rates = np.array([rows["base_rate"][name] for name in AU_NAMES])
+    columns = zip(AU_NAMES, f1, ones, rates, strict=True)
+    write_csv(folder / "f1_per_au.csv", ["AU", "f1", "f1_all_ones", "base_rate"], list(columns))
+    bars = {"F1": f1, "all-ones baseline": ones, "base rate": rates}
+    figures.f1_bars(folder / "f1_per_au.png", bars, f"F1 per AU: {title}")
+
+    curves = {
+        name: precision_recall(labels[:, i], probabilities[:, i]) for i, name in enumerate(AU_NAMES)
+    }
+    flat = [
+        (name, round(float(r), 4), round(float(p), 6))
+        for name, (recall, precision) in curves.items()
+        for r, p in zip(recall, precision, strict=True)
+        if not np.isnan(p)
+    ]
+    write_csv(folder / "precision_recall.csv", ["AU", "recall", "precision"], flat)
+    figures.precision_recall_grid(
+        folder / "precision_recall.png", curves, rates, f"Precision and recall: {title}"
+    )
+    figures.learning_curves(folder / "learning_curves.png", read_curves(), f"Training: {title}")
+    sections = [
+        (table.describe(label, name), page.table(table.table_rows(scores[name])))
+        for name in reversed(SPLITS)
+        if name in scores
+    ]
+    for name, heading in (
+        ("f1_per_au", "F1 per AU beside base rate"),
+        ("precision_recall", "Precision and recall"),
+        ("learning_curves", "Learning curves"),
+    ):
+        sections.append((heading, page.picture(folder / f"{name}.png", f"{heading}: {title}")))
+    note = (
+        "Synthetic: all figures are on the generated corpus. They say that the pipeline works, "
+        "not how well it does on Aff-Wild2; the paper's scores are not reproduced here."
+        if label == "synthetic"
+        else f"Figures on the data root {params.data.root.name}."
+    )
+    page.write_page(folder / "index.html", f"AUFusion: {params.model}", note, sections)
+
+
+def main() -> None:
+    """Score both networks on every split that has labels."""
+    params = load_params()
+    label = "synthetic" if params.data.root == paths.CORPUS_VIDEOS else "own_data"
+    scores: dict[str, Any] = {}
+    reported: tuple[str, NDArray[np.int8], Probabilities] | None = None
+    for split in SPLITS:
+        with open_features(params.features, "audiovisual") as features:
+            videos = [video for video in load_videos(split) if features.holds(video.name)]
+        if not videos:
+            continue
+        labels = np.concatenate([video.labels for video in videos])
+        if (labels == NOT_ANNOTATED).all():
+            say(f"{split}: no labels, not scored")
+            continue
+        predictions = {
+            "f1": predict_split(params, videos, "audiovisual", mute=False),
+            "f1_sound_withheld": predict_split(params, videos, "audiovisual", mute=True),
+            "f1_trained_without_sound": predict_split(params, videos, "visual", mute=False),
+        }
+        face = np.concatenate([video.face for video in videos])
+        scores[split] = score_split(labels, face, predictions)
+        reported = (split, labels, predictions["f1"])
+    if reported is None:
+        raise DataError("Neither the validation nor the test split has labels: nothing to score.")
+    split, labels, probabilities = reported
+    write_report(label, params, scores, labels, probabilities, split)
+    paths.SCORES.write_text(json.dumps({label: scores}, indent=2) + "\n", encoding="utf-8")
+    say(table.describe(label, split))
+    say(table.as_markdown(table.table_rows(scores[split])))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,267 @@
+"""The settings in ``params.yaml``, typed and checked before any work starts.
+
+Every section is a frozen model that refuses keys it does not know. PyYAML reads ``1e-4`` as a
+string and ``on`` as a bool; the types here mend the first and refuse the second.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from stages.encoders.sources import check_weights
+from stages.errors import SettingsError
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):  # YAML's `on` and `yes`; Python would count them as 1
+        raise ValueError("a number is needed")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+Positive = Annotated[int, Field(gt=0), Number]
+Rate = Annotated[float, Field(gt=0), Number]
+Share = Annotated[float, Field(ge=0, le=1), Number]
+Fraction = Annotated[float, Field(ge=0, lt=1), Number]
+
+Weights = Annotated[str, AfterValidator(check_weights)]
+
+Scale = Literal["small", "full"]
+Model = Literal["transformer", "tcn", "dual_transformer"]
+
+
+class Section(BaseModel):
+    """A section of ``params.yaml``: immutable, and no key but the ones declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Compute(Section):
+    """Where the work runs; never part of what a result was made from."""
+
+    workers: Positive | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+
+
+class Data(Section):
+    """The data root in the layout of Aff-Wild2."""
+
+    root: Path
+
+
+class Corpus(Section):
+    """The generated corpus; lengths in seconds, rates in Hz, resolution in pixels."""
+
+    seed: int = Field(ge=0)
+    clips: Positive
+    people: Positive | None
+    seconds: Rate
+    frame_rate: Rate
+    resolution: Positive
+    faces: Positive
+    face_people: Positive
+    utterances: Positive
+    speakers: Positive
+
+
+class Crop(Section):
+    """How faces are found and cut out; sides in pixels."""
+
+    source: Literal["detect", "cropped_aligned"]
+    detector: Literal["centerface", "insightface"]
+    pack: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    detect_every: Positive
+    detection_side: int = Field(ge=32)
+    score_threshold: Share
+    jpeg_quality: int = Field(ge=1, le=100)
+
+
+class Visual(Section):
+    """One encoder of face crops: where its weights come from, faces encoded at once."""
+
+    weights: Weights
+    batch: Positive
+
+
+class Audio(Section):
+    """One encoder of sound; `weights` is left out where it has none."""
+
+    weights: Weights | None = None
+
+
+class Pretrain(Section):
+    """How one encoder is pre-trained, and for which task."""
+
+    task: Literal["au", "va", "phoneme"]
+    epochs: Positive
+    batch: Positive
+    learning_rate: Rate
+    weight_decay: float = Field(ge=0)
+    validation: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Features(Section):
+    """Which feature stores the networks read."""
+
+    visual: tuple[str, ...] = Field(min_length=1)
+    audio: tuple[str, ...]
+
+
+class Train(Section):
+    """How the sequence networks are trained; lengths in frames."""
+
+    window: Positive
+    stride: Positive
+    batch: Positive
+    epochs: Positive
+    learning_rate: Rate
+    weight_decay: float = Field(ge=0)
+    step_epochs: Positive
+    step_factor: Rate
+    patience: Positive
+    sound_dropout: Share
+
+
+class Transformer(Section):
+    """Dimensions of ``transformer`` and ``dual_transformer``."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    feedforward: Positive
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class TCN(Section):
+    """Dimensions of ``tcn``."""
+
+    width: Positive
+    channels: tuple[Positive, ...] = Field(min_length=1)
+    kernel: Positive
+    causal: bool
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class TransformerScales(Section):
+    """A transformer's dimensions at both scales."""
+
+    small: Transformer
+    full: Transformer
+
+
+class TCNScales(Section):
+    """A temporal convolution network's dimensions at both scales."""
+
+    small: TCN
+    full: TCN
+
+
+class Models(Section):
+    """One section a network."""
+
+    transformer: TransformerScales
+    tcn: TCNScales
+    dual_transformer: TransformerScales
+
+
+class Params(Section):
+    """All of ``params.yaml``."""
+
+    seed: int = Field(ge=0)
+    scale: Scale
+    model: Model
+    compute: Compute
+    data: Data
+    corpus: Corpus
+    crop: Crop
+    pretrain: dict[str, Pretrain]
+    visual: dict[str, Visual]
+    audio: dict[str, Audio]
+    features: Features
+    train: Train
+    models: Models
+
+    @model_validator(mode="after")
+    def _features_are_encoders(self) -> Self:
+        for kind in ("visual", "audio"):
+            known, asked = getattr(self, kind), getattr(self.features, kind)
+            for name in asked:
+                if name not in known:
+                    raise ValueError(f"features.{kind} names {name!r}; allowed: {', '.join(known)}")
+            if len(set(asked)) < len(asked):
+                raise ValueError(f"features.{kind} names an encoder twice")
+        return self
+
+
+def _sentence(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{key} is no setting; allowed here: {_siblings(problem['loc'])}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key} is missing")
+        elif problem["type"] == "value_error" and not problem["loc"]:
+            lines.append(str(problem["ctx"]["error"]))
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{key} = {problem['input']!r}: {message}")
+    return "; ".join(lines)
+
+
+def _siblings(location: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for part in location[:-1]:
+        fields = getattr(model, "model_fields", None)
+        if fields is not None:
+            model = fields[part].annotation
+        elif get_origin(model) is dict:  # a section an encoder: any name, then the same keys
+            model = get_args(model)[1]
+    return ", ".join(getattr(model, "model_fields", {})) or "none"
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+
+    Returns
+    -------
+    Params
+
+    Raises
+    ------
+    SettingsError
+        When the file is missing, is no YAML, or holds a key or a value that is not allowed: the
+        message names each such setting and what is allowed.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path} is not here: run the command in the project's top folder."
+        ) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} holds no settings: restore it with `git checkout {path}`.")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {_sentence(error)}") from None

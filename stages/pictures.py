@@ -1,0 +1,159 @@
+"""Draw the README's pictures (`make pictures`).
+
+In: dvc.yaml, and the generator of the corpus. Out, tracked by git: metrics/pictures/pipeline.png
+(which carries the graph it shows as text, so that a test can tell when it is out of date) and
+metrics/pictures/contact_sheet.png.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from stages.console import run_stage, say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURES = Path("metrics/pictures")
+LINE = "#5b6673"
+Route = list[tuple[float, float]]
+GRAPH_KEY = "Description"  # PNG text chunk
+
+# column, row: where a stage stands in the picture
+PLACES = {
+    "corpus": (0, 0),
+    "index": (1, 0),
+    "crop": (2, 0),
+    "pretrain": (2, 1),
+    "visual": (3, 0),
+    "audio": (3, 1),
+    "train": (4, 0),
+    "evaluate": (5, 0),
+}
+# edges that are not a straight line from the right of one box to the left of the next
+ROUTES: dict[tuple[str, str], Route] = {
+    ("corpus", "pretrain"): [(0, 0.33), (0, 1), (1.61, 1)],
+    ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
+    ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
+    ("audio", "train"): [(3.39, 1), (4, 1), (4, 0.33)],
+}
+SAME_BOX = {"fbank": "audio"}  # the audio encoder without weights is a stage of its own for DVC
+CAPTIONS = {
+    "corpus": "MP4 talking heads\nwith exact labels,\nfaces, speech",
+    "index": "manifest, labels,\npresentation times",
+    "crop": "face found, followed,\naligned: 112 x 112",
+    "pretrain": "encoders, on people\nseen nowhere else",
+    "visual": "HDF5 store\nper encoder",
+    "audio": "HDF5 store\nper encoder",
+    "train": "windows of\n128 frames",
+    "evaluate": "F1 of 12 AUs,\nreport",
+}
+
+
+def read_graph(path: Path) -> list[tuple[str, str]]:
+    """Edges of the pipeline: which stage's output which other stage reads.
+
+    Parameters
+    ----------
+    path : Path
+        ``dvc.yaml``. The runs of a matrix count as one stage.
+
+    Returns
+    -------
+    list of (str, str)
+        Sorted.
+    """
+    stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    maker: dict[str, str] = {}
+    for name, stage in stages.items():
+        for out in (*stage.get("outs", ()), *stage.get("metrics", ())):
+            maker[next(iter(out)) if isinstance(out, dict) else out] = name
+    # the name of a run stands in a path where a matrix puts it: cut paths at the first ${
+    stems = {path.split("${")[0].rstrip("/"): name for path, name in maker.items()}
+    edges: set[tuple[str, str]] = set()
+    for name, stage in stages.items():
+        for dep in stage["deps"]:
+            dep = dep.replace("${data.root}", "data/corpus/videos")
+            for stem, source in stems.items():
+                if (dep == stem or dep.startswith(f"{stem}/")) and source != name:
+                    edges.add((source, name))
+    return sorted(edges)
+
+
+def without_shortcuts(graph: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out each edge whose target is also reached by way of another stage."""
+    following: dict[str, set[str]] = {}
+    for source, target in graph:
+        following.setdefault(source, set()).add(target)
+
+    def reached(stage: str) -> set[str]:
+        direct = following.get(stage, set())
+        return direct.union(*map(reached, direct))
+
+    return [
+        (source, target)
+        for source, target in graph
+        if not any(target in reached(other) for other in following[source] - {target})
+    ]
+
+
+def _arrow(axes: "Axes", points: Route) -> None:
+    xs, ys = zip(*points, strict=True)
+    axes.plot(xs[:-1], ys[:-1], color=LINE, linewidth=1.4, solid_joinstyle="round")
+    axes.annotate(
+        "",
+        xy=points[-1],
+        xytext=points[-2],
+        arrowprops={"arrowstyle": "-|>", "color": LINE, "lw": 1.4, "shrinkA": 0, "shrinkB": 0},
+    )
+
+
+def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
+    """Draw the stages and their edges as a PNG that carries the graph as text."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import FancyBboxPatch
+
+    figure, axes = plt.subplots(figsize=(11.5, 3.4), dpi=110, layout="constrained")
+    drawn = {(SAME_BOX.get(a, a), SAME_BOX.get(b, b)) for a, b in graph}
+    for source, target in without_shortcuts(sorted(drawn)):
+        (x0, y0), (x1, y1) = PLACES[source], PLACES[target]
+        straight = [(x0 + 0.39, float(y0)), (x1 - 0.39, float(y1))]
+        _arrow(axes, ROUTES.get((source, target), straight))
+    for name in sorted({stage for edge in drawn for stage in edge}):
+        x, y = PLACES[name]
+        box = FancyBboxPatch(
+            (x - 0.39, y - 0.33),
+            0.78,
+            0.66,
+            boxstyle="round,pad=0,rounding_size=0.07",
+            facecolor="#eaf1f8" if name not in ("train", "evaluate") else "#fdf1e3",
+            edgecolor="#2563a8" if name not in ("train", "evaluate") else "#d9822b",
+            linewidth=1.3,
+        )
+        box.set_zorder(3)
+        axes.add_patch(box)
+        axes.text(
+            x, y - 0.19, name, ha="center", va="center", fontsize=12, fontweight="bold", zorder=4
+        )
+        axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
+    axes.set_xlim(-0.5, 5.5)
+    axes.set_ylim(1.65, -0.42)
+    axes.axis("off")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None, GRAPH_KEY: json.dumps(graph)})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw both pictures."""
+    draw_pipeline(read_graph(Path("dvc.yaml")), PICTURES / "pipeline.png")
+    say(f"drawn: {PICTURES / 'pipeline.png'}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

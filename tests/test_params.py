@@ -1,0 +1,102 @@
+"""Settings: the shipped file, and what is refused with which words."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.errors import SettingsError
+from stages.networks import NETWORKS
+from stages.params import Models, load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = (ROOT / "params.yaml").read_text()
+
+
+def changed(tmp_path: Path, key: str, value: object) -> Path:
+    content = yaml.safe_load(SHIPPED)
+    section = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_shipped_settings_are_valid() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert params.model in NETWORKS
+    assert set(Models.model_fields) == set(NETWORKS)
+
+
+def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) -> None:
+    path = changed(tmp_path, "train.learning_rate", "PLACEHOLDER")
+    path.write_text(path.read_text().replace("PLACEHOLDER", "3e-05"))
+    assert yaml.safe_load(path.read_text())["train"]["learning_rate"] == "3e-05"
+    assert load_params(path).train.learning_rate == pytest.approx(3e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("model", "transfromer", "'transformer', 'tcn' or 'dual_transformer'"),
+        ("scale", "medium", "'small' or 'full'"),
+        ("crop.detector", "mtcnn", "'centerface' or 'insightface'"),
+        ("train.epoch", 3, "train.epoch is no setting; allowed here: window, stride"),
+        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, model"),
+        ("train.batch", 0, "train.batch = 0"),
+        ("train.batch", True, "train.batch = True"),
+        ("train.sound_dropout", 1.5, "train.sound_dropout = 1.5"),
+        ("corpus.clips", "many", "corpus.clips = 'many'"),
+        ("features.visual", ["ires50"], "'ires50'; allowed: ires100, mobilenet"),
+        ("features.audio", ["fbank", "fbank"], "features.audio names an encoder twice"),
+        (
+            "visual.ires100.batches",
+            3,
+            "visual.ires100.batches is no setting; allowed here: weights",
+        ),
+    ],
+)
+def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: object, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_params(changed(tmp_path, key, value))
+    assert words in str(caught.value)
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="top folder"):
+        load_params(tmp_path / "nothing.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    with pytest.raises(SettingsError, match="not valid YAML"):
+        load_params(tmp_path / "broken.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(SettingsError, match="holds no settings"):
+        load_params(tmp_path / "empty.yaml")
+
+
+def test_no_setting_has_a_name_that_dvcs_run_cache_drops() -> None:
+    def keys(section: object) -> set[str]:
+        if not isinstance(section, dict):
+            return set()
+        return set(section) | {key for value in section.values() for key in keys(value)}
+
+    assert not {"size", "nfiles"} & keys(yaml.safe_load(SHIPPED))
+
+
+def test_a_wrong_setting_stops_a_stage_at_once_without_a_traceback(tmp_path: Path) -> None:
+    changed(tmp_path, "model", "lstm9")
+    process = subprocess.run(
+        [sys.executable, "-m", "stages.train", "audiovisual"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert "'transformer', 'tcn' or 'dual_transformer'" in process.stderr

@@ -1,0 +1,125 @@
+"""The pipeline as a whole: dvc.yaml against the code, the house's rules, the picture."""
+
+import ast
+import itertools
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from stages.params import load_params
+from stages.pictures import GRAPH_KEY, PICTURES, read_graph
+from stages.provenance import ROOT, code_files
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def module_of(stage: str) -> str:
+    return STAGES[stage]["cmd"].split()[2]
+
+
+def stage_modules() -> list[str]:
+    return sorted({module_of(stage) for stage in STAGES})
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_the_code_it_imports(stage: str) -> None:
+    deps = [ROOT / dep for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
+    covered = {file for dep in deps for file in ([dep] if dep.is_file() else dep.rglob("*.py"))}
+    missing = set(code_files(module_of(stage))) - covered
+    assert not missing, f"list in dvc.yaml, stage {stage}: {sorted(map(str, missing))}"
+    assert all(dep.exists() for dep in deps)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
+    used = set(code_files(module_of(stage)))
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith("stages/"):
+            files = [ROOT / dep] if dep.endswith(".py") else (ROOT / dep).rglob("*.py")
+            assert used & set(files), f"{dep} is no longer imported by {stage}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_settings_that_exist(stage: str) -> None:
+    for key in STAGES[stage]["params"]:
+        node = SETTINGS
+        for part in key.split("."):
+            if "${" in part:
+                break
+            assert part in node, f"{key} of stage {stage}"
+            node = node[part]
+
+
+def test_a_stage_imports_no_stage_and_a_shared_noun_imports_none() -> None:
+    stages = {module.removeprefix("stages.") for module in stage_modules()}
+    files = {f"stages.{name}": ROOT / f"stages/{name}.py" for name in stages}
+    for path in (ROOT / "stages").rglob("*.py"):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+        assert not names & set(files), f"{path.name} imports a stage"
+
+
+def test_every_output_has_one_maker() -> None:
+    outs = [
+        next(iter(out)) if isinstance(out, dict) else out
+        for stage in STAGES.values()
+        for out in (*stage.get("outs", ()), *stage.get("metrics", ()))
+    ]
+    assert len(outs) == len(set(outs))
+    # a dep on a parent folder of several outs would hash what another stage is writing
+    for stage, out in itertools.product(STAGES.values(), outs):
+        for dep in stage["deps"]:
+            assert not out.startswith(f"{dep}/"), f"{dep} is a parent of {out}"
+
+
+def test_features_that_the_networks_may_read_are_dependencies() -> None:
+    params = load_params(ROOT / "params.yaml")
+    for stage in ("train", "evaluate"):
+        for name in params.visual:
+            assert f"data/features/visual/{name}.h5" in STAGES[stage]["deps"]
+        for name in params.audio:
+            assert f"data/features/audio/{name}.h5" in STAGES[stage]["deps"]
+
+
+def test_audio_stages_are_the_audio_encoders() -> None:
+    runs = {*STAGES["audio"]["matrix"]["encoder"], STAGES["fbank"]["cmd"].split()[-1]}
+    assert runs == set(SETTINGS["audio"])
+
+
+def test_plots_show_files_that_stages_write() -> None:
+    outs = [out for stage in STAGES.values() for out in stage.get("outs", ())]
+    stems = [out.split("${")[0] for out in outs]
+    text = json.dumps(yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"])
+    files = re.findall(r"metrics/[\w/.]+", text)
+    assert files
+    for file in files:
+        assert any(file.startswith(stem) for stem in stems), file
+
+
+def test_the_readmes_picture_shows_the_present_pipeline() -> None:
+    with Image.open(ROOT / PICTURES / "pipeline.png") as image:
+        drawn = json.loads(image.text[GRAPH_KEY])
+    assert [tuple(edge) for edge in drawn] == read_graph(ROOT / "dvc.yaml"), "run `make pictures`"
+
+
+def test_the_lock_names_no_host_and_no_path_of_a_machine() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    assert "file:" not in text
+    assert re.search(r"^torch==2\.11\.", text, re.M)
+    assert text.count("--hash=sha256:") > 100
+
+
+def test_no_module_outside_the_house() -> None:
+    for path in (ROOT / "data", ROOT / "models", ROOT / "metrics"):
+        assert not list(path.rglob("*.py"))
+    assert not list(Path(ROOT).glob("*.py"))

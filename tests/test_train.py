@@ -1,0 +1,230 @@
+"""Stages `train` and `evaluate` end to end on tiny feature stores that carry the labels."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors import safe_open
+from sklearn.metrics import f1_score
+
+from stages import evaluate, fitting, table, train
+from stages.crops import CropWriter
+from stages.errors import DataError
+from stages.manifest import Entry, Manifest, save_frames
+from stages.networks import load_network
+from stages.store import FeatureWriter
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = {"width": 16, "layers": 2, "heads": 2, "feedforward": 16, "dropout": 0.1, "head": [16]}
+VIDEOS = {"train": 12, "validation": 3, "test": 3}
+FRAMES = 60
+
+
+def entry(name: str, split: str) -> Entry:
+    return Entry(
+        name=name, video=f"{name}.mp4", video_hash="0" * 64, side="only", person=name, group=name,
+        split=split, frames=FRAMES, frame_rate=25.0, variable_frame_rate=False, width=8, height=8,
+        sound=True, sound_start=0.0, annotation=None, annotation_lines=FRAMES, official_crops=None,
+        warnings=(),
+    )  # fmt: skip
+
+
+def write_workspace(folder: Path, shuffled: bool = False) -> None:
+    """AUs 1 to 10 can be read off the picture, AU25 and AU26 off the sound."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["features"] = {"visual": ["ires100"], "audio": ["fbank"]}
+    content["train"].update(window=32, stride=16, batch=4, epochs=25, learning_rate=0.01)
+    content["models"]["transformer"]["small"] = TINY
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    for name in ("data/index", "data/crops", "data/features/visual", "data/features/audio"):
+        (folder / name).mkdir(parents=True)
+    generator = np.random.default_rng(7)
+    names = [(f"{split}{i}", split) for split, count in VIDEOS.items() for i in range(count)]
+    rows, features = [], {"visual/ires100": {}, "audio/fbank": {}}
+    for name, _ in names:
+        labels = np.repeat(generator.random((FRAMES // 6, 12)) < 0.3, 6, axis=0).astype(np.int8)
+        shown = generator.permutation(labels) if shuffled else labels
+        noise = generator.normal(size=(FRAMES, 12)) * 0.2
+        features["visual/ires100"][name] = (shown[:, :10] + noise[:, :10]).astype(np.float16)
+        features["audio/fbank"][name] = (shown[:, 10:] + noise[:, 10:]).astype(np.float16)
+        labels[:3] = -1
+        rows.append((name, np.arange(FRAMES) / 25, labels))
+        with CropWriter(folder / f"data/crops/{name}.h5", {}) as crops:
+            for t in range(FRAMES):
+                face = None if t == 5 else np.zeros((112, 112, 3), np.uint8)
+                crops.append(face, None, None, 0.0, t / 25)
+        features["visual/ires100"][name][5] = np.nan
+    entries = tuple(sorted((entry(*item) for item in names), key=lambda e: e.name))
+    Manifest("videos", entries, {}).save(folder / "data/index")
+    save_frames(folder / "data/index", sorted(rows, key=lambda row: row[0]))
+    for store, videos in features.items():
+        path = folder / f"data/features/{store}.h5"
+        width = 10 if store.startswith("visual") else 2
+        with FeatureWriter(
+            path, encoder=path.stem, weights_hash="", width=width, settings={}
+        ) as writer:
+            for name in sorted(videos):
+                writer.add(name, videos[name], 25.0)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *inputs: str) -> None:
+    monkeypatch.chdir(folder)
+    for name in inputs:
+        monkeypatch.setattr(sys, "argv", ["train", name])
+        train.main()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    write_workspace(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        run(patch, folder, "audiovisual", "visual")
+        evaluate.main()
+    return folder
+
+
+def network_bytes(folder: Path) -> bytes:
+    return (folder / "models/networks/audiovisual/transformer.safetensors").read_bytes()
+
+
+def test_train_writes_a_checkpoint_that_says_what_it_is(trained: Path) -> None:
+    path = trained / "models/networks/audiovisual/transformer.safetensors"
+    network, notes = load_network(path)
+    assert (network.dimensions.visual_width, network.dimensions.audio_width) == (10, 2)
+    assert (notes["visual"], notes["audio"]) == ("ires100", "fbank")
+    with safe_open(path, framework="pt") as file:
+        assert "visual_scale.mean" in file.keys()  # noqa: SIM118
+    assert not list((trained / ".partial").glob("*/*/*"))
+
+
+def test_learning_curves_have_a_row_an_epoch(trained: Path) -> None:
+    curve = trained / "metrics/curves/audiovisual/plots/metrics/validation_f1.tsv"
+    rows = curve.read_text().split("\n")
+    assert rows[0].split("\t") == ["step", "validation_f1"]
+    assert [row.split("\t")[0] for row in rows[1:] if row] == [
+        str(i) for i in range(1, len(rows) - 1)
+    ]
+    assert not (trained / "dvc.yaml").exists()
+
+
+def test_scores_are_those_of_an_independent_count(trained: Path) -> None:
+    label, scores = table.read_scores(trained / "metrics/scores.json")
+    assert label == "synthetic"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained)
+        from stages.dataset import load_videos
+        from stages.params import load_params
+
+        videos = load_videos("test")
+        predicted = evaluate.predict_split(load_params(), videos, "audiovisual", mute=False) >= 0.5
+    labels = np.concatenate([video.labels for video in videos])
+    known = labels[:, 3] >= 0
+    assert scores["test"]["f1"]["AU06"] == pytest.approx(
+        f1_score(labels[known, 3], predicted[known, 3]), abs=1e-6
+    )
+    by_au = [value for name, value in scores["test"]["f1"].items() if name != "macro"]
+    assert len(by_au) == 12
+    assert scores["test"]["f1"]["macro"] == pytest.approx(np.mean(by_au), abs=1e-5)
+    assert scores["test"]["no_face_share"] == pytest.approx(1 / FRAMES, abs=1e-5)
+    assert scores["test"]["annotated_frames"] == 3 * (FRAMES - 3)
+
+
+def test_what_is_in_the_features_is_learnt_and_sound_carries_what_only_sound_has(
+    trained: Path,
+) -> None:
+    scores = table.read_scores(trained / "metrics/scores.json")[1]["test"]
+    assert scores["f1"]["macro"] > scores["f1_all_ones"]["macro"] + 0.2
+    for name in ("AU25", "AU26"):
+        for without in ("f1_sound_withheld", "f1_trained_without_sound"):
+            assert scores["f1"][name] > scores[without][name] + 0.1
+
+
+def test_shuffled_features_give_no_more_than_the_all_ones_level(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workspace(tmp_path, shuffled=True)
+    run(monkeypatch, tmp_path, "audiovisual", "visual")
+    evaluate.main()
+    scores = table.read_scores()[1]["test"]
+    assert scores["f1"]["macro"] < scores["f1_all_ones"]["macro"] + 0.1
+
+
+def test_report_is_one_file_that_asks_nobody_for_anything(trained: Path) -> None:
+    page = (trained / "metrics/report/index.html").read_text()
+    assert "http" not in page
+    assert "synthetic" in page
+    assert page.count("<img ") == 3
+    for name in ("f1_per_au", "precision_recall", "learning_curves"):
+        assert (trained / f"metrics/report/{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_metrics_hold_numbers_only(trained: Path) -> None:
+    def leaves(node: object) -> list[object]:
+        if isinstance(node, dict):
+            return [leaf for value in node.values() for leaf in leaves(value)]
+        return [node]
+
+    content = json.loads((trained / "metrics/scores.json").read_text())
+    assert all(type(leaf) in (int, float) for leaf in leaves(content))
+
+
+def test_same_seed_same_bytes_also_after_a_kill(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    before = network_bytes(trained)
+    network_bytes_path = Path("models/networks/audiovisual/transformer.safetensors")
+    network_bytes_path.unlink()
+    shutil.rmtree("metrics/curves")
+
+    class Killed(BaseException):
+        pass
+
+    written = fitting._write_state
+    count = 0
+
+    def kill_in_the_fourth_epoch(path: Path, state: dict) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise Killed
+        written(path, state)
+
+    monkeypatch.setattr(fitting, "_write_state", kill_in_the_fourth_epoch)
+    with pytest.raises(Killed):
+        run(monkeypatch, tmp_path / "again", "audiovisual")
+    assert not network_bytes_path.exists()
+    monkeypatch.setattr(fitting, "_write_state", written)
+    run(monkeypatch, tmp_path / "again", "audiovisual")
+    assert network_bytes_path.read_bytes() == before
+    curve = "metrics/curves/audiovisual/plots/metrics/loss.tsv"
+    assert Path(curve).read_bytes() == (trained / curve).read_bytes()
+
+
+def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained)
+        table.main()
+    printed = capsys.readouterr().out
+    lines = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 12 + 1
+    assert len({len(line) for line in lines}) == 1
+    assert "synthetic" in printed
+    assert "metrics/report/index.html" in printed
+
+
+def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    manifest = Manifest.load(Path("data/index"))
+    rest = tuple(e for e in manifest.entries if e.split != "train")
+    Manifest("videos", rest, {}).save(Path("data/index"))
+    monkeypatch.setattr(sys, "argv", ["train", "audiovisual"])
+    with pytest.raises(DataError, match="No video of the train split"):
+        train.main()

@@ -1,0 +1,190 @@
+"""Windows: which frame stands for which, what is padded, how overlapping windows are averaged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stages.errors import DataError
+from stages.store import FeatureWriter
+from stages.windows import (
+    Features,
+    Video,
+    input_statistics,
+    make_batch,
+    make_video,
+    nearest_valid,
+    predict_video,
+    training_batches,
+    window_starts,
+)
+
+LENGTHS = {"a": 300, "b": 50, "c": 129}
+
+
+def frame_features(name: str, width: int) -> np.ndarray:
+    """Features that say where they come from: column 0 is the frame's number."""
+    rows = np.random.default_rng(ord(name)).normal(size=(LENGTHS[name], width))
+    rows[:, 0] = np.arange(LENGTHS[name])
+    return rows.astype(np.float16)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    found = {}
+    for encoder, width in (("v1", 3), ("v2", 2), ("a1", 4)):
+        path = tmp_path / f"{encoder}.h5"
+        with FeatureWriter(path, encoder=encoder, weights_hash="", width=width, settings={}) as writer:
+            for name in sorted(LENGTHS):
+                rows = frame_features(name, width)
+                if encoder.startswith("v") and name == "a":
+                    rows[10:20] = np.nan
+                if encoder == "a1" and name == "b":
+                    rows[:30] = np.nan
+                writer.add(name, rows, 25.0)
+        found[encoder] = path
+    return {"v1": found["v1"], "v2": found["v2"]}, {"a1": found["a1"]}
+
+
+def video(name: str) -> Video:
+    face = np.ones(LENGTHS[name], bool)
+    if name == "a":
+        face[10:20] = False
+    labels = np.random.default_rng(1).integers(-1, 2, (LENGTHS[name], 12)).astype(np.int8)
+    return make_video(name, labels, face)
+
+
+def test_nearest_valid_against_brute_force() -> None:
+    generator = np.random.default_rng(0)
+    for share in (0.05, 0.5, 0.95):
+        valid = generator.random(200) < share
+        valid[100] = True
+        known = np.flatnonzero(valid)
+        expected = [known[np.argmin(np.abs(known - t))] for t in range(200)]  # the first of equals
+        assert nearest_valid(valid).tolist() == expected
+
+
+def test_without_any_valid_frame_each_stands_for_itself() -> None:
+    assert nearest_valid(np.zeros(4, bool)).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("frames", "window", "stride", "starts"),
+    [
+        (300, 128, 128, [0, 128, 172]),
+        (256, 128, 128, [0, 128]),
+        (128, 128, 64, [0]),
+        (50, 128, 64, [0]),
+        (129, 128, 64, [0, 1]),
+    ],
+)
+def test_window_starts(frames: int, window: int, stride: int, starts: list[int]) -> None:
+    assert window_starts(frames, window, stride) == starts
+
+
+def test_a_frame_without_a_face_reads_its_nearest_neighbour(stores) -> None:
+    with Features(*stores) as features:
+        visual, _, _ = features.read(video("a"), 8, 22)
+    assert visual[:, 0].tolist() == [8, 9, 9, 9, 9, 9, 9, 20, 20, 20, 20, 20, 20, 21]
+    assert not np.isnan(visual).any()
+
+
+def test_a_window_reaches_beyond_its_edge_for_a_face(stores) -> None:
+    with Features(*stores) as features:
+        visual, _, _ = features.read(video("a"), 16, 19)
+    assert visual[:, 0].tolist() == [20, 20, 20]
+
+
+def test_stores_are_concatenated_and_missing_sound_is_said(stores) -> None:
+    with Features(*stores) as features:
+        assert (features.visual_width, features.audio_width) == (5, 4)
+        visual, audio, sound = features.read(video("b"), 25, 35)
+    np.testing.assert_array_equal(visual[:, :3], frame_features("b", 3)[25:35])
+    np.testing.assert_array_equal(visual[:, 3:], frame_features("b", 2)[25:35])
+    assert sound.tolist() == [False] * 5 + [True] * 5
+    assert not audio[:5].any()
+    np.testing.assert_array_equal(audio[5:], frame_features("b", 4)[30:35])
+
+
+def test_a_short_window_repeats_its_last_frame_under_a_mask(stores) -> None:
+    with Features(*stores) as features:
+        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128)
+    assert batch.real.sum(1).tolist() == [50, 128]
+    assert batch.visual[0, 49:, 0].tolist() == [49.0] * 79
+    assert (batch.labels[0, 50:] == -1).all()
+    np.testing.assert_array_equal(batch.labels[1], video("a").labels[172:])
+
+
+def epoch(features: Features, seed: int, dropout: float = 0.0) -> list:
+    videos = [video(name) for name in LENGTHS]
+    return list(
+        training_batches(
+            features, videos, window=64, stride=64, batch=4, sound_dropout=dropout, seed=seed
+        )
+    )
+
+
+def test_an_epoch_shows_every_frame_and_its_order_comes_from_the_seed(stores) -> None:
+    with Features(*stores) as features:
+        first, again, other = epoch(features, 1), epoch(features, 1), epoch(features, 2)
+    seen = torch.cat([b.audio[b.real][:, 0] for b in first])
+    assert set(seen.tolist()) == {float(t) for t in range(300)}
+    assert all(torch.equal(x.visual, y.visual) for x, y in zip(first, again, strict=True))
+    assert any(not torch.equal(x.visual, y.visual) for x, y in zip(first, other, strict=True))
+
+
+def test_sound_dropout_silences_whole_windows_and_nothing_else(stores) -> None:
+    with Features(*stores) as features:
+        full, silent = epoch(features, 1), epoch(features, 1, dropout=1.0)
+    assert torch.cat([b.sound for b in full]).any()
+    assert not torch.cat([b.sound for b in silent]).any()
+    assert all(torch.equal(x.visual, y.visual) for x, y in zip(full, silent, strict=True))
+
+
+def test_input_statistics_are_those_of_the_frames_with_a_face(stores) -> None:
+    videos = [video(name) for name in LENGTHS]
+    with Features(*stores) as features:
+        statistics = input_statistics(features, videos)
+    rows = np.concatenate([frame_features(v.name, 3).astype(np.float64)[v.face] for v in videos])
+    np.testing.assert_allclose(statistics["visual_mean"][:3], rows.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(statistics["visual_deviation"][:3], rows.std(0), rtol=1e-4)
+    heard = np.concatenate(
+        [frame_features(name, 4).astype(np.float64)[30 if name == "b" else 0 :] for name in LENGTHS]
+    )
+    np.testing.assert_allclose(statistics["audio_mean"], heard.mean(0), rtol=1e-4, atol=1e-5)
+
+
+def test_training_videos_without_any_face_are_a_sentence(stores) -> None:
+    blind = make_video("b", video("b").labels, np.zeros(50, bool))
+    with Features(*stores) as features, pytest.raises(DataError, match="No face was found"):
+        input_statistics(features, [blind])
+
+
+class WindowMean(nn.Module):
+    """Says of every frame the mean frame number of its window: overlaps become visible."""
+
+    def forward(self, visual: Tensor, audio: Tensor, sound: Tensor, real: Tensor) -> Tensor:
+        number = visual[..., 0] * real / 100
+        mean = number.sum(1, keepdim=True) / real.sum(1, keepdim=True)
+        return mean[..., None].expand(-1, visual.shape[1], 12)
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_logits_of_overlapping_windows_are_averaged(stores, name: str) -> None:
+    watched = make_video(name, video(name).labels, np.ones(LENGTHS[name], bool))
+    frames = LENGTHS[name]
+    numbers = frame_features(name, 3)[:, 0].astype(np.float64)
+    if name == "a":
+        watched = video(name)
+        numbers = numbers[watched.nearest]
+    with Features(stores[0], {}) as features:
+        ours = predict_video(
+            WindowMean(), features, watched, window=100, device=torch.device("cpu")
+        )
+    starts = [0] if frames <= 100 else sorted({*range(0, frames - 100, 50), frames - 100})
+    for t in range(frames):
+        over = [numbers[s : s + 100].mean() / 100 for s in starts if s <= t < s + 100]
+        expected = 1 / (1 + np.exp(-np.mean(over)))
+        assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
