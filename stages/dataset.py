@@ -1,22 +1,67 @@
-"""The videos of a split with their labels and features, from what the earlier stages wrote."""
+"""What the networks are given: videos with labels, and the feature stores joined to them.
+
+`data/inputs.h5` (stage `inputs`) holds one group per video with ``labels`` (frames, 12), ``face``
+(frames,) and the attribute ``split``; the file's attribute ``stores`` is the JSON of each store's
+path and SHA-256.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import h5py
+import numpy as np
 
 from stages import params as settings
 from stages import paths
-from stages.crops import CropReader
 from stages.errors import DataError, SettingsError
-from stages.manifest import Manifest, read_labels
 from stages.windows import Features, Video, make_video
 
-INPUTS = ("audiovisual", "visual")  # what a network is given: picture and sound, or picture alone
+MODALITIES = ("audiovisual", "visual")  # picture and sound, or picture alone
 
 
-def load_videos(*splits: str) -> list[Video]:
+def visual_stores(selection: settings.Features) -> list[Path]:
+    """Paths of the visual stores of a selection."""
+    return [paths.VISUAL_FEATURES / f"{name}.h5" for name in selection.visual]
+
+
+def audio_stores(selection: settings.Features) -> list[Path]:
+    """Paths of the audio stores of a selection."""
+    return [paths.AUDIO_FEATURES / f"{name}.h5" for name in selection.audio]
+
+
+def write_inputs(path: Path, videos: Iterable[tuple[str, Video]], stores: dict[str, str]) -> None:
+    """Write ``inputs.h5``.
+
+    Parameters
+    ----------
+    path : Path
+        Written under a temporary name and renamed.
+    videos : iterable of (str, Video)
+        Split and video.
+    stores : dict of str to str
+        SHA-256 by path.
+    """
+    temporary = path.with_name(f".{path.name}")
+    with h5py.File(temporary, "w") as file:
+        file.attrs["stores"] = json.dumps(stores, sort_keys=True)
+        for split, video in videos:
+            group = file.create_group(video.name)
+            group.attrs["split"] = split
+            group.create_dataset("labels", data=video.labels)
+            group.create_dataset("face", data=video.face)
+    temporary.replace(path)
+
+
+def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:
     """Videos of some splits, in the order of their names.
 
     Parameters
     ----------
     *splits : str
         ``train``, ``validation``, ``test``.
+    path : Path
+        ``inputs.h5``.
 
     Returns
     -------
@@ -25,32 +70,27 @@ def load_videos(*splits: str) -> list[Video]:
     Raises
     ------
     DataError
-        When the crops of a video do not have as many rows as the video has frames.
+        When the file is missing.
     """
-    videos = []
-    for name in Manifest.load(paths.INDEX).names(*splits):
-        path = paths.CROPS / f"{name}.h5"
-        if not path.exists():  # `crop` said why
-            continue
-        labels = read_labels(paths.INDEX, name)
-        with CropReader(path) as crops:
-            face = crops.status.astype(bool)
-        if len(face) != len(labels):
-            raise DataError(
-                f"{path} has {len(face)} rows for {len(labels)} frames: run `dvc repro -f crop`."
-            )
-        videos.append(make_video(name, labels, face))
-    return videos
+    try:
+        with h5py.File(path, "r") as file:
+            return [
+                make_video(name, group["labels"][()], np.asarray(group["face"][()], bool))
+                for name, group in sorted(file.items())
+                if group.attrs["split"] in splits
+            ]
+    except OSError:
+        raise DataError(f"{path} is missing or damaged: run `dvc repro inputs`.") from None
 
 
-def open_features(selection: settings.Features, inputs: str) -> Features:
+def open_features(selection: settings.Features, modalities: str) -> Features:
     """Open the stores that a network reads.
 
     Parameters
     ----------
     selection : settings.Features
         The encoders by name.
-    inputs : str
+    modalities : str
         ``audiovisual``, or ``visual`` for the visual stores alone.
 
     Returns
@@ -61,19 +101,11 @@ def open_features(selection: settings.Features, inputs: str) -> Features:
     Raises
     ------
     SettingsError
-        When `inputs` is neither.
+        When `modalities` is neither.
     """
-    if inputs not in INPUTS:
-        raise SettingsError(f"inputs = {inputs!r}; allowed: {', '.join(INPUTS)}.")
-    audio = selection.audio if inputs == "audiovisual" else ()
+    if modalities not in MODALITIES:
+        raise SettingsError(f"{modalities!r} is no input; allowed: {', '.join(MODALITIES)}.")
     return Features(
-        {name: paths.VISUAL_FEATURES / f"{name}.h5" for name in selection.visual},
-        {name: paths.AUDIO_FEATURES / f"{name}.h5" for name in audio},
+        visual_stores(selection),
+        audio_stores(selection) if modalities == "audiovisual" else [],
     )
-
-
-def store_paths(selection: settings.Features) -> list[str]:
-    """Paths of all stores of a selection, sorted."""
-    visual = [paths.VISUAL_FEATURES / f"{name}.h5" for name in selection.visual]
-    audio = [paths.AUDIO_FEATURES / f"{name}.h5" for name in selection.audio]
-    return sorted(path.as_posix() for path in (*visual, *audio))

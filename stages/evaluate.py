@@ -1,8 +1,9 @@
 """Score the trained networks on validation and test (`dvc repro evaluate`).
 
-In: the networks of `train`, the feature stores, labels and crops. Out: metrics/scores.json (mean
-F1 and each AU's, base rates, the all-ones baseline, the share of frames without a face; numbers
-only, tracked by git) and metrics/report (index.html, figures as PNG, plot data as CSV).
+In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores. Out:
+metrics/scores.json (mean F1 and each AU's, base rates, the all-ones baseline, the share of frames
+without a face; numbers only, tracked by git) and metrics/report (index.html, figures as PNG, plot
+data as CSV).
 """
 
 import csv
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from stages import figures, page, paths, table
 from stages.compute import pick_device
 from stages.console import run_stage, say
-from stages.dataset import INPUTS, load_videos, open_features
+from stages.dataset import MODALITIES, load_videos, open_features
 from stages.errors import DataError
 from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.networks import load_network
@@ -30,7 +31,7 @@ Probabilities = NDArray[np.float32]
 
 
 def predict_split(
-    params: Params, videos: Sequence[Video], inputs: str, mute: bool
+    params: Params, videos: Sequence[Video], modalities: str, mute: bool
 ) -> Probabilities:
     """Probabilities of all frames of some videos, one after another.
 
@@ -38,7 +39,7 @@ def predict_split(
     ----------
     params : Params
     videos : sequence of Video
-    inputs : str
+    modalities : str
         Which network: ``audiovisual`` or ``visual``.
     mute : bool
         Withhold the sound.
@@ -47,10 +48,10 @@ def predict_split(
     -------
     (frames, 12) np.ndarray
     """
-    network, _ = load_network(paths.NETWORKS / inputs / f"{params.model}.safetensors")
+    network, _ = load_network(paths.NETWORKS / modalities / f"{params.model}.safetensors")
     device = pick_device(params.compute)
     network.to(device)
-    with open_features(params.features, inputs) as features:
+    with open_features(params.features, modalities) as features:
         return np.concatenate(
             [
                 predict_video(
@@ -107,14 +108,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
 def read_curves() -> dict[str, dict[str, figures.Curve]]:
     """Learning curves of both networks, as dvclive wrote them."""
     curves: dict[str, dict[str, figures.Curve]] = {}
-    for inputs in INPUTS:
-        curves[inputs] = {}
+    for modalities in MODALITIES:
+        curves[modalities] = {}
         for key in ("loss", "validation_f1"):
-            file = paths.CURVES / inputs / "plots" / "metrics" / f"{key}.tsv"
+            file = paths.CURVES / modalities / "plots" / "metrics" / f"{key}.tsv"
             with file.open(encoding="utf-8") as lines:
                 rows = list(csv.DictReader(lines, delimiter="\t"))
             steps = [float(row["step"]) for row in rows]
-            curves[inputs][key] = (steps, [float(row[key]) for row in rows])
+            curves[modalities][key] = (steps, [float(row[key]) for row in rows])
     return curves
 
 
@@ -180,8 +181,7 @@ def main() -> None:
     scores: dict[str, Any] = {}
     reported: tuple[str, NDArray[np.int8], Probabilities] | None = None
     for split in SPLITS:
-        with open_features(params.features, "audiovisual") as features:
-            videos = [video for video in load_videos(split) if features.holds(video.name)]
+        videos = load_videos(split)
         if not videos:
             continue
         labels = np.concatenate([video.labels for video in videos])

@@ -29,15 +29,16 @@ PLACES = {
     "pretrain": (2, 1),
     "visual": (3, 0),
     "audio": (3, 1),
-    "train": (4, 0),
-    "evaluate": (5, 0),
+    "inputs": (4, 0),
+    "train": (5, 0),
+    "evaluate": (6, 0),
 }
 # edges that are not a straight line from the right of one box to the left of the next
 ROUTES: dict[tuple[str, str], Route] = {
     ("corpus", "pretrain"): [(0, 0.33), (0, 1), (1.61, 1)],
     ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
     ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
-    ("audio", "train"): [(3.39, 1), (4, 1), (4, 0.33)],
+    ("audio", "inputs"): [(3.39, 1), (4, 1), (4, 0.33)],
 }
 SAME_BOX = {"fbank": "audio"}  # the audio encoder without weights is a stage of its own for DVC
 CAPTIONS = {
@@ -47,6 +48,7 @@ CAPTIONS = {
     "pretrain": "encoders, on people\nseen nowhere else",
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
+    "inputs": "labels and faces\njoined to the stores",
     "train": "windows of\n128 frames",
     "evaluate": "F1 of 12 AUs,\nreport",
 }
@@ -118,7 +120,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    figure, axes = plt.subplots(figsize=(11.5, 3.4), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(figsize=(13, 3.3), dpi=110, layout="constrained")
     drawn = {(SAME_BOX.get(a, a), SAME_BOX.get(b, b)) for a, b in graph}
     for source, target in without_shortcuts(sorted(drawn)):
         (x0, y0), (x1, y1) = PLACES[source], PLACES[target]
@@ -141,7 +143,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
             x, y - 0.19, name, ha="center", va="center", fontsize=12, fontweight="bold", zorder=4
         )
         axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
-    axes.set_xlim(-0.5, 5.5)
+    axes.set_xlim(-0.45, 6.45)
     axes.set_ylim(1.65, -0.42)
     axes.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)

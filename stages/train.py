@@ -1,10 +1,10 @@
 """Train a sequence network on windows of features (`dvc repro train`).
 
-In: the manifest and labels (data/index), which frames show a face (data/crops), the feature
-stores (data/features). Out: models/networks/INPUTS/MODEL.safetensors with the network's
-dimensions and the inputs' statistics inside, and its learning curves under metrics/curves/INPUTS.
+In: labels and faces (data/inputs.h5), the feature stores (data/features). Out:
+models/networks/MODALITIES/MODEL.safetensors with the network's dimensions and the inputs'
+statistics inside, and its learning curves under metrics/curves/MODALITIES.
 
-INPUTS is `audiovisual`, or `visual` for the same network without the sound.
+MODALITIES is `audiovisual`, or `visual` for the same network without the sound.
 """
 
 import sys
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stages import paths
 from stages.compute import make_fabric
 from stages.console import run_stage, say
-from stages.dataset import load_videos, open_features, store_paths
+from stages.dataset import load_videos, open_features
 from stages.errors import DataError
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.losses import masked_bce, positive_weight
@@ -134,20 +134,17 @@ def train_network(
 
 
 def main() -> None:
-    """Train the network that `params.yaml` names, on the inputs given on the command line."""
+    """Train the network that `params.yaml` names, on what the command line gives it."""
     params = load_params()
-    inputs = sys.argv[1] if len(sys.argv) > 1 else "audiovisual"
+    modalities = sys.argv[1] if len(sys.argv) > 1 else "audiovisual"
     dimensions_of = getattr(getattr(params.models, params.model), params.scale)
-    with open_features(params.features, inputs) as features:
-        videos = {
-            split: [v for v in load_videos(split) if features.holds(v.name)]
-            for split in ("train", "validation")
-        }
+    with open_features(params.features, modalities) as features:
+        videos = {split: load_videos(split) for split in ("train", "validation")}
         for split, found in videos.items():
             if not found:
                 raise DataError(
-                    f"No video of the {split} split can be used: see the warnings of "
-                    "`python -m stages.index` and `python -m stages.crop`."
+                    f"No video of the {split} split can be used: see what `dvc repro index` "
+                    "and `dvc repro inputs` say of the data root."
                 )
         say(
             f"train: {len(videos['train'])} videos, {sum(v.frames for v in videos['train'])} "
@@ -162,15 +159,13 @@ def main() -> None:
         identity = identity_of(
             "stages.train",
             [params.seed, params.scale, params.train.model_dump(), dimensions.as_dict()],
-            {path: file_hash(Path(path)) for path in store_paths(params.features)},
-            file_hash(paths.INDEX / "frames.h5"),
-            file_hash(paths.INDEX / "manifest.json"),
+            file_hash(paths.INPUTS),
         )
-        with partial_folder(f"train@{inputs}", identity) as folder:
-            curves = paths.CURVES / inputs
+        with partial_folder(f"train@{modalities}", identity) as folder:
+            curves = paths.CURVES / modalities
             fitted = train_network(params, dimensions, features, videos, folder, curves)
             save_network(
-                paths.NETWORKS / inputs / f"{params.model}.safetensors",
+                paths.NETWORKS / modalities / f"{params.model}.safetensors",
                 dimensions,
                 fitted.state,
                 {

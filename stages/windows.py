@@ -5,7 +5,7 @@ way every frame gets an input: a frame without a face takes the features of the 
 has one, and the tail of a short window repeats the last frame under a mask.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +112,14 @@ class Features:
 
     Parameters
     ----------
-    visual, audio : mapping of str to Path
-        Stores by encoder; `audio` may be empty.
+    visual, audio : sequence of Path
+        One store an encoder; `audio` may be empty.
     """
 
-    def __init__(self, visual: Mapping[str, Path], audio: Mapping[str, Path]) -> None:
+    def __init__(self, visual: Sequence[Path], audio: Sequence[Path]) -> None:
         self._stack = ExitStack()
-        self._visual = [self._open(path) for path in visual.values()]
-        self._audio = [self._open(path) for path in audio.values()]
+        self._visual = [self._open(path) for path in visual]
+        self._audio = [self._open(path) for path in audio]
         self.visual_width = sum(store.width for store in self._visual)
         self.audio_width = sum(store.width for store in self._audio)
 
@@ -136,10 +136,6 @@ class Features:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
-
-    def holds(self, name: str) -> bool:
-        """Whether every store holds this video."""
-        return all(name in store.names for store in (*self._visual, *self._audio))
 
     def read(self, video: Video, start: int, stop: int) -> Window:
         """Read the features of some consecutive frames.

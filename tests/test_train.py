@@ -11,11 +11,13 @@ import yaml
 from safetensors import safe_open
 from sklearn.metrics import f1_score
 
-from stages import evaluate, fitting, table, train
+from stages import evaluate, fitting, inputs, table, train
 from stages.crops import CropWriter
+from stages.dataset import load_videos
 from stages.errors import DataError
 from stages.manifest import Entry, Manifest, save_frames
 from stages.networks import load_network
+from stages.params import load_params
 from stages.store import FeatureWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,9 +73,10 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
                 writer.add(name, videos[name], 25.0)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *inputs: str) -> None:
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *modalities: str) -> None:
     monkeypatch.chdir(folder)
-    for name in inputs:
+    inputs.main()
+    for name in modalities:
         monkeypatch.setattr(sys, "argv", ["train", name])
         train.main()
 
@@ -117,8 +120,6 @@ def test_scores_are_those_of_an_independent_count(trained: Path) -> None:
     assert label == "synthetic"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(trained)
-        from stages.dataset import load_videos
-        from stages.params import load_params
 
         videos = load_videos("test")
         predicted = evaluate.predict_split(load_params(), videos, "audiovisual", mute=False) >= 0.5
@@ -225,6 +226,25 @@ def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     manifest = Manifest.load(Path("data/index"))
     rest = tuple(e for e in manifest.entries if e.split != "train")
     Manifest("videos", rest, {}).save(Path("data/index"))
-    monkeypatch.setattr(sys, "argv", ["train", "audiovisual"])
     with pytest.raises(DataError, match="No video of the train split"):
-        train.main()
+        run(monkeypatch, tmp_path, "audiovisual")
+
+
+def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with CropWriter(Path("data/crops/train3.h5"), {}) as crops:
+        for t in range(FRAMES - 1):
+            crops.append(None, None, None, 0.0, t / 25)
+    Path("data/crops/test1.h5").unlink()
+    inputs.main()
+    printed = capsys.readouterr().out
+    assert f"train3 has {FRAMES} frames, but {FRAMES - 1} rows in its crops" in printed
+    assert "test1.h5 is missing" in printed
+    assert f"{VIDEOS['train'] - 1} train" in printed
+    names = [video.name for video in load_videos("train", "test")]
+    assert "train3" not in names
+    assert "test1" not in names
+    assert "train4" in names

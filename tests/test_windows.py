@@ -32,11 +32,13 @@ def frame_features(name: str, width: int) -> np.ndarray:
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+def stores(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     found = {}
     for encoder, width in (("v1", 3), ("v2", 2), ("a1", 4)):
         path = tmp_path / f"{encoder}.h5"
-        with FeatureWriter(path, encoder=encoder, weights_hash="", width=width, settings={}) as writer:
+        with FeatureWriter(
+            path, encoder=encoder, weights_hash="", width=width, settings={}
+        ) as writer:
             for name in sorted(LENGTHS):
                 rows = frame_features(name, width)
                 if encoder.startswith("v") and name == "a":
@@ -45,7 +47,7 @@ def stores(tmp_path: Path) -> tuple[dict[str, Path], dict[str, Path]]:
                     rows[:30] = np.nan
                 writer.add(name, rows, 25.0)
         found[encoder] = path
-    return {"v1": found["v1"], "v2": found["v2"]}, {"a1": found["a1"]}
+    return [found["v1"], found["v2"]], [found["a1"]]
 
 
 def video(name: str) -> Video:
@@ -179,7 +181,7 @@ def test_logits_of_overlapping_windows_are_averaged(stores, name: str) -> None:
     if name == "a":
         watched = video(name)
         numbers = numbers[watched.nearest]
-    with Features(stores[0], {}) as features:
+    with Features(stores[0], []) as features:
         ours = predict_video(
             WindowMean(), features, watched, window=100, device=torch.device("cpu")
         )

@@ -1,0 +1,145 @@
+"""The README's commands, all of them, in a fresh clone with a tiny corpus."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.facs import AU_NAMES
+from stages.provenance import ROOT
+
+README = (ROOT / "README.md").read_text()
+TINY_CORPUS = {"clips": 12, "people": 9, "seconds": 3.0, "frame_rate": 12.5, "resolution": 128,
+               "faces": 120, "face_people": 12}  # fmt: skip
+
+
+def readme_commands() -> list[str]:
+    """Lines of the README's bash blocks."""
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.S)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def tiny_settings(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    content["corpus"].update(TINY_CORPUS)
+    content["train"].update(window=32, stride=16, epochs=2)
+    for encoder in content["pretrain"].values():
+        encoder["epochs"] = 1
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+class Clone:
+    """A fresh clone of the working tree, with this environment in place of `make setup`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        files = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT, capture_output=True, check=True, text=True,
+        ).stdout.split("\0")  # fmt: skip
+        for name in filter(None, files):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        (folder / ".dvc").mkdir(exist_ok=True)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        venv = Path(os.environ.get("VIRTUAL_ENV", ROOT / ".venv"))
+        (folder / ".venv").symlink_to(venv)
+        tiny_settings(folder / "params.yaml")
+        self.run("git init -q -b main && git add -A && git commit -q -m 'A user begins'")
+
+    def run(self, command: str, expect: int = 0) -> str:
+        environment = {
+            **os.environ,
+            "PATH": f"{self.folder}/.venv/bin:{os.environ['PATH']}",
+            "GIT_AUTHOR_NAME": "user", "GIT_AUTHOR_EMAIL": "user@example.org",
+            "GIT_COMMITTER_NAME": "user", "GIT_COMMITTER_EMAIL": "user@example.org",
+            "DVC_NO_ANALYTICS": "1", "COLUMNS": "200",
+        }  # fmt: skip
+        done = subprocess.run(
+            command, shell=True, cwd=self.folder, env=environment, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == expect, f"{command}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def scores(self) -> dict:
+        return json.loads((self.folder / "metrics/scores.json").read_text())["synthetic"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = Clone(tmp_path_factory.mktemp("clone"))
+    made.log = made.run("make repro")
+    made.run("git add -A && git commit -q -m 'First run'")
+    return made
+
+
+def test_make_repro_ends_with_the_table_and_the_place_of_the_report(clone: Clone) -> None:
+    assert re.search(r"mean of 12 AUs", clone.log)
+    assert clone.log.rstrip().splitlines()[-1].startswith("Report: metrics/report/index.html")
+    assert (clone.folder / "metrics/report/index.html").exists()
+    for split in ("validation", "test"):
+        assert {"macro", *AU_NAMES} == set(clone.scores()[split]["f1"])
+
+
+def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> None:
+    import h5py
+
+    manifest = json.loads((clone.folder / "data/index/manifest.json").read_text())
+    assert not manifest["unreadable"]
+    frames = {entry["name"]: entry["frames"] for entry in manifest["entries"]}
+    assert len(frames) >= 12
+    for store in ("visual/ires100", "visual/mobilenet", "audio/fbank", "audio/wav2vec"):
+        with h5py.File(clone.folder / f"data/features/{store}.h5") as file:
+            assert {name: len(file[name]) for name in file} == frames
+    for name, count in frames.items():
+        with h5py.File(clone.folder / f"data/crops/{name}.h5") as file:
+            assert len(file["status"]) == count
+
+
+def test_a_second_repro_runs_nothing(clone: Clone) -> None:
+    assert "Running stage" not in clone.run("dvc repro")
+    assert "up to date" in clone.run("dvc status")
+
+
+def test_every_command_of_the_readme(clone: Clone) -> None:
+    before = clone.scores()
+    stores = sorted((clone.folder / "data").rglob("*.h5"))
+    times = {path: path.stat().st_mtime_ns for path in stores}
+    for command in readme_commands():
+        if command in ("make repro", "make test"):  # run above; running now
+            continue
+        printed = clone.run(command)
+        if command.startswith("dvc exp run -S model="):
+            model = command.split("=")[1]
+            run = re.findall(r"Running stage '([\w@]+)'", printed)
+            assert run == ["train@audiovisual", "train@visual", "evaluate"]
+            assert (clone.folder / f"models/networks/audiovisual/{model}.safetensors").exists()
+            assert clone.scores() != before
+            assert {path: path.stat().st_mtime_ns for path in stores} == times
+        if command == "dvc metrics diff":
+            assert re.search(r"synthetic\.test\.f1\.macro", printed)
+        if command == "dvc dag":
+            for stage in ("corpus", "index", "crop", "train", "evaluate"):
+                assert stage in printed
+
+
+def test_one_encoders_setting_redoes_its_store_and_what_reads_it(clone: Clone) -> None:
+    printed = clone.run("dvc repro --dry -q; dvc exp run --dry -S visual.mobilenet.batch=32")
+    run = re.findall(r"Running stage '([\w@]+)'", printed)
+    assert run[0] == "visual@mobilenet"
+    assert not {"visual@ires100", "audio@wav2vec", "fbank", "crop", "corpus"} & set(run)
+
+
+def test_an_unknown_model_is_refused_at_once_with_the_list_of_models(clone: Clone) -> None:
+    printed = clone.run("dvc exp run -S model=resnet", expect=255)
+    assert "transformer" in printed
+    assert "dual_transformer" in printed
+    assert "Traceback" not in printed
