@@ -2,22 +2,140 @@
 
 `data/inputs.h5` (stage `inputs`) holds one group per video with ``labels`` (frames, 12), ``face``
 (frames,) and the attribute ``split``; the file's attribute ``stores`` is the JSON of each store's
-path and SHA-256.
+path and SHA-256. Every frame gets an input: one without a face takes the visual features of the
+nearest frame that has one.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from stages import params as settings
 from stages import paths
 from stages.errors import DataError, SettingsError
-from stages.windows import Features, Video, make_video
+from stages.store import FeatureReader
 
 MODALITIES = ("audiovisual", "visual")  # picture and sound, or picture alone
+
+
+@dataclass(frozen=True)
+class Video:
+    """One annotated face of one video, as the networks see it.
+
+    Attributes
+    ----------
+    name : str
+    labels : (frames, 12) int8 np.ndarray
+    face : (frames,) bool np.ndarray
+        Whether a face was found in the frame.
+    nearest : (frames,) int64 np.ndarray
+        The frame whose visual features stand for this one.
+    """
+
+    name: str
+    labels: NDArray[np.int8]
+    face: NDArray[np.bool_]
+    nearest: NDArray[np.int64]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.labels)
+
+
+def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of the nearest valid frame, the earlier one of two equally near.
+
+    Parameters
+    ----------
+    valid : (frames,) np.ndarray
+        bool.
+
+    Returns
+    -------
+    (frames,) np.ndarray
+        int64; a frame's own index where no frame is valid.
+    """
+    index = np.arange(len(valid), dtype=np.int64)
+    known = np.flatnonzero(valid)
+    if not len(known):
+        return index
+    after = np.searchsorted(known, index)
+    right = known[np.minimum(after, len(known) - 1)]
+    left = known[np.maximum(after - 1, 0)]
+    return np.where(np.abs(right - index) < np.abs(index - left), right, left).astype(np.int64)
+
+
+def make_video(name: str, labels: NDArray[np.int8], face: NDArray[np.bool_]) -> Video:
+    """Bundle a video's labels with the choice of frames that stand for those without a face."""
+    return Video(name=name, labels=labels, face=face, nearest=nearest_valid(face))
+
+
+Window = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+
+
+class Features:
+    """The feature stores that a network reads, seen as one visual and one audio input.
+
+    Parameters
+    ----------
+    visual, audio : sequence of Path
+        One store an encoder; `audio` may be empty.
+    """
+
+    def __init__(self, visual: Sequence[Path], audio: Sequence[Path]) -> None:
+        self._stack = ExitStack()
+        self._visual = [self._open(path) for path in visual]
+        self._audio = [self._open(path) for path in audio]
+        self.visual_width = sum(store.width for store in self._visual)
+        self.audio_width = sum(store.width for store in self._audio)
+
+    def _open(self, path: Path) -> FeatureReader:
+        return self._stack.enter_context(FeatureReader(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def read(self, video: Video, start: int, stop: int) -> Window:
+        """Read the features of some consecutive frames.
+
+        Returns
+        -------
+        visual : (frames, visual width) np.ndarray
+            float32, each row that of the nearest frame with a face.
+        audio : (frames, audio width) np.ndarray
+            float32, 0 where there is no sound.
+        sound : (frames,) np.ndarray
+            bool, whether every audio store has something for the frame.
+        """
+        rows = video.nearest[start:stop]
+        first, last = int(rows.min()), int(rows.max()) + 1
+        seen = [store.read(video.name, first, last)[rows - first] for store in self._visual]
+        visual = np.concatenate(seen, axis=1, dtype=np.float32)
+        if not self._audio:
+            nothing = np.zeros((stop - start, 0), np.float32)
+            return visual, nothing, np.zeros(stop - start, np.bool_)
+        heard = [store.read(video.name, start, stop) for store in self._audio]
+        audio = np.concatenate(heard, axis=1, dtype=np.float32)
+        sound = np.asarray(~np.isnan(audio).any(axis=1))
+        audio[~sound] = 0
+        return visual, audio, sound
 
 
 def visual_stores(selection: settings.Features) -> list[Path]:

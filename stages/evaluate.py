@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from stages import figures, page, paths, table
 from stages.compute import pick_device
 from stages.console import run_stage, say
-from stages.dataset import MODALITIES, load_videos, open_features
+from stages.dataset import MODALITIES, Video, load_videos, open_features
 from stages.errors import DataError
 from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.networks import load_network
 from stages.params import Params, load_params
 from stages.scores import THRESHOLD, all_ones_f1, base_rates, f1_per_au, precision_recall
-from stages.windows import Video, predict_video
+from stages.windows import predict_video
 
 SPLITS = ("validation", "test")
 Probabilities = NDArray[np.float32]

@@ -11,13 +11,12 @@ from pathlib import Path
 from stages import paths
 from stages.console import run_stage, say
 from stages.crops import FACE, CropReader
-from stages.dataset import audio_stores, visual_stores, write_inputs
+from stages.dataset import Video, audio_stores, make_video, visual_stores, write_inputs
 from stages.errors import DataError
 from stages.manifest import Manifest, read_labels
 from stages.params import Features, load_params
 from stages.provenance import file_hash
 from stages.store import FeatureReader
-from stages.windows import Video, make_video
 
 
 def join_video(name: str, lengths: dict[str, dict[str, int]]) -> Video:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stages import paths
 from stages.compute import make_fabric
 from stages.console import run_stage, say
-from stages.dataset import load_videos, open_features
+from stages.dataset import Features, Video, load_videos, open_features
 from stages.errors import DataError
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.losses import masked_bce, positive_weight
@@ -29,8 +29,6 @@ from stages.provenance import file_hash, identity_of
 from stages.scores import THRESHOLD, f1_per_au
 from stages.windows import (
     Batch,
-    Features,
-    Video,
     input_statistics,
     predict_video,
     training_batches,

@@ -7,15 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stages.dataset import Features, Video, make_video, nearest_valid
 from stages.errors import DataError
 from stages.store import FeatureWriter
 from stages.windows import (
-    Features,
-    Video,
     input_statistics,
     make_batch,
-    make_video,
-    nearest_valid,
     predict_video,
     training_batches,
     window_starts,
