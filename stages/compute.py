@@ -1,10 +1,14 @@
 """Devices and precision, from the ``compute`` section of the settings, by lightning-fabric."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
 
 from stages.errors import SettingsError
 from stages.params import Compute
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def gains_from_bfloat16(device: torch.device) -> bool:
@@ -44,7 +48,7 @@ def pick_precision(compute: Compute) -> str:
     return "bf16-mixed" if gains_from_bfloat16(pick_device(compute)) else "32-true"
 
 
-def make_fabric(compute: Compute, precision: str | None = None) -> Fabric:
+def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
     """Fabric on one device, with deterministic kernels.
 
     Parameters
@@ -58,6 +62,8 @@ def make_fabric(compute: Compute, precision: str | None = None) -> Fabric:
     -------
     Fabric
     """
+    from lightning_fabric import Fabric  # over a second: the workers of the encoders do without
+
     torch.use_deterministic_algorithms(True, warn_only=True)
     return Fabric(
         accelerator=pick_device(compute).type,

@@ -1,16 +1,18 @@
 """Draw the README's pictures (`make pictures`).
 
-In: dvc.yaml, and the generator of the corpus. Out, tracked by git: metrics/pictures/pipeline.png
-(which carries the graph it shows as text, so that a test can tell when it is out of date) and
-metrics/pictures/contact_sheet.png.
+In: dvc.yaml, the generator of the corpus, the report. Out, tracked by git, in metrics/pictures:
+pipeline.png (which carries the graph it shows as text, so that a test can tell when it is out of
+date), contact_sheet.png, and f1_per_au.png as the report has it.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from stages import paths
 from stages.console import run_stage, say
 
 if TYPE_CHECKING:
@@ -152,9 +154,15 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
 
 
 def main() -> None:
-    """Draw both pictures."""
+    """Draw all pictures; the report's only where there is a report."""
+    from stages.synthesis.contact_sheet import draw_contact_sheet
+
     draw_pipeline(read_graph(Path("dvc.yaml")), PICTURES / "pipeline.png")
-    say(f"drawn: {PICTURES / 'pipeline.png'}")
+    draw_contact_sheet(PICTURES / "contact_sheet.png")
+    bars = paths.REPORT / "f1_per_au.png"
+    if bars.exists():
+        shutil.copyfile(bars, PICTURES / bars.name)
+    say(f"drawn: {', '.join(sorted(file.name for file in PICTURES.iterdir()))} in {PICTURES}")
 
 
 if __name__ == "__main__":

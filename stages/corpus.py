@@ -1,0 +1,229 @@
+"""Generate the corpus: talking heads with exact AU labels, labelled still faces, and speech.
+
+In: nothing but settings. Out: ``data/corpus/videos``, a data root in the layout of Aff-Wild2
+(``batch1/*.mp4``, ``AU_Detection_Challenge/SPLIT/NAME.txt``, ``people.csv``) with the pitfalls of
+real collections listed in ``ground_truth.csv``; ``data/corpus/faces.h5``, stills of people who
+appear in no clip; ``data/corpus/speech.h5``, speech with phonemes.
+
+Run it with ``dvc repro corpus``.
+"""
+
+import csv
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.console import run_stage, say
+from stages.errors import DataError, SettingsError
+from stages.facs import AFF_WILD2_BASE_RATES, ANNOTATION_HEADER, AU_NAMES, N_AUS
+from stages.parallel import Outcome, map_videos, partial_folder
+from stages.params import Corpus, load_params
+from stages.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
+from stages.provenance import identity_of
+from stages.synthesis.clips import render_clip
+from stages.synthesis.pitfalls import MEANINGS, annotation_lines
+from stages.synthesis.plan import SPLITS, Clip, Settings, plan_clips, voice_of
+from stages.synthesis.portrait import head_bank
+from stages.synthesis.script import play, speech_of
+from stages.synthesis.speech_data import Speaker, join_speakers, write_speaker
+from stages.synthesis.stills import StillPerson, join_stills, write_stills
+
+MIN_PEOPLE = 3  # one in each split
+
+
+def settings_of(corpus: Corpus) -> Settings:
+    """Settings of the clips, checked.
+
+    Raises
+    ------
+    SettingsError
+        When there are too few clips or people, or the pictures cannot be encoded.
+    """
+    people = corpus.people if corpus.people is not None else max(MIN_PEOPLE, corpus.clips // 2)
+    if not MIN_PEOPLE <= people <= corpus.clips:
+        raise SettingsError(
+            f"corpus.people = {people}, corpus.clips = {corpus.clips}: at least {MIN_PEOPLE} "
+            "people, one for each split, and at most one for each clip."
+        )
+    if corpus.resolution % 2 or corpus.resolution < 64:
+        raise SettingsError(f"corpus.resolution = {corpus.resolution}: an even number from 64 on.")
+    return Settings(
+        seed=corpus.seed,
+        clips=corpus.clips,
+        people=people,
+        seconds=corpus.seconds,
+        frame_rate=corpus.frame_rate,
+        resolution=corpus.resolution,
+    )
+
+
+def share(total: int, parts: int) -> list[int]:
+    """Whole numbers that add up to `total`, as equal as can be."""
+    return [total // parts + (k < total % parts) for k in range(parts)]
+
+
+def still_people(corpus: Corpus) -> dict[str, StillPerson]:
+    """Work for the still faces: a piece for each person."""
+    counts = share(corpus.faces, min(corpus.face_people, corpus.faces))
+    return {
+        f"person{number:06d}": StillPerson(corpus.seed, number, count)
+        for number, count in enumerate(counts)
+    }
+
+
+def speakers(corpus: Corpus) -> dict[str, Speaker]:
+    """Work for the speech: a piece for each speaker."""
+    counts = share(corpus.utterances, min(corpus.speakers, corpus.utterances))
+    return {
+        f"speaker{number:06d}": Speaker(corpus.seed, number, count)
+        for number, count in enumerate(counts)
+    }
+
+
+def one_thread() -> None:
+    """Keep OpenCV from starting threads: the workers fill the cores already."""
+    cv2.setNumThreads(1)
+
+
+def complete(outcome: Outcome, what: str) -> list[Path]:
+    """Return the pieces in order; a corpus with holes would not be the one that was asked for."""
+    if outcome.failed:
+        name, reason = next(iter(outcome.failed.items()))
+        raise DataError(
+            f"{len(outcome.failed)} {what} could not be made; the first, {name}: {reason}"
+        )
+    return list(outcome.done.values())
+
+
+def write_annotations(clips: Sequence[Clip], root: Path) -> NDArray[np.int64]:
+    """Write the annotation of every person in every clip.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        All clips.
+    root : Path
+        The data root.
+
+    Returns
+    -------
+    (2, 12) int64 np.ndarray
+        For each AU, the annotated frames, and those among them in which it is visible.
+    """
+    counts = np.zeros((2, N_AUS), np.int64)
+    for clip in clips:
+        folder = root / "AU_Detection_Challenge" / clip.split
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, script in zip(clip.names, clip.scripts, strict=True):
+            labels = play(script, clip.times(), speech_of(script)).labels
+            lines = [",".join(map(str, row)) for row in annotation_lines(labels, clip.pitfall)]
+            text = "\n".join([ANNOTATION_HEADER, *lines])
+            (folder / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
+            counts += np.stack([(labels >= 0).sum(axis=0), (labels == 1).sum(axis=0)])
+    return counts
+
+
+def write_tables(clips: Sequence[Clip], root: Path) -> None:
+    """Write who is seen under which name, and what is special about each clip."""
+    with (root / "people.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("name", "person"))
+        for clip in clips:
+            rows.writerows(zip(clip.names, map(person_name, clip.people), strict=True))
+    with (root / "ground_truth.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("name", "video", "split", "person", "pitfall", "accent", "voice", "lines"))
+        for clip in clips:
+            for name, person, script in zip(clip.names, clip.people, clip.scripts, strict=True):
+                voice = voice_of(clip.settings.seed, person)
+                video = f"{clip.folder}/{clip.stem}.mp4"
+                pitfall = clip.pitfall or ""
+                rows.writerow(
+                    (name, video, clip.split, person_name(person), pitfall, voice.accent,
+                     voice.variant, len(script.lines))
+                )  # fmt: skip
+
+
+def person_name(person: int) -> str:
+    """Name of a person of the clips."""
+    return f"person{person:04d}"
+
+
+def summary(clips: Sequence[Clip], counts: NDArray[np.int64]) -> str:
+    """Tell what the corpus holds: sizes, base rates beside Aff-Wild2's, pitfalls."""
+    seconds = sum(clip.scripts[0].duration for clip in clips)
+    people = {person for clip in clips for person in clip.people}
+    sizes = ", ".join(
+        f"{sum(clip.split == split for clip in clips)} {split.split('_')[0].lower()}"
+        for split in SPLITS
+    )
+    lines = [
+        f"{len(clips)} clips ({sizes}), {len(people)} people, {seconds:.0f} seconds,"
+        f" {counts[0, 0]} annotated frames",
+        f"{'':6s}{'corpus':>8s}{'Aff-Wild2':>11s}   share of annotated frames, %",
+    ]
+    rates = counts[1] / np.maximum(counts[0], 1)
+    for name, rate in zip(AU_NAMES, rates, strict=True):
+        lines.append(f"{name:6s}{100 * rate:8.1f}{100 * AFF_WILD2_BASE_RATES[name]:11.1f}")
+    for pitfall, meaning in MEANINGS.items():
+        stems = [clip.stem for clip in clips if clip.pitfall == pitfall]
+        lines.append(f"{meaning}: {', '.join(stems) or '(too few clips for it)'}")
+    return "\n".join(lines)
+
+
+def assemble_videos(clips: Sequence[Clip], videos: Sequence[Path], root: Path) -> NDArray[np.int64]:
+    """Lay out the data root; it takes its name only when it is whole."""
+    temporary = root.with_name(f".{root.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    for folder in ("batch1", "batch2"):
+        (temporary / folder).mkdir(parents=True)
+    by_stem = {path.stem: path for path in videos}
+    for clip in clips:
+        shutil.copyfile(by_stem[clip.stem], temporary / clip.folder / f"{clip.stem}.mp4")
+    counts = write_annotations(clips, temporary)
+    write_tables(clips, temporary)
+    shutil.rmtree(root, ignore_errors=True)
+    temporary.rename(root)
+    return counts
+
+
+def main() -> None:
+    """Run the stage: read the settings, make the pieces, put them together."""
+    params = load_params()
+    corpus, workers = params.corpus, params.compute.workers
+    settings = settings_of(corpus)
+    with partial_folder("corpus", identity_of("stages.corpus", corpus.model_dump())) as folder:
+        for name in ("clips", "faces", "speech"):
+            (folder / name).mkdir(exist_ok=True)
+        head_bank()  # built here if it must be: the workers would all build it at once
+        clips = plan_clips(settings)
+        speech = map_videos(
+            write_speaker, speakers(corpus), folder / "speech", suffix=".h5", workers=workers,
+            description="speech",
+        )  # fmt: skip
+        videos = map_videos(
+            render_clip, {clip.stem: clip for clip in clips}, folder / "clips", suffix=".mp4",
+            workers=workers, description="clips", initializer=one_thread,
+        )  # fmt: skip
+        faces = map_videos(
+            write_stills, still_people(corpus), folder / "faces", suffix=".h5", workers=workers,
+            description="faces", initializer=one_thread,
+        )  # fmt: skip
+        CORPUS_VIDEOS.parent.mkdir(parents=True, exist_ok=True)
+        for path, join, outcome, what in (
+            (CORPUS_SPEECH, join_speakers, speech, "speakers"),
+            (CORPUS_FACES, join_stills, faces, "people's faces"),
+        ):
+            temporary = path.with_name(f".{path.name}.new")
+            join(temporary, complete(outcome, what))
+            temporary.replace(path)
+        counts = assemble_videos(clips, complete(videos, "clips"), CORPUS_VIDEOS)
+    say(summary(clips, counts))
+
+
+if __name__ == "__main__":
+    run_stage(main)

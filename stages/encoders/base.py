@@ -1,0 +1,127 @@
+"""What the pipeline knows of an encoder: how to build it, what it expects, where it comes from.
+
+An encoder's network is built from its ``dimensions``, a mapping that JSON can hold. They are
+stored with the weights, so that loading needs no settings.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Dimensions = dict[str, Any]
+State = dict[str, Tensor]
+
+
+def _unchanged(state: State) -> State:
+    return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """What encoders of pictures and of sound have in common.
+
+    Attributes
+    ----------
+    name : str
+        As in ``params.yaml``.
+    build : callable
+        ``build(dimensions)`` makes the network, with random weights. Its attribute ``width`` is
+        the length of one feature vector: what precedes the head of its task.
+    scales : mapping of str to Dimensions
+        Dimensions at ``small`` and at ``full``, the published ones.
+    source, licence : str
+        Where published weights come from, and their licence.
+    published : callable
+        Renames a published state's tensors to those of `build`, and drops its task's head.
+    training_precision : str or None
+        Precision of pre-training where the settings say ``auto``; None follows the processor.
+    """
+
+    name: str
+    build: Callable[[Dimensions], nn.Module]
+    scales: Mapping[str, Dimensions]
+    source: str
+    licence: str
+    published: Callable[[State], State] = field(default=_unchanged)
+    training_precision: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualEncoder(Encoder):
+    """An encoder of aligned face crops; its network maps (n, 3, side, side) to (n, width).
+
+    Attributes
+    ----------
+    resolution : int
+        Side of its input in pixels.
+    mean, deviation : tuple of float
+        Per channel (R, G, B), on the scale 0 to 255: the input is (x - mean) / deviation.
+    """
+
+    resolution: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Turn pictures into the network's input.
+
+        Parameters
+        ----------
+        images : (n, height, width, 3) torch.Tensor
+            uint8 or float on the scale 0 to 255, RGB.
+
+        Returns
+        -------
+        (n, 3, resolution, resolution) torch.Tensor
+            float32, channels last in memory.
+        """
+        side = self.resolution
+        x = images.to(torch.float32, copy=True)
+        if x.shape[1:3] != (side, side):
+            x = functional.interpolate(
+                x.permute(0, 3, 1, 2), (side, side), mode="bilinear", antialias=True
+            )
+            x = x.permute(0, 2, 3, 1).contiguous()
+        # a whole row of pixels at a time, for a last dimension of 3 is slow
+        rows = x.reshape(-1, side, side * 3)
+        mean = torch.tensor(self.mean, device=x.device).repeat(side)
+        scale = torch.tensor(self.deviation, device=x.device).reciprocal().repeat(side)
+        return rows.sub_(mean).mul_(scale).view(x.shape).permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioEncoder(Encoder):
+    """An encoder of sound; its network maps (n, samples) to (n, steps, width).
+
+    Attributes
+    ----------
+    sampling_rate : int
+        In Hz.
+    window : int
+        Receptive field of one step before any attention, in samples.
+    hop : int
+        Samples from one step to the next.
+    block : int
+        Long sound is encoded in blocks of so many steps, on a grid that begins with the sound ...
+    context : int
+        ... each together with so many steps on both sides, whose own output is dropped. 0 where a
+        step depends on its receptive field alone.
+    """
+
+    sampling_rate: int
+    window: int
+    hop: int
+    block: int
+    context: int
+
+    def steps(self, samples: int) -> int:
+        """Return the number of steps that the network makes of so many samples."""
+        return 0 if samples < self.window else 1 + (samples - self.window) // self.hop
+
+    def centre(self, step: int) -> float:
+        """Time of the middle of a step's receptive field, in seconds from the first sample."""
+        return (step * self.hop + (self.window - 1) / 2) / self.sampling_rate

@@ -1,0 +1,37 @@
+"""The encoders by name."""
+
+from stages.encoders import fbank, iresnet, mobilenet, wav2vec
+from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
+from stages.errors import SettingsError
+
+ENCODERS: dict[str, Encoder] = {
+    encoder.name: encoder
+    for encoder in (iresnet.ENCODER, mobilenet.ENCODER, fbank.ENCODER, wav2vec.ENCODER)
+}
+
+
+def _named(name: str, kind: type[Encoder]) -> Encoder:
+    encoder = ENCODERS.get(name)
+    if not isinstance(encoder, kind):
+        allowed = ", ".join(n for n, e in ENCODERS.items() if isinstance(e, kind))
+        raise SettingsError(f"{name!r} is no encoder for this; allowed: {allowed}.")
+    return encoder
+
+
+def any_encoder(name: str) -> Encoder:
+    """Return an encoder of either kind; SettingsError names those there are."""
+    return _named(name, Encoder)
+
+
+def visual_encoder(name: str) -> VisualEncoder:
+    """Return an encoder of pictures; SettingsError names those there are."""
+    encoder = _named(name, VisualEncoder)
+    assert isinstance(encoder, VisualEncoder)
+    return encoder
+
+
+def audio_encoder(name: str) -> AudioEncoder:
+    """Return an encoder of sound; SettingsError names those there are."""
+    encoder = _named(name, AudioEncoder)
+    assert isinstance(encoder, AudioEncoder)
+    return encoder

@@ -1,0 +1,1 @@
+"""Finding faces, following one of them, and cutting it out aligned."""

@@ -1,0 +1,1 @@
+"""Reading video files: pictures and sound with their true presentation times."""

@@ -1,0 +1,120 @@
+"""Sound of a video file with its true presentation time, in bounded memory.
+
+Times are seconds on the clock of the file, the same clock as that of the pictures
+(:mod:`stages.media.video`): a sound track that starts late starts late here.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.media.decoding import open_video
+
+RATE = 16_000  # Hz, what speech encoders are trained on
+# A decoded frame whose time differs by more than this from where the samples before it end starts
+# after a gap (or overlaps); less is rounding of time stamps (Matroska: 1 ms) or a clock's jitter.
+GAP_SECONDS = 0.05
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            frames = stream.decode(packet)
+        except (StopIteration, av.error.EOFError):
+            return
+        except av.error.InvalidDataError:  # damage in the middle: its time becomes a gap
+            continue
+        except av.error.FFmpegError:
+            return
+        yield from frames
+
+
+def _resampled(
+    frames: Iterator[Any], rate: int
+) -> Iterator[tuple[float | None, NDArray[np.float32]]]:
+    """Yield mono samples at `rate`; with a time in seconds where a stretch without gap begins."""
+    resampler: Any = None
+    shape: tuple[int, str] = (0, "")
+    expected = 0.0  # seconds, where the samples so far end
+    start: float | None = None
+    for frame in frames:
+        if not frame.samples:
+            continue
+        time = expected if frame.pts is None else float(frame.pts * frame.time_base)
+        described = (frame.sample_rate, frame.layout.name)
+        if resampler is None or described != shape or abs(time - expected) > GAP_SECONDS:
+            if resampler is not None:
+                for part in resampler.resample(None):
+                    yield start, part.to_ndarray()[0]
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            shape, expected, start = described, time, time
+        expected += frame.samples / frame.sample_rate
+        frame.pts = None  # gaps are mended by _gapless; the resampler shall only resample
+        for part in resampler.resample(frame):
+            yield start, part.to_ndarray()[0]
+            start = None
+    if resampler is not None:
+        for part in resampler.resample(None):
+            yield start, part.to_ndarray()[0]
+            start = None
+
+
+def _gapless(
+    stretches: Iterator[tuple[float | None, NDArray[np.float32]]], rate: int
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Fill gaps with silence and cut overlaps off, so that sample k is at start + k / rate."""
+    origin = 0.0
+    done = 0  # samples yielded
+    surplus = 0  # samples of an overlap that are still to be cut off
+    for number, (time, samples) in enumerate(stretches):
+        if number == 0:
+            origin = time or 0.0
+        elif time is not None:
+            missing = round((time - origin) * rate) - done
+            surplus = max(-missing, 0)
+            while missing > 0:
+                silence = np.zeros(min(missing, rate), np.float32)
+                yield origin + done / rate, silence
+                done += len(silence)
+                missing -= len(silence)
+        kept = samples[surplus:]
+        surplus -= len(samples) - len(kept)
+        if len(kept):
+            yield origin + done / rate, kept
+            done += len(kept)
+
+
+def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Decode the first sound track of a file as one gapless signal.
+
+    Parameters
+    ----------
+    path : Path
+        Video file.
+    rate : int
+        Sampling rate to convert to, in Hz.
+
+    Yields
+    ------
+    float
+        Presentation time in seconds of the block's first sample.
+    (samples,) np.ndarray
+        float32, mono, full scale 1; blocks of a second at most, each beginning where the one
+        before it ends. A gap in the time stamps is filled by silence, an overlap is cut off.
+        Nothing is yielded where the file has no sound track, or none that decodes.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened or has no pictures.
+    """
+    with open_video(path) as (container, _):
+        streams = container.streams.audio
+        if streams and streams[0].codec_context is not None:
+            yield from _gapless(_resampled(_decoded(container, streams[0]), rate), rate)

@@ -1,0 +1,1 @@
+"""Pre-training of encoders: tasks, labelled faces and speech, augmentation."""

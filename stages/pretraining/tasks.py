@@ -1,0 +1,137 @@
+"""What an encoder is pre-trained for: the loss, and the figures on held-out people.
+
+A task's targets are tensors in which what is unknown is marked: -1 for an AU or a phoneme, NaN for
+valence and arousal. What is unknown has no part in loss or figures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.facs import N_AUS
+from stages.losses import masked_bce, positive_weight
+from stages.scores import all_ones_f1, f1_per_au
+
+UNKNOWN = -1  # AU or phoneme
+VARIANCE_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes
+    ----------
+    name : str
+    outputs : int
+        Width of its linear head.
+    loss : callable
+        ``loss(outputs, targets)``, a scalar tensor.
+    figures : callable
+        ``figures(outputs, targets)`` over all of the validation data: numbers by name, with what
+        chance would give beside them.
+    monitor : str
+        The figure that picks the best epoch; higher is better.
+    """
+
+    name: str
+    outputs: int
+    loss: Callable[[Tensor, Tensor], Tensor]
+    figures: Callable[[Tensor, Tensor], dict[str, float]]
+    monitor: str
+
+
+def concordance(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Concordance correlation coefficient of each column.
+
+    Parameters
+    ----------
+    predictions, targets : (samples, columns) torch.Tensor
+        A target that is NaN is left out.
+
+    Returns
+    -------
+    (columns,) torch.Tensor
+        2 cov / (var + var + (mean - mean)^2), with variances over the samples (not samples - 1).
+
+    References
+    ----------
+    L. I. Lin. A concordance correlation coefficient to evaluate reproducibility. Biometrics 1989.
+    """
+    known = ~torch.isnan(targets)
+    count = known.sum(0).clamp(min=1)
+    x = torch.where(known, predictions.float(), 0.0)
+    y = torch.where(known, targets.float(), 0.0)
+    mean_x, mean_y = x.sum(0) / count, y.sum(0) / count
+    dx = torch.where(known, x - mean_x, 0.0)
+    dy = torch.where(known, y - mean_y, 0.0)
+    spread = (dx.square().sum(0) + dy.square().sum(0)) / count + (mean_x - mean_y).square()
+    return 2 * (dx * dy).sum(0) / count / spread.clamp(min=VARIANCE_FLOOR)
+
+
+def _au(targets: Tensor) -> Task:
+    weight = positive_weight(targets)
+
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        labels = truth.numpy().astype(np.int8)
+        return {
+            "f1": float(f1_per_au(labels, outputs.numpy() >= 0).mean()),
+            "f1_all_ones": float(all_ones_f1(labels).mean()),
+        }
+
+    return Task(
+        name="au",
+        outputs=N_AUS,
+        loss=lambda outputs, truth: masked_bce(outputs, truth, weight.to(outputs.device)),
+        figures=figures,
+        monitor="f1",
+    )
+
+
+def _va(_: Tensor) -> Task:
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        valence, arousal = concordance(outputs, truth).tolist()
+        return {"ccc": (valence + arousal) / 2, "ccc_valence": valence, "ccc_arousal": arousal}
+
+    return Task(
+        name="va",
+        outputs=2,
+        loss=lambda outputs, truth: 1 - concordance(outputs, truth).mean(),
+        figures=figures,
+        monitor="ccc",
+    )
+
+
+def _phoneme(targets: Tensor) -> Task:
+    classes = int(targets.max()) + 1
+    usual = int(torch.bincount(targets[targets != UNKNOWN]).argmax())
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        return functional.cross_entropy(
+            outputs.float().flatten(0, -2), truth.flatten(), ignore_index=UNKNOWN
+        )
+
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        known = truth != UNKNOWN
+        truth, chosen = truth[known], outputs.argmax(-1)[known]
+        accuracy = float((chosen == truth).double().mean())
+        chance = float((truth == usual).double().mean())
+        return {
+            "frame_accuracy": accuracy,
+            "frame_error": 1 - accuracy,
+            "frame_accuracy_chance": chance,
+        }
+
+    return Task("phoneme", classes, loss, figures, "frame_accuracy")
+
+
+_TASKS: dict[str, Callable[[Tensor], Task]] = {"au": _au, "va": _va, "phoneme": _phoneme}
+
+
+def make_task(name: str, targets: Tensor) -> Task:
+    """Make a task for the training part's targets; class weights come from them alone."""
+    return _TASKS[name](targets)

@@ -1,0 +1,66 @@
+"""Renders a clip: plays its scripts, draws the faces, records the voices, writes the file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.synthesis import pitfalls
+from stages.synthesis.people import sample_person
+from stages.synthesis.plan import Clip
+from stages.synthesis.portrait import Portrait, head_of
+from stages.synthesis.randomness import generator
+from stages.synthesis.scene import sample_scene
+from stages.synthesis.script import play, speech_of
+from stages.synthesis.sound import record, sample_room
+from stages.synthesis.video_file import write_video
+
+QUALITIES: Final = (20, 35)  # constant rate factors of libx264, the last not included
+
+
+def render_clip(clip: Clip, path: Path) -> None:
+    """Write the video of a clip; the same clip gives the same bytes.
+
+    Parameters
+    ----------
+    clip : Clip
+        From the plan.
+    path : Path
+        File to write.
+    """
+    settings, times = clip.settings, clip.times()
+    rng = generator(settings.seed, "look", clip.stem)
+    spoken = [speech_of(script) for script in clip.scripts]
+    tracks = [play(s, times, said) for s, said in zip(clip.scripts, spoken, strict=True)]
+    people = [sample_person(generator(settings.seed, "person", who)) for who in clip.people]
+    portrait = Portrait(
+        [head_of(person) for person in people], sample_scene(rng), settings.resolution
+    )
+
+    def frames() -> Iterator[NDArray[np.uint8]]:
+        parts = [
+            portrait.states(place, track.intensity, track.mouth, track.motion)
+            for place, track in enumerate(tracks)
+        ]
+        for frame, states in enumerate(zip(*parts, strict=True)):
+            yield portrait.picture(states, frame)
+
+    room, crf = sample_room(rng), int(rng.integers(*QUALITIES))
+    start = pitfalls.sound_start(clip.scripts[0].duration, clip.pitfall)
+    sound = None
+    if clip.pitfall != pitfalls.NO_SOUND:
+        everyone = [line for lines in spoken for line in lines]
+        whole = record(everyone, clip.scripts[0].duration, room, rng)
+        sound = whole[:, round(start * room.sample_rate) :]
+    write_video(
+        path,
+        frames(),
+        times,
+        crf=crf,
+        sound=sound,
+        sample_rate=room.sample_rate,
+        bit_rate=room.bit_rate,
+        sound_start=start,
+    )

@@ -1,0 +1,170 @@
+"""One person's head: vertices, face shapes, textures, ready to be moved and drawn."""
+
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.synthesis.action_units import FOLDS
+from stages.synthesis.folds import fold_masks, fold_textures
+from stages.synthesis.glasses import put_on_glasses
+from stages.synthesis.head_bank import EYE, HAIR, LASHES, MOUTH, SKIN, TEETH, TONGUE, HeadBank
+from stages.synthesis.head_model import Head
+from stages.synthesis.people import Person
+from stages.synthesis.shape_axes import AGES, MUSCLES, SEXES, WEIGHTS
+from stages.synthesis.skin import hair_region, skin_texture
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+CHIN: Final = 6.2  # decimetres on the base head
+HAIRLINE: Final = 8.05
+NECK: Final = (5.75, 6.45)  # heights between which the head's turning fades out
+PIVOT: Final = (0.0, 6.7, 0.25)  # what the head turns about
+HAIR_FRONT: Final = 0.75  # decimetres: long hair hangs behind this plane
+LID: Final = 7.276  # height between the lower and the upper lashes
+HAIR_TOP: Final = 7.6  # and from below this height
+_AGE_KNOTS: Final = (12.0, 25.0, 90.0)  # years that the targets of `AGES` stand for
+
+
+def _hats(value: float, knots: tuple[float, ...]) -> NDArray[np.float64]:
+    """Weights of linear interpolation between knots."""
+    return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])
+
+
+def person_vertices(person: Person, bank: HeadBank) -> Floats:
+    """(n, 3) vertices of a person's neutral face, in decimetres."""
+    sex = np.array([1.0 - person.male, float(person.male)])
+    age = _hats(person.age, _AGE_KNOTS)
+    thirds = (0.0, 0.5, 1.0)
+    factors = (sex, age, _hats(person.muscle, thirds), _hats(person.weight, thirds))
+    ancestry = [a * s * g for a, s, g in product(person.ancestry, sex, age)]
+    build = [float(np.prod(combination)) for combination in product(*factors)]
+    assert len(build) == len(SEXES) * len(AGES) * len(MUSCLES) * len(WEIGHTS)
+    place = np.array(person.axes)
+    ends = np.stack([np.maximum(-place, 0), np.maximum(place, 0)], 1)
+    vertices = bank.base.copy()
+    for weights, targets in (
+        (np.array(ancestry), bank.ancestry),
+        (np.array(build), bank.build),
+        (ends.ravel(), bank.axes.reshape(-1, *bank.base.shape)),
+        (np.array(person.outlines), bank.outlines),
+        (np.array(person.asymmetries), bank.asymmetries),
+    ):
+        for k in np.flatnonzero(weights):
+            vertices += np.float32(weights[k]) * targets[k].astype(np.float32)
+    return vertices
+
+
+def _grow_hair(person: Person, bank: HeadBank, vertices: Floats) -> Floats:
+    """Raise the hairy part of the scalp off the head."""
+    x, y, z = bank.base.T
+    region = hair_region(person, x, y, z, 0.0)
+    heights = {"bald": 0.0, "shaved": 0.01, "short": 0.06, "receding": 0.05, "fringe": 0.1}
+    height = heights.get(person.hairstyle, 0.14) * (0.5 + person.hair_volume)
+    skin = np.zeros(len(x), bool)
+    skin[bank.triangles[bank.parts == SKIN].ravel()] = True
+    centre = np.array([0.0, 7.45, 0.25], np.float32)
+    away = vertices - centre
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    ears = bank.masks[2] > 0.3
+    amount = region * height * (skin & ~ears)
+    return np.asarray(vertices + amount[:, None] * away, np.float32)
+
+
+def _kept_triangles(person: Person, bank: HeadBank) -> NDArray[np.bool_]:
+    """People with long hair keep what of it does not hang in the face; few have lashes to see."""
+    hair = bank.parts == HAIR
+    corners = bank.base[bank.triangles]
+    hanging = (corners[..., 2].max(1) < HAIR_FRONT) & (corners[..., 1].min(1) < HAIR_TOP)
+    lashes = (bank.parts == LASHES) & ((corners[..., 1].mean(1) < LID) | (person.lid_paint < 0.25))
+    kept = (~hair | ((person.hairstyle == "long") & hanging)) & ~lashes
+    return np.asarray(kept, np.bool_)
+
+
+def _rest(bank: HeadBank) -> tuple[Floats, Floats]:
+    """Places on the base head, with directions for the eyes, and the side of each vertex."""
+    rest = bank.base.copy()
+    side = np.where(bank.base[:, 0] >= 0, 1.0, -1.0).astype(np.float32)
+    eye = np.zeros(len(rest), bool)
+    eye[bank.triangles[bank.parts == EYE].ravel()] = True
+    for sign in (-1.0, 1.0):
+        ball = eye & (side == sign)
+        centre = 0.5 * (bank.base[ball].min(0) + bank.base[ball].max(0))
+        offset = bank.base[ball] - centre
+        rest[ball] = offset / np.linalg.norm(offset, axis=1, keepdims=True)
+    return rest, side
+
+
+def _surface(bank: HeadBank, side: Floats) -> Floats:
+    x, y, z = bank.base.T
+    light = np.ones(len(x), np.float32)
+    light -= 0.45 * np.exp(-(((np.abs(x) - 0.3) / 0.2) ** 2) - ((y - 7.36) / 0.1) ** 2) * (z > 0.8)
+    under = np.clip((6.28 - y) / 0.2, 0, 1) * np.clip((y - 5.2) / 0.4, 0, 1)
+    light -= 0.4 * under * np.clip((1.35 - z) / 0.3, 0, 1)
+    light -= 0.3 * np.exp(-((x / 0.12) ** 2) - ((y - 6.84) / 0.05) ** 2) * (z > 1.3)  # nostrils
+    light -= 0.2 * np.exp(-((x / 0.2) ** 2) - ((y - 6.45) / 0.05) ** 2) * (z > 1.2)  # under the lip
+    for part, front, reach in ((MOUTH, 1.5, 0.5), (TEETH, 1.5, 0.4), (TONGUE, 1.5, 0.7)):
+        chosen = np.zeros(len(x), bool)
+        chosen[bank.triangles[bank.parts == part].ravel()] = True
+        skin = np.zeros(len(x), bool)
+        skin[bank.triangles[bank.parts == SKIN].ravel()] = True
+        depth = np.clip(1.0 - (front - z) / reach, 0.0, 1.0) ** 1.5
+        brightest = {MOUTH: 0.16, TEETH: 0.7, TONGUE: 0.3}[part]
+        light = np.where(chosen & ~skin, brightest * depth, light)
+    bare = side * (1.0 - 0.9 * bank.masks[2])  # ears, where the texture shows the hair behind them
+    return np.stack([np.clip(light, 0.02, 1), bank.masks[0], bank.masks[1], bare], 1).astype(
+        np.float32
+    )
+
+
+def build_head(person: Person, bank: HeadBank) -> Head:
+    """Make the head of a person.
+
+    Parameters
+    ----------
+    person : Person
+        Who.
+    bank : HeadBank
+        From `head_bank.load_bank`.
+
+    Returns
+    -------
+    Head
+    """
+    vertices = person_vertices(person, bank)
+    chin = vertices[np.argmin(np.abs(bank.base - (0.0, CHIN, 1.35)).sum(1))]
+    crown = vertices[np.argmin(np.abs(bank.base - (0.0, HAIRLINE, 1.35)).sum(1))]
+    height = float(crown[1] - chin[1])
+    origin = np.array([0.0, 0.5 * (chin[1] + crown[1]), 0.0], np.float32)
+    pivot = np.add(PIVOT, (0.0, chin[1] - CHIN, 0.0))
+    vertices = _grow_hair(person, bank, vertices)
+    rest, side = _rest(bank)
+    y, z = bank.base[:, 1], bank.base[:, 2]
+    low, high = NECK
+    ramp = np.clip((y + 0.5 * np.clip(z - 0.5, 0, 0.8) - low) / (high - low), 0, 1)
+    places = bank.places.astype(np.float32)
+    rng = np.random.default_rng(person.texture_seed)
+    strength = float(np.interp(person.age, (14, 30, 55, 85), (0.65, 0.85, 1.1, 1.4)))
+    across, along = fold_textures(places, strength, rng)
+    age_folds = np.full(len(FOLDS), np.interp(person.age, (25, 85), (0.0, 0.3)))
+    kept = _kept_triangles(person, bank)
+    head = Head(
+        person=person,
+        neutral=(vertices - origin) / height,
+        shapes=bank.face_shapes / height,
+        triangles=bank.triangles[kept],
+        parts=bank.parts[kept],
+        corners=bank.corners[kept],
+        rest=rest,
+        surface=_surface(bank, side),
+        rigid=(ramp * ramp * (3 - 2 * ramp)).astype(np.float32),
+        pivot=((pivot - origin) / height).astype(np.float32),
+        fold_masks=fold_masks(bank.base),
+        skin=skin_texture(person, places, rng),
+        folds_across=across,
+        folds_along=along,
+        age_folds=age_folds.astype(np.float32),
+    )
+    return put_on_glasses(head, person.glasses) if person.glasses > 0 else head

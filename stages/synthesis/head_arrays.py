@@ -1,0 +1,98 @@
+"""Heads and light as Warp's kernels want them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from stages.synthesis.head_bank import GLASSES, HAIR, LASHES
+from stages.synthesis.head_model import Head
+from stages.synthesis.light_kernels import Lighting
+from stages.synthesis.look_kernels import Look, Shell
+from stages.synthesis.scene import Scene
+
+SHADOW_SIZE: Final = 192  # pixels to a side of the key light's depth map
+SHADOW_REACH: Final = 2.6  # heights of a face that it shows
+IRIS: Final = 0.41  # radians at the centre of the eyeball
+
+
+def vec3(values: Sequence[float] | NDArray[Any]) -> Any:
+    """Three numbers as Warp's vector."""
+    return wp.vec3(*(float(value) for value in values))
+
+
+def array(values: NDArray[Any], dtype: Any) -> Any:
+    """Copy of an array on Warp's side."""
+    return wp.array(np.ascontiguousarray(values), dtype=dtype, device="cpu")
+
+
+class HeadArrays:
+    """One head's arrays on Warp's side."""
+
+    def __init__(self, head: Head) -> None:
+        n = len(head.neutral)
+        self.head = head
+        self.count = len(head.triangles)
+        self.neutral = array(head.neutral, wp.vec3)
+        self.shapes = array(head.shapes, wp.vec3)
+        self.rigid = array(head.rigid, wp.float32)
+        self.fold_masks = array(head.fold_masks, wp.float32)
+        self.two_sided = array(
+            np.isin(head.parts, (LASHES, HAIR, GLASSES)).astype(np.int32), wp.int32
+        )
+        order = np.argsort(head.triangles.ravel(), kind="stable")
+        counts = np.bincount(head.triangles.ravel(), minlength=n)
+        self.starts = array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), wp.int32)
+        self.around = array((order // 3).astype(np.int32), wp.int32)
+        shell = Shell()
+        shell.triangles = array(head.triangles, wp.int32)
+        shell.parts = array(head.parts, wp.int32)
+        shell.corners = array(head.corners, wp.vec2)
+        shell.rest = array(head.rest, wp.vec3)
+        shell.surface = array(head.surface, wp.vec4)
+        shell.skin = array(head.skin, wp.vec4)
+        shell.folds_a = array(head.folds_across, wp.vec4)
+        shell.folds_b = array(head.folds_along, wp.vec4)
+        for name, dtype in (("screen", wp.vec3), ("points", wp.vec3), ("normals", wp.vec3)):
+            setattr(shell, name, wp.zeros(n, dtype=dtype, device="cpu"))
+        shell.creases = wp.zeros(n, dtype=wp.vec2, device="cpu")
+        self.shell = shell
+        self.lit = wp.zeros(n, dtype=wp.vec3, device="cpu")
+        solid = np.isin(head.parts, (LASHES,), invert=True)
+        self.casting = array(head.triangles[solid], wp.int32)
+        self.screen = shell.screen.numpy()
+        self.look = look_of(head)
+
+
+def look_of(head: Head) -> Any:
+    """What a person's parts look like."""
+    person = head.person
+    look = Look()
+    look.iris, look.iris_size, look.pupil = vec3(person.iris), IRIS, person.pupil
+    look.sclera = wp.vec3(0.62, 0.58, 0.55)
+    look.lips, look.skin = vec3(person.lips), vec3(person.skin)
+    look.lip_gloss = 0.12 + 0.35 * person.lip_paint
+    look.oil, look.liner = person.oil, 0.18 + 0.5 * person.lid_paint
+    look.teeth = wp.vec3(0.68, 0.62, 0.5)
+    look.lash = vec3(tuple(0.35 * np.asarray(person.brows) + 0.004))
+    look.hair, look.cloth = vec3(person.hair), vec3(person.cloth)
+    look.neckline = 5.55 + 0.35 * person.neckline
+    return look
+
+
+def lighting_of(scene: Scene) -> Any:
+    """Light of a scene."""
+    light = Lighting()
+    key = np.asarray(scene.key)
+    right = np.cross((0.0, 1.0, 0.0), key)
+    right /= np.linalg.norm(right)
+    light.key, light.key_colour = vec3(scene.key), vec3(scene.key_colour)
+    light.fill, light.fill_colour = vec3(scene.fill), vec3(scene.fill_colour)
+    light.ambient = vec3(scene.ambient)
+    light.ambient_x, light.ambient_y, light.ambient_z = map(vec3, scene.ambient_slope)
+    light.right, light.up = vec3(right), vec3(np.cross(key, right))
+    light.shadow_scale = SHADOW_SIZE / SHADOW_REACH
+    light.shadow_strength = scene.shadow
+    return light

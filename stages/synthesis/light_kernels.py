@@ -1,0 +1,130 @@
+# Kernels are Warp's language: Python in form, not in types.
+# mypy: ignore-errors
+# ruff: noqa: UP018 - Warp takes a bare literal for a constant that a loop may not change
+"""Light in Warp kernels: the scene's lights, shadows, what a surface reflects, the picture."""
+
+import warp as wp
+
+wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
+
+
+@wp.struct
+class Lighting:
+    """Light as the camera sees it; directions point to the light."""
+
+    key: wp.vec3
+    key_colour: wp.vec3
+    fill: wp.vec3
+    fill_colour: wp.vec3
+    ambient: wp.vec3
+    ambient_x: wp.vec3
+    ambient_y: wp.vec3
+    ambient_z: wp.vec3
+    centre: wp.vec3
+    right: wp.vec3
+    up: wp.vec3
+    shadow_scale: float
+    shadow_strength: float
+
+
+@wp.func
+def unshadowed(
+    point: wp.vec3, normal: wp.vec3, light: Lighting, shadow: wp.array2d(dtype=wp.float32)
+) -> float:
+    """Share of the key light that reaches a point, from the shadow map's four nearest cells."""
+    size = shadow.shape[0]
+    p = point - light.centre + 0.012 * normal
+    x = 0.5 * float(size) + light.shadow_scale * wp.dot(p, light.right)
+    y = 0.5 * float(size) - light.shadow_scale * wp.dot(p, light.up)
+    z = wp.dot(p, light.key) + 0.02
+    x0 = int(wp.floor(x - 0.5))
+    y0 = int(wp.floor(y - 0.5))
+    if x0 < 2 or y0 < 2 or x0 >= size - 3 or y0 >= size - 3:
+        return 1.0
+    fx = x - 0.5 - float(x0)
+    fy = y - 0.5 - float(y0)
+    total = float(0.0)
+    if shadow[y0, x0] <= z:
+        total = total + (1.0 - fx) * (1.0 - fy)
+    if shadow[y0, x0 + 1] <= z:
+        total = total + fx * (1.0 - fy)
+    if shadow[y0 + 1, x0] <= z:
+        total = total + (1.0 - fx) * fy
+    if shadow[y0 + 1, x0 + 1] <= z:
+        total = total + fx * fy
+    return total
+
+
+@wp.func
+def wrapped(cosine: float, wrap: float) -> float:
+    """Diffuse light that creeps around the edge of a body, as under skin."""
+    return wp.max((cosine + wrap) / (1.0 + wrap), 0.0)
+
+
+@wp.func
+def lit(
+    albedo: wp.vec3,
+    normal: wp.vec3,
+    smooth: wp.vec3,
+    reach: float,
+    occlusion: float,
+    wrap: float,
+    gloss: float,
+    sharpness: float,
+    light: Lighting,
+) -> wp.vec3:
+    """Reflected light; `reach` of the key light arrives, `occlusion` dims the rest."""
+    ambient = (
+        light.ambient
+        + light.ambient_x * normal[0]
+        + light.ambient_y * normal[1]
+        + light.ambient_z * normal[2]
+    ) * occlusion
+    key = wp.dot(normal, light.key)
+    # red light travels further in skin: the edge of a shadow is warm
+    soft = wp.vec3(
+        wrapped(key, wrap) * wp.sqrt(reach),
+        wrapped(key, 0.45 * wrap) * reach,
+        wrapped(key, 0.3 * wrap) * reach,
+    )
+    fill = wrapped(wp.dot(normal, light.fill), wrap) * (0.4 + 0.6 * occlusion)
+    total = ambient + wp.cw_mul(light.key_colour, soft) + light.fill_colour * fill
+    colour = wp.cw_mul(albedo, total)
+    if gloss > 0.0:
+        view = wp.vec3(0.0, 0.0, 1.0)
+        half_key = wp.normalize(light.key + view)
+        half_fill = wp.normalize(light.fill + view)
+        rim = 1.0 - wp.max(smooth[2], 0.0)
+        fresnel = 0.35 + 0.65 * rim * rim * rim
+        shine = light.key_colour * (
+            reach * wp.pow(wp.max(wp.dot(normal, half_key), 0.0), sharpness)
+        ) + light.fill_colour * (
+            0.6 * occlusion * wp.pow(wp.max(wp.dot(normal, half_fill), 0.0), sharpness)
+        )
+        colour = colour + shine * (gloss * fresnel)
+    return colour
+
+
+@wp.kernel
+def develop_pixels(
+    picture: wp.array2d(dtype=wp.vec3),
+    gain: wp.vec3,
+    vignette: wp.array2d(dtype=wp.float32),
+    curve: wp.array(dtype=wp.float32),
+    step: float,
+    noise: wp.array2d(dtype=wp.vec3),
+    noise_x: int,
+    noise_y: int,
+    pixels: wp.array3d(dtype=wp.uint8),
+) -> None:
+    """Look the light up in the tone curve and add noise."""
+    row, column = wp.tid()
+    light = wp.cw_mul(picture[row, column], gain) * vignette[row, column]
+    grain = noise[row + noise_y, column + noise_x]
+    last = curve.shape[0] - 2
+    for channel in range(3):
+        place = wp.sqrt(wp.max(light[channel], 0.0)) * step
+        cell = wp.min(int(place), last)
+        part = wp.min(place - float(cell), 1.0)
+        level = curve[cell] * (1.0 - part) + curve[cell + 1] * part + grain[channel]
+        pixels[row, column, channel] = wp.uint8(wp.clamp(level + 0.5, 0.0, 255.0))

@@ -1,0 +1,94 @@
+"""What the faces of the stills show: AU intensities, valence, arousal and expression.
+
+For pre-training every AU should be seen often, so rare AUs are as frequent here as common ones;
+the base rates of Aff-Wild2 hold for the clips only.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.facs import AU_NUMBERS, N_AUS
+from stages.synthesis.affect import (
+    STATES,
+    VISIBLE,
+    expression_index,
+    feeling,
+    probabilities,
+    resolve_lips,
+    sample_active,
+    sample_apex,
+)
+from stages.synthesis.phonemes import MOUTHS, SILENCE
+
+# Share of the stills that show an AU, about: its chance on top of what the states bring.
+WANTED: Final = 0.3
+_NEUTRAL, _ACTED = 0.08, 0.8  # shares of neutral faces and of faces that a state moves
+_SPEAKING: Final = 0.25  # share of faces caught in the middle of a phoneme
+_PRESSOR, _PART, _DROP = (AU_NUMBERS.index(number) for number in (24, 25, 26))
+
+
+@dataclass(frozen=True)
+class StillLabels:
+    """What one still shows.
+
+    Attributes
+    ----------
+    intensity : (12,) float64 np.ndarray
+        AU intensities, 0 to 1.
+    phoneme : str
+        That the mouth is saying, silence mostly.
+    valence, arousal : float
+        -1 to 1.
+    expression : int
+        Index in `EXPRESSIONS`.
+    """
+
+    intensity: NDArray[np.float64]
+    phoneme: str
+    valence: float
+    arousal: float
+    expression: int
+
+    @property
+    def labels(self) -> NDArray[np.int8]:
+        """(12,) 1 for each AU that is visible."""
+        return (self.intensity >= VISIBLE).astype(np.int8)
+
+
+# Every expression is drawn as often as another, and so are the states within it.
+_SHARE: Final = np.array(
+    [1.0 / sum(other.expression == state.expression for other in STATES) for state in STATES]
+) / len({state.expression for state in STATES})
+_SHOWN: Final = _SHARE @ np.stack([probabilities(state) for state in STATES])
+_EXTRA: Final = np.clip((WANTED - _ACTED * _SHOWN) / (1.0 - _NEUTRAL), 0.04, 1.0)
+
+
+def sample_still(rng: np.random.Generator) -> StillLabels:
+    """Draw one still: neutral, moved by an affect state, or by AUs that chance has put together."""
+    kind = rng.random()
+    state, strength = None, 0.0
+    active = np.zeros(N_AUS, dtype=bool)
+    if kind < _ACTED:
+        state = STATES[int(rng.choice(len(STATES), p=_SHARE))]
+        strength = sample_apex(rng)
+        active = sample_active(state, rng)
+    if kind < 1.0 - _NEUTRAL:
+        active |= rng.random(N_AUS) < _EXTRA
+        resolve_lips(active, rng)
+    apex = np.array([sample_apex(rng) for _ in range(N_AUS)])
+    if state is not None:
+        apex = np.clip(0.5 * apex + 0.5 * strength, 0.4, 1.0)
+    traces = rng.uniform(0.0, 0.2, N_AUS) * (rng.random(N_AUS) < 0.25)
+    intensity = np.where(active, apex, traces)
+    phoneme = str(rng.choice(tuple(MOUTHS))) if rng.random() < _SPEAKING else SILENCE
+    mouth = MOUTHS[phoneme]
+    if not active[_PRESSOR]:
+        intensity[_PART] = max(intensity[_PART], mouth.parted) * (1.0 - mouth.closed)
+        intensity[_DROP] = max(intensity[_DROP], mouth.jaw)
+    else:
+        intensity[[_PART, _DROP]], phoneme = 0.0, SILENCE
+    valence, arousal = feeling(state, strength, intensity)
+    return StillLabels(intensity, phoneme, valence, arousal, expression_index(state, strength))

@@ -1,0 +1,133 @@
+"""Labelled still faces of people who appear in no clip, for pre-training the visual encoders.
+
+A file of stills is a crop file (`stages.crops`) with the labels of its rows besides: ``au``
+(n, 12) int8, ``valence`` and ``arousal`` (n,) float32, ``expression`` (n,) int8, ``person`` (n,)
+int32. Faces are found and aligned as stage `crop` does it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.crops import CropWriter
+from stages.faces.alignment import align
+from stages.faces.detector import load_detector
+from stages.faces.face import choose, faces_of
+from stages.synthesis.articulation import FEATURES
+from stages.synthesis.motion import Motion, sample_motion
+from stages.synthesis.people import sample_person
+from stages.synthesis.phonemes import MOUTHS
+from stages.synthesis.portrait import Portrait, head_of
+from stages.synthesis.randomness import generator
+from stages.synthesis.rendering import FaceState
+from stages.synthesis.scene import sample_scene
+from stages.synthesis.still_labels import StillLabels, sample_still
+
+SIDE: Final = 224  # pixels of the picture that the face is cut out of
+STILLS_A_SCENE: Final = 3  # light, background and camera stay for so many stills of a person
+LABELS: Final = ("au", "valence", "arousal", "expression", "person")
+_JITTER: Final = 1.5  # pixels by which true landmarks are moved where the detector finds no face
+_TIMES: Final = np.arange(0.0, 20.0, 0.5)  # seconds at which a head's pose may be caught
+_ATTRIBUTES: Final[dict[str, str | int | float]] = {"detector": "centerface", "jpeg_quality": 92}
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StillPerson:
+    """Work of one piece: some stills of one person."""
+
+    seed: int
+    number: int
+    count: int
+
+
+def degraded(image: Image, rng: np.random.Generator) -> Image:
+    """Lose some of a picture, as cameras and codecs do: resolution, sharpness, JPEG, noise."""
+    side = image.shape[0]
+    if rng.random() < 0.3:
+        small = round(side * rng.uniform(0.4, 0.9))
+        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.2)))
+    if rng.random() < 0.3:
+        noise = rng.normal(0.0, rng.uniform(1.0, 9.0), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.6:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
+        coded = cv2.imencode(".jpg", image, quality)[1]
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(image, np.uint8)
+
+
+def _state(portrait: Portrait, still: StillLabels, rng: np.random.Generator) -> FaceState:
+    moving = sample_motion(_TIMES, float(_TIMES[-1]), rng)
+    moment = slice(int(rng.integers(len(_TIMES))), None)
+    lids = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.08 else 0.0
+    motion = Motion(
+        rotation=moving.rotation[moment][:1],
+        shift=moving.shift[moment][:1],
+        blink=np.array([lids]),
+        gaze=moving.gaze[moment][:1],
+    )
+    mouth = np.array([[getattr(MOUTHS[still.phoneme], name) for name in FEATURES]])
+    return next(portrait.states(0, still.intensity[None], mouth, motion))
+
+
+def write_stills(work: StillPerson, path: Path) -> None:
+    """Render one person's stills, find and align the faces, and write them with their labels."""
+    head = head_of(sample_person(generator(work.seed, "still person", work.number)))
+    detector = load_detector("centerface", "", 0.5, "cpu")
+    rows: list[StillLabels] = []
+    with CropWriter(path, _ATTRIBUTES) as writer:
+        for number in range(work.count):
+            rng = generator(work.seed, "still", work.number, number)
+            still = sample_still(rng)
+            if number % STILLS_A_SCENE == 0:
+                portrait = Portrait([head], sample_scene(rng), SIDE)
+            state = _state(portrait, still, rng)
+            image = degraded(portrait.picture([state], number), rng)
+            face = choose(faces_of(detector.detect(image)), "only", SIDE)
+            if face is None:
+                points = portrait.landmarks([state])[0] + rng.normal(0.0, _JITTER, (5, 2))
+                box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+                writer.append(align(image, points), points, box, 0.0)
+            else:
+                writer.append(align(image, face.landmarks), face.landmarks, face.box, face.score)
+            rows.append(still)
+        _add_labels(
+            writer,
+            au=np.stack([row.labels for row in rows]),
+            valence=np.array([row.valence for row in rows], np.float32),
+            arousal=np.array([row.arousal for row in rows], np.float32),
+            expression=np.array([row.expression for row in rows], np.int8),
+            person=np.full(len(rows), work.number, np.int32),
+        )
+
+
+def _add_labels(writer: CropWriter, **columns: NDArray[Any]) -> None:
+    for name in LABELS:
+        writer.add(name, columns[name])
+
+
+def join_stills(path: Path, pieces: Sequence[Path]) -> None:
+    """Join files of stills, in the order given, into one; the JPEGs are not coded anew."""
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in LABELS}
+    with CropWriter(path, _ATTRIBUTES) as writer:
+        for piece in pieces:
+            with h5py.File(piece, "r") as file:
+                data, offset = file["jpeg"][()], file["jpeg_offset"][()]
+                rows = zip(file["landmarks"][()], file["box"][()], file["score"][()], strict=True)
+                for k, (landmarks, box, score) in enumerate(rows):
+                    crop = data[offset[k] : offset[k + 1]].tobytes()
+                    writer.append(crop, landmarks, box, float(score))
+                for name in LABELS:
+                    columns[name].append(file[name][()])
+        _add_labels(writer, **{name: np.concatenate(columns[name]) for name in LABELS})

@@ -1,0 +1,162 @@
+"""Features of the faces, one run an encoder (`dvc repro visual@ires100`).
+
+In: the manifest (data/index), the face crops (data/crops), the encoder's weights. Out:
+data/features/visual/ENCODER.h5, a feature store with one row per decoded frame; rows of frames
+without a face are NaN.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages import paths
+from stages.console import run_stage
+from stages.crops import FACE, CropReader
+from stages.encoders.sources import weights_path
+from stages.errors import SettingsError
+from stages.features import make_store
+from stages.manifest import Manifest
+from stages.params import Compute, load_params
+from stages.provenance import file_hash, identity_of
+from stages.store import FeatureWriter
+
+if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
+    import torch
+    from torch import nn
+
+    from stages.encoders.base import VisualEncoder
+
+
+@dataclass(frozen=True)
+class Work:
+    """The crops of one face of one video, and what to encode them with."""
+
+    name: str
+    crops: Path
+    frame_rate: float
+    encoder: str
+    weights: Path | None
+    weights_hash: str
+    scale: str
+    batch: int
+    compute: Compute
+
+
+def read_batches(
+    crops: CropReader, batch: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """Decode the crops that show a face.
+
+    Parameters
+    ----------
+    crops : CropReader
+    batch : int
+        Faces in a batch.
+
+    Yields
+    ------
+    (n,) np.ndarray
+        int64, the faces' rows in the crop file.
+    (n, 112, 112, 3) np.ndarray
+        uint8, RGB.
+    """
+    rows = np.flatnonzero(crops.status == FACE)
+    for first in range(0, len(rows), batch):
+        chosen = rows[first : first + batch]
+        images = crops.read(int(chosen[0]), int(chosen[-1]) + 1)
+        yield chosen, np.stack([image for image in images if image is not None])
+
+
+@lru_cache(maxsize=1)  # one network a process, loaded for its first video
+def _load(
+    name: str, scale: str, weights: Path | None, compute: Compute
+) -> "tuple[VisualEncoder, nn.Module, torch.device, str]":
+    import torch
+
+    from stages.compute import pick_device, pick_precision
+    from stages.encoders.registry import visual_encoder
+    from stages.encoders.weights import load_network
+
+    encoder = visual_encoder(name)
+    device = pick_device(compute)
+    network = load_network(encoder, scale, weights)
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder, network, device, pick_precision(compute)
+
+
+def encode_video(work: Work, path: Path) -> None:
+    """Write the features of one face of one video, a store of one dataset."""
+    from stages.encoders.running import encode_images, inference, prefetch
+
+    encoder, network, device, precision = _load(
+        work.encoder, work.scale, work.weights, work.compute
+    )
+    with (
+        CropReader(work.crops) as crops,
+        FeatureWriter(
+            path,
+            encoder=work.encoder,
+            weights_hash=work.weights_hash,
+            width=int(network.width),  # type: ignore[arg-type]
+            settings={"scale": work.scale, "precision": precision},
+        ) as store,
+        inference(device, precision),
+    ):
+        features = store.create(work.name, len(crops), work.frame_rate)
+        for rows, images in prefetch(read_batches(crops, work.batch)):
+            encoded = encode_images(encoder, network, images, device)
+            # batches are stretches of rows with holes where there is no face
+            stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
+            stretch[rows - rows[0]] = encoded
+            features[rows[0] : rows[-1] + 1] = stretch
+
+
+def main() -> None:
+    """Encode the crops of every entry of the manifest with the encoder of the command line."""
+    params = load_params()
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in params.visual:
+        allowed = ", ".join(params.visual)
+        raise SettingsError(f"{name!r} is no encoder of `visual`; allowed: {allowed}.")
+    settings = params.visual[name]
+    weights = weights_path(name, settings.weights)
+    weights_hash = file_hash(weights) if weights else ""
+    items = {}
+    for entry in Manifest.load(paths.INDEX).entries:
+        crops = paths.CROPS / f"{entry.name}.h5"
+        if crops.is_file():  # `crop` said why one is missing
+            items[entry.name] = Work(
+                name=entry.name,
+                crops=crops,
+                frame_rate=entry.frame_rate,
+                encoder=name,
+                weights=weights,
+                weights_hash=weights_hash,
+                scale=params.scale,
+                batch=settings.batch,
+                compute=params.compute,
+            )
+    identity = identity_of(
+        "stages.visual",
+        [name, params.scale, settings.model_dump(), weights_hash],
+        {key: [file_hash(work.crops), work.frame_rate] for key, work in items.items()},
+    )
+    make_store(
+        paths.VISUAL_FEATURES / f"{name}.h5",
+        encode_video,
+        items,
+        names={key: [key] for key in items},
+        stage=f"visual@{name}",
+        identity=identity,
+        workers=params.compute.workers,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

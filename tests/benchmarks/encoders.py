@@ -1,0 +1,176 @@
+"""Frames a second of each encoder: the stage, its forward pass alone, and the plain way.
+
+The stage is timed from file to file: reading and decoding, the forward pass, the rows written. The
+forward pass alone runs on the same batches, prepared in memory. The plain way takes one frame
+at a time in float32: a crop, or the sound around the frame. All of it on one core, as one
+worker of the stage. Needs a finished `make repro`; run by `make bench`.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages import audio, paths, visual
+from stages.console import run_stage
+from stages.crops import CropReader
+from stages.encoders.running import encode_sound, inference
+from stages.encoders.sources import weights_path
+from stages.features import use_one_thread
+from stages.manifest import Entry, Manifest, read_timestamps
+from stages.media.audio import read_sound
+from stages.params import Params, load_params
+from stages.store import FeatureReader
+
+PLAIN_FRAMES = 100  # frames on which the plain way is timed
+PLAIN_SECONDS = 2.0  # of sound around a frame, for the plain way
+
+
+def best(function: Callable[[], object], repeats: int) -> float:
+    """Shortest time of several runs, in seconds; the first, which warms up, does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def visual_rates(
+    name: str, params: Params, entries: list[Entry], repeats: int
+) -> tuple[float, float, float]:
+    """Frames with a face a second: the stage, the forward pass alone, the plain way."""
+    settings = params.visual[name]
+    weights = weights_path(name, settings.weights)
+    works = [
+        visual.Work(
+            name=entry.name,
+            crops=paths.CROPS / f"{entry.name}.h5",
+            frame_rate=entry.frame_rate,
+            encoder=name,
+            weights=weights,
+            weights_hash="",
+            scale=params.scale,
+            batch=settings.batch,
+            compute=params.compute,
+        )
+        for entry in entries
+    ]
+    encoder, network, device, precision = visual._load(name, params.scale, weights, params.compute)
+    batches, images = [], []
+    for work in works:
+        with CropReader(work.crops) as crops:
+            for _, pictures in visual.read_batches(crops, settings.batch):
+                batches.append(encoder.prepare(torch.from_numpy(pictures).to(device)))
+                images.extend(pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "piece.h5"
+        stage = best(lambda: [visual.encode_video(work, target) for work in works], repeats)
+
+    def forward() -> None:
+        with inference(device, precision):
+            for batch in batches:
+                network(batch)
+
+    alone = best(forward, repeats)
+    few = images[:: max(1, len(images) // PLAIN_FRAMES)][:PLAIN_FRAMES]
+
+    def plain() -> None:
+        with torch.no_grad():
+            for image in few:
+                network(encoder.prepare(torch.from_numpy(image[None]).to(device)))
+
+    return len(images) / stage, len(images) / alone, len(few) / best(plain, 1)
+
+
+def audio_rates(
+    name: str, params: Params, entries: list[Entry], repeats: int
+) -> tuple[float, float, float]:
+    """Frames with sound a second: the stage, the forward pass alone, the plain way."""
+    root = Path(Manifest.load(paths.INDEX).root)
+    weights = weights_path(name, params.audio[name].weights)
+    work = audio.Work(
+        name="",
+        video=root,
+        frame_rate=0.0,
+        encoder=name,
+        weights=weights,
+        weights_hash="",
+        scale=params.scale,
+        compute=params.compute,
+    )
+    works = [
+        replace(work, name=entry.name, video=root / entry.video, frame_rate=entry.frame_rate)
+        for entry in entries
+        if entry.sound
+    ]
+    encoder, network, device = audio._load(name, params.scale, weights, params.compute)
+    sounds = []
+    for work in works:
+        blocks = list(read_sound(work.video, encoder.sampling_rate))
+        sounds.append((work, blocks[0][0], np.concatenate([samples for _, samples in blocks])))
+    frames = 0
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "piece.h5"
+        stage = best(lambda: [audio.encode_video(work, target) for work in works], repeats)
+        for work in works:
+            audio.encode_video(work, target)
+            with FeatureReader(target) as store:
+                frames += int((~np.isnan(store.read(work.name)).any(1)).sum())
+
+    def forward() -> None:
+        with inference(device, "32-true"):
+            for _, _, samples in sounds:
+                for _ in encode_sound(encoder, network, [samples], device):
+                    pass
+
+    def around() -> Iterator[torch.Tensor]:
+        half = round(PLAIN_SECONDS / 2 * encoder.sampling_rate)
+        work, start, samples = sounds[0]
+        for moment in read_timestamps(paths.INDEX, work.name)[:PLAIN_FRAMES]:
+            middle = round((moment - start) * encoder.sampling_rate)
+            part = samples[max(0, middle - half) : max(middle, 0) + half]
+            if len(part) >= encoder.window:
+                yield torch.from_numpy(part[None]).to(device)
+
+    few = list(around())
+
+    def plain() -> None:
+        with torch.no_grad():
+            for part in few:
+                network(part)
+
+    return frames / stage, frames / best(forward, repeats), len(few) / best(plain, 1)
+
+
+def main() -> None:
+    """Measure every encoder of the settings and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--videos", type=int, default=8, help="how many videos to measure on")
+    parser.add_argument("--repeats", type=int, default=3, help="the best of so many runs counts")
+    given = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    use_one_thread()
+    params = load_params()
+    entries = [e for e in Manifest.load(paths.INDEX).entries if not e.warnings]
+    chosen = entries[:: max(1, len(entries) // given.videos)][: given.videos]
+    print(f"encoders at scale {params.scale}, {len(chosen)} videos, one core; frames a second")
+    print(f"{'encoder':<12}{'stage':>9}{'forward':>9}{'share':>7}{'plain':>9}{'gain':>7}")
+    for rates, names in ((visual_rates, params.visual), (audio_rates, params.audio)):
+        for name in names:
+            stage, forward, plain = rates(name, params, chosen, given.repeats)
+            print(
+                f"{name:<12}{stage:>9.0f}{forward:>9.0f}{stage / forward:>7.2f}"
+                f"{plain:>9.0f}{stage / plain:>6.1f}x",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    run_stage(main)

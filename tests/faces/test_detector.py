@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from stages.errors import SettingsError
+from stages.faces.detector import (
+    Detections,
+    detect_within,
+    intersection_over_union,
+    load_detector,
+    suppress_overlaps,
+)
+from stages.faces.runtime import providers_for
+
+
+class Brightest:
+    """Sees a face of 8 pixels around the brightest pixel, and keeps what it was shown."""
+
+    has_contours = False
+
+    def detect(self, image):
+        self.shown = image
+        y, x = np.unravel_index(image.sum(axis=-1).argmax(), image.shape[:2])
+        centre = np.array([x, y], np.float32) + 0.5
+        box = np.concatenate([centre - 4, centre + 4])[None]
+        return Detections(box, np.tile(centre, (1, 5, 1)), np.ones(1, np.float32))
+
+
+@pytest.fixture
+def image():
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[120:124, 180:184] = 255  # centre at x 182, y 122
+    return picture
+
+
+@pytest.mark.parametrize("region", [None, (100, 64, 250, 180), (-50, -20, 400, 150)])
+@pytest.mark.parametrize("side", [None, 1000, 75])
+def test_places_are_those_of_the_whole_picture(image, region, side):
+    found = detect_within(Brightest(), image, region, side)
+    np.testing.assert_allclose(found.landmarks[0], np.tile((182, 122), (5, 1)), atol=4)
+    np.testing.assert_allclose((found.boxes[0, :2] + found.boxes[0, 2:]) / 2, (182, 122), atol=4)
+
+
+def test_a_picture_is_reduced_but_never_enlarged(image):
+    detector = Brightest()
+    detect_within(detector, image, None, 75)
+    assert detector.shown.shape == (50, 75, 3)
+    detect_within(detector, image, (10, 20, 30, 60), 75)
+    assert detector.shown.shape == (40, 20, 3)
+
+
+def test_a_region_outside_of_the_picture_holds_nobody(image):
+    assert len(detect_within(Brightest(), image, (400, 10, 500, 90), None)) == 0
+
+
+def test_overlap_is_shared_area_over_covered_area():
+    box = np.array([0, 0, 4, 4], np.float32)
+    others = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 4, 8, 8], [1, 1, 2, 2]], np.float32)
+    np.testing.assert_allclose(intersection_over_union(box, others), [1, 8 / 24, 0, 1 / 16])
+
+
+def test_suppression_is_that_of_torchvision():
+    from torch import from_numpy
+    from torchvision.ops import nms
+
+    random = np.random.default_rng(0)
+    corner = random.uniform(0, 60, (200, 2))
+    boxes = np.hstack([corner, corner + random.uniform(5, 30, (200, 2))]).astype(np.float32)
+    scores = random.uniform(0, 1, 200).astype(np.float32)
+    expected = nms(from_numpy(boxes), from_numpy(scores), 0.3).numpy()
+    np.testing.assert_array_equal(suppress_overlaps(boxes, scores, 0.3), expected)
+
+
+def test_a_missing_pack_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SettingsError, match=r"antelopev2\.zip .*non-commercial.*centerface"):
+        load_detector("insightface", "antelopev2", 0.5, "cpu")
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence(monkeypatch):
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert providers_for("auto") == ["CPUExecutionProvider"]
+    with pytest.raises(SettingsError, match="onnxruntime-gpu"):
+        providers_for("cuda")
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+    assert providers_for("auto") == both
+    assert providers_for("cpu") == both[1:]

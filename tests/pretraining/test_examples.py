@@ -1,0 +1,122 @@
+"""Faces and speech for pre-training: held-out people, augmentation, phonemes in time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages.encoders.registry import audio_encoder, visual_encoder
+from stages.errors import DataError
+from stages.pretraining import augmentation, faces, speech
+from tests import stand_ins
+
+
+def test_held_out_people_are_whole_people() -> None:
+    people = np.repeat(np.arange(20, dtype=np.int32), 7)
+    chosen = faces.held_out(people, 0.15, seed=3)
+    assert len(np.unique(people[chosen])) == 3
+    assert not set(people[chosen]) & set(people[~chosen])
+    np.testing.assert_array_equal(chosen, faces.held_out(people, 0.15, seed=3))
+    with pytest.raises(DataError, match="two people"):
+        faces.held_out(np.zeros(5, np.int32), 0.2, seed=0)
+
+
+def test_faces_and_their_targets_stay_together(tmp_path: Path) -> None:
+    stand_ins.write_faces(tmp_path / "faces.h5", faces=40, people=5)
+    training, validation = faces.load_faces(tmp_path / "faces.h5", "au", 0.2, seed=0)
+    assert len(training.images) == 32
+    assert len(validation.images) == 8
+    for part in (training, validation):
+        tile = part.images[:, 12:30, 2:10].astype(float).mean((1, 2, 3))  # of AU1
+        np.testing.assert_array_equal(tile > 145, part.targets[:, 0].numpy() == 1)
+    valence = faces.load_faces(tmp_path / "faces.h5", "va", 0.2, seed=0)[0].targets
+    assert valence.shape == (32, 2)
+    encoder = visual_encoder("ires100")
+    seen = torch.cat([y for _, y in faces.validation_batches(validation, encoder, 3)])
+    torch.testing.assert_close(seen, validation.targets)
+
+
+def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
+    stand_ins.write_faces(tmp_path / "faces.h5", faces=40, people=5)
+    training, _ = faces.load_faces(tmp_path / "faces.h5", "au", 0.2, seed=0)
+    encoder = visual_encoder("ires100")
+
+    def first(seed: int, epoch: int) -> torch.Tensor:
+        batch: torch.Tensor = next(faces.training_batches(training, encoder, 8, seed, epoch))[0]
+        return batch
+
+    torch.testing.assert_close(first(0, 0), first(0, 0), rtol=0, atol=0)
+    assert not torch.equal(first(0, 0), first(0, 1))
+    assert not torch.equal(first(0, 0), first(1, 0))
+
+
+def test_augmentation_keeps_the_face_in_place_and_range() -> None:
+    image = np.zeros((112, 112, 3), np.uint8)
+    image[36:76, 36:76] = 200  # in the middle
+    before = image.copy()
+    random = np.random.default_rng(0)
+    varied = np.stack([augmentation.augment(image, random) for _ in range(200)])
+    np.testing.assert_array_equal(image, before)
+    assert varied.shape == (200, 112, 112, 3)
+    assert varied.dtype == np.float32
+    assert varied.min() >= 0
+    assert varied.max() <= 255
+    middle = varied[:, 51:61, 51:61].mean((1, 2, 3))
+    corner = varied[:, :12, :12].mean((1, 2, 3))
+    assert (middle > corner).mean() > 0.9
+    assert varied.std(0).mean() > 5  # they differ
+
+
+def test_moving_mirrors_half_of_the_pictures_and_moves_by_little() -> None:
+    image = np.zeros((112, 112, 3), np.uint8)
+    image[52:60, 80:88] = 255  # right of the middle
+    random = np.random.default_rng(0)
+    centres = []
+    for _ in range(300):
+        y, x = np.nonzero(augmentation.move(image, random)[..., 0] > 100)
+        centres.append((x.mean(), y.mean()))
+    x, y = np.array(centres).T
+    mirrored = x < 56
+    assert 0.4 < mirrored.mean() < 0.6
+    distance = np.where(mirrored, 111 - x, x) - 83.5
+    assert np.abs(distance).max() < 0.06 * 112 + 28 * 0.2
+    assert np.abs(y - 55.5).max() < 0.06 * 112 + 30 * np.sin(np.radians(12)) * 1.2
+
+
+def test_the_phoneme_of_a_time() -> None:
+    utterance = speech.Utterance(
+        np.zeros(16_000, np.int16),
+        np.array([0.1, 0.3, 0.6]),
+        np.array([0.3, 0.5, 0.9]),
+        np.array([4, 7, 2]),
+    )
+    times = np.array([0.0, 0.1, 0.29, 0.3, 0.55, 0.6, 0.95])
+    assert utterance.at(times).tolist() == [-1, 4, 4, 7, -1, 2, -1]
+
+
+def test_crops_of_speech_carry_the_phonemes_of_their_steps(tmp_path: Path) -> None:
+    stand_ins.write_speech(tmp_path / "speech.h5")
+    training, validation = speech.load_speech(tmp_path / "speech.h5", 0.25, seed=0)
+    assert len(training) == 12
+    assert len(validation) == 4
+    encoder = audio_encoder("wav2vec")
+    samples, phonemes = speech.crop(training[0], 8000, 16_000, encoder)
+    assert len(phonemes) == encoder.steps(16_000)
+    for step in range(len(phonemes)):
+        heard = samples[step * 320 : step * 320 + 400]
+        crossings = np.abs(np.diff(np.sign(heard))).sum() / 2 / (400 / 16_000) / 2  # Hz
+        quiet = np.abs(heard).max() < 0.05
+        inside = step * 320 + 8000, step * 320 + 8400
+        if inside[0] // 4000 != (inside[1] - 1) // 4000:
+            continue  # across two phonemes
+        expected = 0 if quiet else 1 if crossings < 1000 else 2
+        assert phonemes[step] == expected
+    late, unknown = speech.crop(training[0], 40_000, 16_000, encoder)
+    assert (late[8000:] == 0).all()
+    assert (unknown[encoder.steps(8000) + 1 :] == -1).all()
+
+
+def test_speech_that_is_missing_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="missing or damaged: run `dvc repro corpus`"):
+        speech.load_speech(tmp_path / "none.h5", 0.2, 0)

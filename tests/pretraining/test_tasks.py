@@ -1,0 +1,68 @@
+"""Losses and figures of the tasks, against formulas in numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.pretraining.tasks import concordance, make_task
+
+
+def ccc(x: np.ndarray, y: np.ndarray) -> float:
+    return float(
+        2 * np.cov(x, y, bias=True)[0, 1] / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+    )
+
+
+def test_concordance_is_lins_formula() -> None:
+    random = np.random.default_rng(0)
+    y = random.normal(size=(50, 2))
+    x = 0.5 * y + 0.3 + 0.2 * random.normal(size=(50, 2))
+    found = concordance(torch.from_numpy(x), torch.from_numpy(y))
+    assert found.tolist() == pytest.approx([ccc(x[:, 0], y[:, 0]), ccc(x[:, 1], y[:, 1])], rel=1e-5)
+
+
+def test_unknown_values_have_no_part_in_the_concordance_nor_a_gradient() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(2, 40, 2))
+    y[::3, 1] = np.nan
+    known = ~np.isnan(y[:, 1])
+    predictions = torch.from_numpy(x).requires_grad_()
+    found = concordance(predictions, torch.from_numpy(y))
+    assert found[1].item() == pytest.approx(ccc(x[known, 1], y[known, 1]), rel=1e-5)
+    found.sum().backward()
+    assert predictions.grad is not None
+    assert torch.isfinite(predictions.grad).all()
+    assert (predictions.grad[~torch.from_numpy(known), 1] == 0).all()
+
+
+def test_constant_predictions_have_concordance_zero() -> None:
+    targets = torch.randn(20, 2)
+    assert concordance(torch.zeros(20, 2), targets).abs().max() < 1e-6
+    assert concordance(targets, targets).tolist() == pytest.approx([1, 1], rel=1e-5)
+
+
+def test_au_task_scores_f1_beside_the_all_ones_baseline() -> None:
+    labels = torch.tensor([[1, 0] * 6, [1, 1] * 6, [0, 0] * 6, [-1, 0] * 6], dtype=torch.int8)
+    task = make_task("au", labels)
+    perfect = torch.where(labels == 1, 4.0, -4.0)
+    figures = task.figures(perfect, labels)
+    assert figures["f1"] == 1
+    # all ones: 2 of 3 known are positive in even columns (F1 0.8), 1 of 4 in odd ones (0.4)
+    assert figures["f1_all_ones"] == pytest.approx(0.6)
+    assert task.loss(perfect, labels) < task.loss(-perfect, labels)
+    assert task.outputs == 12
+
+
+def test_phoneme_task_ignores_what_is_unknown() -> None:
+    truth = torch.tensor([[0, 1, 2, 0, -1, -1]])
+    task = make_task("phoneme", truth)
+    outputs = torch.nn.functional.one_hot(truth.clamp(min=0), 3).float() * 20
+    figures = task.figures(outputs, truth)
+    assert task.outputs == 3
+    assert figures["frame_accuracy"] == 1
+    assert figures["frame_error"] == 0
+    assert figures["frame_accuracy_chance"] == 0.5  # always silence
+    assert task.loss(outputs, truth) < 1e-4
+    worse = outputs.clone()
+    worse[:, 4:] = -100 * torch.randn(1, 2, 3)
+    torch.testing.assert_close(task.loss(worse, truth), task.loss(outputs, truth))

@@ -1,0 +1,123 @@
+"""Stage `pretrain`: main() on tiny data, what it writes, and a kill in the middle."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from stages import fitting, pretrain
+from stages.encoders.registry import ENCODERS
+from stages.encoders.weights import load_network
+from stages.errors import SettingsError
+from tests import stand_ins
+
+FIGURES = {
+    "ires100": {"f1", "f1_all_ones", "best_epoch"},
+    "mobilenet": {"ccc", "ccc_valence", "ccc_arousal", "best_epoch"},
+    "wav2vec": {"frame_accuracy", "frame_error", "frame_accuracy_chance", "best_epoch"},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("data/corpus").mkdir(parents=True)
+    stand_ins.write_faces(Path("data/corpus/faces.h5"))
+    stand_ins.write_speech(Path("data/corpus/speech.h5"))
+    short = {
+        f"pretrain__{name}__{key}": value
+        for name in FIGURES
+        for key, value in {
+            "epochs": 3,
+            "batch": 16,
+            "learning_rate": 2e-3,
+            "validation": 0.25,
+        }.items()
+    }
+    stand_ins.settings(tmp_path, **short)
+    return tmp_path
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    monkeypatch.setattr("sys.argv", ["pretrain", name])
+    pretrain.main()
+    return Path(f"models/encoders/{name}.safetensors"), Path(f"metrics/pretrain/{name}.json")
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_main_writes_weights_that_load_and_numbers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, metrics = run(name, monkeypatch)
+    figures = json.loads(metrics.read_text())
+    assert set(figures) == FIGURES[name]
+    assert all(isinstance(value, int | float) for value in figures.values())
+    assert 1 <= figures["best_epoch"] <= 3
+    network = load_network(ENCODERS[name], "full", weights)  # the dimensions are in the file
+    assert not network.training
+    with safe_open(weights, "pt") as file:
+        about = json.loads(file.metadata()["aufusion"])
+        assert "head.weight" in file.keys()  # noqa: SIM118
+    assert about["scale"] == "small"
+    assert about["task"] == {"ires100": "au", "mobilenet": "va", "wav2vec": "phoneme"}[name]
+
+
+@pytest.mark.usefixtures("project")
+def test_speech_is_learnt_far_above_chance(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins.settings(project, pretrain__wav2vec__epochs=12, pretrain__wav2vec__batch=4)
+    figures = json.loads(run("wav2vec", monkeypatch)[1].read_text())
+    assert figures["frame_accuracy_chance"] < 0.5
+    assert figures["frame_accuracy"] > figures["frame_accuracy_chance"] + 0.3
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["mobilenet", "ires100", "wav2vec"])
+def test_a_killed_run_ends_in_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, metrics = run(name, monkeypatch)
+    undisturbed = weights.read_bytes(), metrics.read_bytes()
+    weights.unlink()
+    write, written = fitting._write_state, []
+
+    def killed_after_the_second_epoch(path: Path, state: dict[str, object]) -> None:
+        write(path, state)
+        written.append(path)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "_write_state", killed_after_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            run(name, monkeypatch)
+    assert not weights.exists()
+    torch.manual_seed(99)  # another process has another state
+    assert len(written) == 2
+    run(name, monkeypatch)
+    assert (weights.read_bytes(), metrics.read_bytes()) == undisturbed
+
+
+@pytest.mark.usefixtures("project")
+def test_another_seed_gives_other_weights(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run("mobilenet", monkeypatch)[0].read_bytes()
+    stand_ins.settings(project, seed=1, pretrain__mobilenet__epochs=1)
+    assert run("mobilenet", monkeypatch)[0].read_bytes() != first
+
+
+@pytest.mark.usefixtures("project")
+def test_a_task_that_the_encoder_cannot_do_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.settings(project, pretrain__ires100__task="phoneme")
+    with pytest.raises(SettingsError, match=r"pretrain.ires100.task = 'phoneme'; allowed: au, va"):
+        run("ires100", monkeypatch)
+    with pytest.raises(SettingsError, match="no encoder of `pretrain`; allowed: ires100"):
+        run("fbank", monkeypatch)
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    rates = [pretrain.schedule(10)(epoch) for epoch in range(10)]
+    assert rates[0] == 0.5
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert 0.05 <= rates[-1] < 0.1
