@@ -36,6 +36,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1), Number]
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
+PretrainTask = Literal["au", "va", "phoneme"]
 Scale = Literal["small", "full"]
 Model = Literal["transformer", "tcn", "dual_transformer"]
 
@@ -101,9 +102,10 @@ class Audio(Section):
 
 
 class Pretrain(Section):
-    """How one encoder is pre-trained, and for which task."""
+    """How one encoder is pre-trained: its task, and those that are trained along with it."""
 
-    task: Literal["au", "va", "phoneme"]
+    task: PretrainTask
+    auxiliary: tuple[PretrainTask, ...] = ()
     epochs: Positive
     batch: Positive
     learning_rate: Rate

@@ -26,7 +26,7 @@ from stages.fitting import Fitted, Recipe, epoch_seed, fit
 from stages.parallel import partial_folder
 from stages.params import Compute, Params, Pretrain, load_params
 from stages.pretraining import faces, speech
-from stages.pretraining.tasks import Task, make_task
+from stages.pretraining.tasks import Task, make_joint_task, make_task
 from stages.provenance import file_hash, identity_of
 
 Batch = tuple[Tensor, Tensor]
@@ -67,17 +67,18 @@ def load_examples(encoder: Encoder, settings: Pretrain, data: Path, seed: int) -
         When the encoder cannot do the task.
     """
     split = epoch_seed(seed, 0, "people") % 2**32
-    if isinstance(encoder, VisualEncoder) and settings.task in VISUAL_TASKS:
-        seen, unseen = faces.load_faces(data, settings.task, settings.validation, split)
+    names = (settings.task, *settings.auxiliary)
+    if isinstance(encoder, VisualEncoder) and set(names) <= set(VISUAL_TASKS):
+        seen, unseen = faces.load_faces(data, names, settings.validation, split)
         return Examples(
             lambda epoch: prefetch(
                 faces.training_batches(seen, encoder, settings.batch, seed, epoch)
             ),
             lambda: faces.validation_batches(unseen, encoder, settings.batch),
-            make_task(settings.task, seen.targets),
+            make_joint_task(names, seen.targets),
             len(seen.images),
         )
-    if isinstance(encoder, AudioEncoder) and settings.task in AUDIO_TASKS:
+    if isinstance(encoder, AudioEncoder) and set(names) <= set(AUDIO_TASKS):
         heard, unheard = speech.load_speech(data, settings.validation, split)
         phonemes = torch.cat([torch.from_numpy(u.phonemes) for u in (*heard, *unheard)])
         return Examples(
@@ -87,9 +88,8 @@ def load_examples(encoder: Encoder, settings: Pretrain, data: Path, seed: int) -
             len(heard),
         )
     tasks = VISUAL_TASKS if isinstance(encoder, VisualEncoder) else AUDIO_TASKS
-    raise SettingsError(
-        f"pretrain.{encoder.name}.task = {settings.task!r}; allowed: {', '.join(tasks)}."
-    )
+    wrong = next(name for name in names if name not in tasks)
+    raise SettingsError(f"pretrain.{encoder.name}.task = {wrong!r}; allowed: {', '.join(tasks)}.")
 
 
 def schedule(epochs: int) -> Callable[[int], float]:

@@ -83,7 +83,7 @@ ENCODER = VisualEncoder(
                 [40, 3, 160, 64, 2],
                 [64, 3, 192, 64, 1],
             ],
-            "width": 256,
+            "width": 128,
         },
         "full": {"published": "large"},
     },

@@ -1,6 +1,6 @@
 """Labelled still faces: read once, decoded in memory, split by people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def held_out(people: NDArray[np.int32], share: float, seed: int) -> NDArray[np.b
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces and the targets of one task.
+    """Faces and the targets of their tasks.
 
     Attributes
     ----------
@@ -62,15 +62,23 @@ class Faces:
     targets: Tensor
 
 
-def load_faces(path: Path, task: str, share: float, seed: int) -> tuple[Faces, Faces]:
+def _targets(reader: CropReader, rows: NDArray[np.int64], task: str) -> NDArray[np.float32]:
+    if task == "au":
+        return reader.extra("au")[rows].astype(np.float32)
+    return np.stack(
+        [reader.extra(name)[rows] for name in ("valence", "arousal")], 1, dtype=np.float32
+    )
+
+
+def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tuple[Faces, Faces]:
     """Read a file of labelled faces.
 
     Parameters
     ----------
     path : Path
         A crop file with the datasets ``au``, ``valence``, ``arousal`` and ``person``.
-    task : str
-        ``au`` or ``va``.
+    tasks : sequence of str
+        ``au``, ``va``: their targets side by side.
     share, seed : float, int
         See :func:`held_out`.
 
@@ -89,11 +97,8 @@ def load_faces(path: Path, task: str, share: float, seed: int) -> tuple[Faces, F
             raise DataError(f"{path} holds no faces: run `dvc repro -f corpus`.")
         images = np.stack([image for image in reader.read() if image is not None])
         people = reader.extra("person")[kept]
-        if task == "au":
-            targets = torch.from_numpy(reader.extra("au")[kept].astype(np.int8))
-        else:
-            columns = [reader.extra(name)[kept] for name in ("valence", "arousal")]
-            targets = torch.from_numpy(np.stack(columns, 1).astype(np.float32))
+        columns = [_targets(reader, kept, task) for task in tasks]
+        targets = torch.from_numpy(np.concatenate(columns, axis=1))
     chosen = held_out(people, share, seed)
     training, validation = (
         Faces(images[part], targets[torch.from_numpy(part)]) for part in (~chosen, chosen)

@@ -4,7 +4,7 @@ A task's targets are tensors in which what is unknown is marked: -1 for an AU or
 valence and arousal. What is unknown has no part in loss or figures.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,46 @@ def _phoneme(targets: Tensor) -> Task:
 _TASKS: dict[str, Callable[[Tensor], Task]] = {"au": _au, "va": _va, "phoneme": _phoneme}
 
 
+WIDTHS = {"au": N_AUS, "va": 2}  # columns of the targets of the tasks that can be joined
+
+
 def make_task(name: str, targets: Tensor) -> Task:
     """Make a task for the training part's targets; class weights come from them alone."""
     return _TASKS[name](targets)
+
+
+def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
+    """Make one task of several that are trained at once, each with outputs of its own.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The first is the one by which the best epoch is picked.
+    targets : (samples, columns) torch.Tensor
+        The tasks' targets side by side.
+
+    Returns
+    -------
+    Task
+        Its loss is the sum of theirs over all outputs: else the concordance of two columns, whose
+        gradient is far steeper than that of a mean over 12 AUs, would be all that is learnt.
+    """
+    if len(names) == 1:
+        return make_task(names[0], targets)
+    widths = [WIDTHS[name] for name in names]
+    parts = zip(names, torch.split(targets, widths, dim=-1), strict=True)
+    tasks = [make_task(name, columns) for name, columns in parts]
+
+    def columns(outputs: Tensor, truth: Tensor) -> Iterator[tuple[Task, Tensor, Tensor]]:
+        pairs = (torch.split(tensor, widths, dim=-1) for tensor in (outputs, truth))
+        return zip(tasks, *pairs, strict=True)
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        losses = [task.outputs * task.loss(x, y) for task, x, y in columns(outputs, truth)]
+        return torch.stack(losses).sum()
+
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        each = [task.figures(x, y) for task, x, y in columns(outputs, truth)]
+        return {key: value for part in each for key, value in part.items()}
+
+    return Task("+".join(names), sum(widths), loss, figures, tasks[0].monitor)

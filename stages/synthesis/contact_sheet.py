@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from stages.facs import AU_MEANINGS, AU_NAMES, AU_NUMBERS, N_AUS
 from stages.synthesis.articulation import N_FEATURES
@@ -31,7 +32,7 @@ def frontal(scene: Scene) -> Scene:
         rotation=(6.0, 0.0, 0.0),
         face_share=0.92,
         centre=(0.0, -0.02),
-        noise=0.5,
+        noise=0.0,
         blur=0.0,
         vignette=0.0,
         distance=5.5,
@@ -81,7 +82,7 @@ def _labels() -> Pixels:
     return strip
 
 
-def draw_contact_sheet(path: Path, people: int = 4, seed: int = 1) -> None:
+def draw_contact_sheet(path: Path, people: int = 3, seed: int = 1) -> None:
     """Write the sheet as PNG.
 
     Parameters
@@ -98,5 +99,4 @@ def draw_contact_sheet(path: Path, people: int = 4, seed: int = 1) -> None:
         rng = np.random.default_rng((seed, number))
         person = sample_person(rng)
         rows.append(person_rows(head_of(person), frontal(sample_scene(rng))))
-    sheet = np.concatenate(rows)
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)

@@ -1,7 +1,9 @@
 """People in front of a camera: from intensities, mouth and movement to pictures."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,7 +25,24 @@ from stages.synthesis.people import Person
 from stages.synthesis.rendering import FaceState, Renderer
 from stages.synthesis.scene import Scene
 
+
+@contextmanager
+def _silent_native_code() -> Iterator[None]:
+    """Close the standard error of C code too: warp complains there that it found no GPU driver."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 warp.config.log_level = warp.LOG_ERROR  # a line for every module it loads would hide ours
+with _silent_native_code():
+    warp.init()
 
 CACHE_VARIABLE: Final = "AUFUSION_CACHE"
 FURTHEST: Final = (42.0, 22.0, 20.0)  # degrees of yaw, pitch and roll, the scene's included

@@ -24,13 +24,13 @@ def test_held_out_people_are_whole_people() -> None:
 
 def test_faces_and_their_targets_stay_together(tmp_path: Path) -> None:
     stand_ins.write_faces(tmp_path / "faces.h5", faces=40, people=5)
-    training, validation = faces.load_faces(tmp_path / "faces.h5", "au", 0.2, seed=0)
+    training, validation = faces.load_faces(tmp_path / "faces.h5", ["au"], 0.2, seed=0)
     assert len(training.images) == 32
     assert len(validation.images) == 8
     for part in (training, validation):
         tile = part.images[:, 12:30, 2:10].astype(float).mean((1, 2, 3))  # of AU1
         np.testing.assert_array_equal(tile > 145, part.targets[:, 0].numpy() == 1)
-    valence = faces.load_faces(tmp_path / "faces.h5", "va", 0.2, seed=0)[0].targets
+    valence = faces.load_faces(tmp_path / "faces.h5", ["va"], 0.2, seed=0)[0].targets
     assert valence.shape == (32, 2)
     encoder = visual_encoder("ires100")
     seen = torch.cat([y for _, y in faces.validation_batches(validation, encoder, 3)])
@@ -39,7 +39,7 @@ def test_faces_and_their_targets_stay_together(tmp_path: Path) -> None:
 
 def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
     stand_ins.write_faces(tmp_path / "faces.h5", faces=40, people=5)
-    training, _ = faces.load_faces(tmp_path / "faces.h5", "au", 0.2, seed=0)
+    training, _ = faces.load_faces(tmp_path / "faces.h5", ["au"], 0.2, seed=0)
     encoder = visual_encoder("ires100")
 
     def first(seed: int, epoch: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.pretraining.tasks import concordance, make_task
+from stages.pretraining.tasks import concordance, make_joint_task, make_task
 
 
 def ccc(x: np.ndarray, y: np.ndarray) -> float:
@@ -66,3 +66,27 @@ def test_phoneme_task_ignores_what_is_unknown() -> None:
     worse = outputs.clone()
     worse[:, 4:] = -100 * torch.randn(1, 2, 3)
     torch.testing.assert_close(task.loss(worse, truth), task.loss(outputs, truth))
+
+
+def test_a_joint_task_is_its_parts_side_by_side_weighted_by_their_outputs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(-1, 2, (40, 12), generator=generator).float()
+    feelings = torch.rand(40, 2, generator=generator) * 2 - 1
+    outputs = torch.randn(40, 14, generator=generator)
+    targets = torch.cat([feelings, labels], dim=1)
+    joint = make_joint_task(["va", "au"], targets)
+    va, au = make_task("va", feelings), make_task("au", labels)
+    expected = 2 * va.loss(outputs[:, :2], feelings) + 12 * au.loss(outputs[:, 2:], labels)
+    torch.testing.assert_close(joint.loss(outputs, targets), expected)
+    assert (joint.outputs, joint.monitor) == (14, "ccc")
+    assert joint.figures(outputs, targets) == {
+        **va.figures(outputs[:, :2], feelings), **au.figures(outputs[:, 2:], labels)
+    }  # fmt: skip
+
+
+def test_a_joint_task_of_one_is_that_task() -> None:
+    labels = torch.randint(0, 2, (20, 12), generator=torch.Generator().manual_seed(1)).float()
+    outputs = torch.randn(20, 12, generator=torch.Generator().manual_seed(2))
+    alone, joint = make_task("au", labels), make_joint_task(["au"], labels)
+    assert joint.name == "au"
+    assert joint.loss(outputs, labels) == alone.loss(outputs, labels)
