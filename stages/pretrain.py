@@ -19,7 +19,6 @@ from stages.compute import make_fabric
 from stages.console import run_stage, say
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.encoders.registry import any_encoder
-from stages.encoders.running import prefetch
 from stages.encoders.weights import save_weights
 from stages.errors import SettingsError
 from stages.fitting import Fitted, Recipe, epoch_seed, fit
@@ -71,9 +70,7 @@ def load_examples(encoder: Encoder, settings: Pretrain, data: Path, seed: int) -
     if isinstance(encoder, VisualEncoder) and set(names) <= set(VISUAL_TASKS):
         seen, unseen = faces.load_faces(data, names, settings.validation, split)
         return Examples(
-            lambda epoch: prefetch(
-                faces.training_batches(seen, encoder, settings.batch, seed, epoch)
-            ),
+            lambda epoch: faces.training_batches(seen, encoder, settings.batch, seed, epoch),
             lambda: faces.validation_batches(unseen, encoder, settings.batch),
             make_joint_task(names, seen.targets),
             len(seen.images),

@@ -1,22 +1,17 @@
 """The README's commands, all of them, in a fresh clone with a tiny corpus."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from stages.facs import AU_NAMES
 from stages.provenance import ROOT
+from tests.clone import Clone
 
 README = (ROOT / "README.md").read_text()
-TINY_CORPUS = {"clips": 12, "people": 9, "seconds": 3.0, "frame_rate": 12.5, "resolution": 128,
-               "faces": 120, "face_people": 12}  # fmt: skip
 
 
 def readme_commands() -> list[str]:
@@ -24,56 +19,6 @@ def readme_commands() -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", README, re.S)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line]
-
-
-def tiny_settings(path: Path) -> None:
-    content = yaml.safe_load(path.read_text())
-    content["corpus"].update(TINY_CORPUS)
-    content["train"].update(window=32, stride=16, epochs=2)
-    for encoder in content["pretrain"].values():
-        encoder["epochs"] = 1
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-class Clone:
-    """A fresh clone of the working tree, with this environment in place of `make setup`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        files = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-            cwd=ROOT, capture_output=True, check=True, text=True,
-        ).stdout.split("\0")  # fmt: skip
-        for name in filter(None, files):
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name)
-        (folder / ".dvc").mkdir(exist_ok=True)
-        (folder / "dvc.lock").unlink(missing_ok=True)
-        (folder / ".venv").mkdir()
-        for part in ("bin", "lib", "pyvenv.cfg"):
-            (folder / ".venv" / part).symlink_to(Path(sys.prefix) / part)
-        (folder / ".venv/installed").touch()
-        tiny_settings(folder / "params.yaml")
-        self.run("git init -q -b main && git add -A && git commit -q -m 'A user begins'")
-
-    def run(self, command: str, expect: int = 0) -> str:
-        environment = {
-            **os.environ,
-            "PATH": f"{self.folder}/.venv/bin:{os.environ['PATH']}",
-            "GIT_AUTHOR_NAME": "user", "GIT_AUTHOR_EMAIL": "user@example.org",
-            "GIT_COMMITTER_NAME": "user", "GIT_COMMITTER_EMAIL": "user@example.org",
-            "DVC_NO_ANALYTICS": "1", "COLUMNS": "200",
-        }  # fmt: skip
-        done = subprocess.run(
-            command, shell=True, cwd=self.folder, env=environment, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
-        )  # fmt: skip
-        assert done.returncode == expect, f"{command}\n{done.stdout[-6000:]}"
-        return done.stdout
-
-    def scores(self) -> dict:
-        return json.loads((self.folder / "metrics/scores.json").read_text())["synthetic"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""A fresh clone of the working tree with a tiny corpus, for tests that run the whole pipeline."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.provenance import ROOT
+
+TINY_CORPUS = {"clips": 12, "people": 9, "seconds": 3.0, "frame_rate": 12.5, "resolution": 128,
+               "faces": 120, "face_people": 12}  # fmt: skip
+
+
+def tiny_settings(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    content["corpus"].update(TINY_CORPUS)
+    content["train"].update(window=32, stride=16, epochs=2)
+    for encoder in content["pretrain"].values():
+        encoder["epochs"] = 2
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+class Clone:
+    """A fresh clone of the working tree, with this environment in place of `make setup`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        files = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT, capture_output=True, check=True, text=True,
+        ).stdout.split("\0")  # fmt: skip
+        for name in filter(None, files):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        (folder / ".dvc").mkdir(exist_ok=True)
+        (folder / "dvc.lock").unlink(missing_ok=True)
+        (folder / ".venv").mkdir()
+        for part in ("bin", "lib", "pyvenv.cfg"):
+            (folder / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+        (folder / ".venv/installed").touch()
+        tiny_settings(folder / "params.yaml")
+        self.run("git init -q -b main && git add -A && git commit -q -m 'A user begins'")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of the user's commands."""
+        return {
+            **os.environ,
+            "PATH": f"{self.folder}/.venv/bin:{os.environ['PATH']}",
+            "GIT_AUTHOR_NAME": "user", "GIT_AUTHOR_EMAIL": "user@example.org",
+            "GIT_COMMITTER_NAME": "user", "GIT_COMMITTER_EMAIL": "user@example.org",
+            "DVC_NO_ANALYTICS": "1", "COLUMNS": "200",
+        }  # fmt: skip
+
+    def run(self, command: str, expect: int = 0) -> str:
+        """Run a shell command as the user would; its output."""
+        done = subprocess.run(
+            command, shell=True, cwd=self.folder, env=self.environment, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+        )  # fmt: skip
+        assert done.returncode == expect, f"{command}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def scores(self) -> dict[str, Any]:
+        """Scores by split."""
+        return json.loads((self.folder / "metrics/scores.json").read_text())["synthetic"]

@@ -1,0 +1,35 @@
+"""The README says what is so: its figures, its pictures, its links."""
+
+import json
+import re
+
+from stages.provenance import ROOT
+from stages.table import as_markdown, table_rows
+
+README = (ROOT / "README.md").read_text()
+
+
+def tracked_scores() -> dict:
+    return json.loads((ROOT / "metrics/scores.json").read_text())["synthetic"]["test"]
+
+
+def test_the_table_of_results_is_that_of_the_tracked_scores() -> None:
+    assert as_markdown(table_rows(tracked_scores())) in README
+
+
+def test_pictures_and_files_it_names_are_there_and_small() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert "://" not in target, f"{target}: the README needs no other host"
+        assert (ROOT / target).exists(), target
+    for picture in (ROOT / "metrics/pictures").iterdir():
+        assert picture.stat().st_size < 1_000_000
+
+
+def test_every_score_is_labelled_synthetic() -> None:
+    where = README.index(as_markdown(table_rows(tracked_scores())).splitlines()[0])
+    assert "synthetic" in README[:where][-600:]
+
+
+def test_every_make_target_it_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`?make ([a-z-]+)`?", README)) <= targets
