@@ -51,8 +51,9 @@ class Clone:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of the user's commands."""
+        outer = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
         return {
-            **os.environ,
+            **outer,
             "PATH": f"{self.folder}/.venv/bin:{os.environ['PATH']}",
             "GIT_AUTHOR_NAME": "user", "GIT_AUTHOR_EMAIL": "user@example.org",
             "GIT_COMMITTER_NAME": "user", "GIT_COMMITTER_EMAIL": "user@example.org",
