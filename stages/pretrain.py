@@ -157,6 +157,7 @@ def pretrain(
         folder=folder,
         fabric=fabric,
         description=f"pretrain {encoder.name} ({task.name})",
+        replicas=encoder.replicas,
     )
     network.load_state_dict(fitted.state)
     return network, fitted

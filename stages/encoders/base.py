@@ -39,6 +39,9 @@ class Encoder:
         Renames a published state's tensors to those of `build`, and drops its task's head.
     training_precision : str or None
         Precision of pre-training where the settings say ``auto``; None follows the processor.
+    replicas : int
+        Parts of a pre-training batch that a CPU works on at once, see
+        :class:`stages.replicas.Replicas`; 1 for a network that draws random numbers.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Encoder:
     licence: str
     published: Callable[[State], State] = field(default=_unchanged)
     training_precision: str | None = None
+    replicas: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

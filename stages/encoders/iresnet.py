@@ -146,4 +146,5 @@ ENCODER = VisualEncoder(
     resolution=SIDE,
     mean=(127.5, 127.5, 127.5),
     deviation=(127.5, 127.5, 127.5),
+    replicas=2,
 )

@@ -95,4 +95,5 @@ ENCODER = VisualEncoder(
     deviation=(127.5, 127.5, 127.5),
     # depthwise convolutions train at half the speed in bfloat16 on a CPU
     training_precision="32-true",
+    replicas=2,
 )
