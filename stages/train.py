@@ -136,8 +136,9 @@ def main() -> None:
     params = load_params()
     modalities = sys.argv[1] if len(sys.argv) > 1 else "audiovisual"
     dimensions_of = getattr(getattr(params.models, params.model), params.scale)
-    with open_features(params.features, modalities) as features:
-        videos = {split: load_videos(split) for split in ("train", "validation")}
+    videos = {split: load_videos(split) for split in ("train", "validation")}
+    copies = sum(video.masked for video in videos["train"])
+    with open_features(params.features, modalities, masked=copies > 0) as features:
         for split, found in videos.items():
             if not found:
                 raise DataError(
@@ -145,8 +146,9 @@ def main() -> None:
                     "and `dvc repro inputs` say of the data root."
                 )
         say(
-            f"train: {len(videos['train'])} videos, {sum(v.frames for v in videos['train'])} "
-            f"frames; validation: {len(videos['validation'])} videos"
+            f"train: {len(videos['train']) - copies} videos and {copies} masked copies, "
+            f"{sum(v.frames for v in videos['train'])} frames; "
+            f"validation: {len(videos['validation'])} videos"
         )
         dimensions = Dimensions(
             params.model,
