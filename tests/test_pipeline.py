@@ -85,6 +85,7 @@ def test_features_that_the_networks_may_read_are_dependencies() -> None:
     params = load_params(ROOT / "params.yaml")
     for name in params.visual:
         assert f"data/features/visual/{name}.h5" in STAGES["inputs"]["deps"]
+        assert f"data/features/masked/{name}.h5" in STAGES["inputs"]["deps"]
     for name in params.audio:
         assert f"data/features/audio/{name}.h5" in STAGES["inputs"]["deps"]
 
