@@ -106,7 +106,7 @@ class Features:
     Parameters
     ----------
     visual, audio : sequence of Path
-        One store an encoder; `audio` may be empty.
+        One store an encoder; either may be empty.
     masked : sequence of Path
         Stores of the masked copies, in the order of `visual`; empty where none is to be read.
     """
@@ -150,10 +150,10 @@ class Features:
         rows = video.nearest[start:stop]
         first, last = int(rows.min()), int(rows.max()) + 1
         stores = self._masked if video.masked else self._visual
+        nothing = np.zeros((stop - start, 0), np.float32)
         seen = [store.read(video.name, first, last)[rows - first] for store in stores]
-        visual = np.concatenate(seen, axis=1, dtype=np.float32)
+        visual = np.concatenate(seen, axis=1, dtype=np.float32) if seen else nothing
         if not self._audio:
-            nothing = np.zeros((stop - start, 0), np.float32)
             return visual, nothing, np.zeros(stop - start, np.bool_)
         name, shift = video.source or video.name, video.start
         heard = [store.read(name, start + shift, stop + shift) for store in self._audio]

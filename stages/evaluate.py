@@ -1,9 +1,9 @@
 """Score the trained networks on validation and test (`dvc repro evaluate`).
 
-In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores, the figures of
-`mask`. Out: metrics/scores.json (mean F1 and each AU's, base rates, the all-ones baseline, the
-share of frames without a face; numbers only, tracked by git) and metrics/report (index.html,
-figures as PNG, plot data as CSV).
+In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores, what `mask` and
+`single` say for the report. Out: metrics/scores.json (mean F1 and each AU's, base rates, the
+all-ones baseline, the share of frames without a face; numbers only, tracked by git) and
+metrics/report (index.html, figures as PNG, plot data as CSV).
 """
 
 import csv
@@ -136,6 +136,17 @@ def mask_sections(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
+def encoder_sections(folder: Path) -> list[tuple[str, str]]:
+    """Section with the table of encoders that `single` wrote; none where there is no table."""
+    try:
+        with (folder / "table.csv").open(encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError:
+        return []
+    heading = "Encoders: F1 on validation of a transformer on each alone, mean of 12 AUs"
+    return [(heading, page.table(rows))]
+
+
 def write_report(
     label: str,
     params: Params,
@@ -182,6 +193,7 @@ def write_report(
         ("learning_curves", "Learning curves"),
     ):
         sections.append((heading, page.picture(folder / f"{name}.png", f"{heading}: {title}")))
+    sections += encoder_sections(paths.SINGLE_REPORT)
     sections += mask_sections(paths.MASK_REPORT)
     note = (
         "Synthetic: all figures are on the generated corpus. They say that the pipeline works, "

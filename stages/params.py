@@ -146,6 +146,12 @@ class Train(Section):
     sound_dropout: Share
 
 
+class Single(Section):
+    """How long a network is trained on each encoder alone; the rest is as in ``train``."""
+
+    epochs: Positive
+
+
 class Transformer(Section):
     """Dimensions of ``transformer`` and ``dual_transformer``."""
 
@@ -206,6 +212,7 @@ class Params(Section):
     audio: dict[str, Audio]
     features: Features
     train: Train
+    single: Single
     models: Models
 
     @model_validator(mode="after")

@@ -34,6 +34,7 @@ PLACES = {
     "audio": (3, 1),
     "inputs": (4, 0),
     "train": (5, 0),
+    "single": (5, 1),
     "evaluate": (6, 0),
 }
 # edges that are not a straight line from the right of one box to the left of the next
@@ -43,11 +44,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("mask", "visual"): [(3, -0.67), (3, -0.33)],
     ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
     ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
-    ("audio", "inputs"): [(3.39, 1), (4, 1), (4, 0.33)],
+    ("audio", "inputs"): [(3.39, 1), (3.5, 1), (3.5, 0.12), (3.61, 0.12)],
+    ("inputs", "single"): [(4.12, 0.33), (4.12, 1), (4.61, 1)],
+    ("single", "evaluate"): [(5.39, 1), (6, 1), (6, 0.33)],
 }
 # stages for DVC that are drawn as one with another: the audio encoder without weights, and the
 # visual encoders on masked copies
 SAME_BOX = {"fbank": "audio", "masked": "visual"}
+TRAINED = ("train", "single", "evaluate")
 CAPTIONS = {
     "corpus": "MP4 talking heads\nwith exact labels,\nfaces, speech",
     "index": "manifest, labels,\npresentation times",
@@ -58,6 +62,7 @@ CAPTIONS = {
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
     "train": "windows of\n128 frames",
+    "single": "the same on each\nencoder alone",
     "evaluate": "F1 of 12 AUs,\nreport",
 }
 
@@ -141,8 +146,8 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
             0.78,
             0.66,
             boxstyle="round,pad=0,rounding_size=0.07",
-            facecolor="#eaf1f8" if name not in ("train", "evaluate") else "#fdf1e3",
-            edgecolor="#2563a8" if name not in ("train", "evaluate") else "#d9822b",
+            facecolor="#eaf1f8" if name not in TRAINED else "#fdf1e3",
+            edgecolor="#2563a8" if name not in TRAINED else "#d9822b",
             linewidth=1.3,
         )
         box.set_zorder(3)
