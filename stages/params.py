@@ -88,6 +88,17 @@ class Crop(Section):
     jpeg_quality: int = Field(ge=1, le=100)
 
 
+class Mask(Section):
+    """Masked copies of training videos; lengths in frames, `share` of the training frames."""
+
+    enabled: bool
+    hidden_label: Literal["zero", "ignore"]
+    gap: int = Field(ge=0)
+    minimum: Positive
+    context: int = Field(ge=0)
+    share: Annotated[float, Field(ge=0), Number]
+
+
 class Visual(Section):
     """One encoder of face crops: where its weights come from, faces encoded at once."""
 
@@ -133,6 +144,12 @@ class Train(Section):
     step_factor: Rate
     patience: Positive
     sound_dropout: Share
+
+
+class Single(Section):
+    """How long a network is trained on each encoder alone; the rest is as in ``train``."""
+
+    epochs: Positive
 
 
 class Transformer(Section):
@@ -189,11 +206,13 @@ class Params(Section):
     data: Data
     corpus: Corpus
     crop: Crop
+    mask: Mask
     pretrain: dict[str, Pretrain]
     visual: dict[str, Visual]
     audio: dict[str, Audio]
     features: Features
     train: Train
+    single: Single
     models: Models
 
     @model_validator(mode="after")

@@ -52,6 +52,8 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
         ("train.batch", True, "train.batch = True"),
         ("train.sound_dropout", 1.5, "train.sound_dropout = 1.5"),
         ("corpus.clips", "many", "corpus.clips = 'many'"),
+        ("mask.hidden_label", "one", "'zero' or 'ignore'"),
+        ("mask.share", -0.1, "mask.share = -0.1"),
         ("features.visual", ["ires50"], "'ires50'; allowed: ires100, mobilenet"),
         ("features.audio", ["fbank", "fbank"], "features.audio names an encoder twice"),
         (

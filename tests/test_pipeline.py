@@ -85,8 +85,19 @@ def test_features_that_the_networks_may_read_are_dependencies() -> None:
     params = load_params(ROOT / "params.yaml")
     for name in params.visual:
         assert f"data/features/visual/{name}.h5" in STAGES["inputs"]["deps"]
+        assert f"data/features/masked/{name}.h5" in STAGES["inputs"]["deps"]
     for name in params.audio:
         assert f"data/features/audio/{name}.h5" in STAGES["inputs"]["deps"]
+
+
+def test_each_encoder_is_tried_alone() -> None:
+    params = load_params(ROOT / "params.yaml")
+    deps = STAGES["single"]["deps"]
+    for kind in ("visual", "audio"):
+        for name in getattr(params, kind):
+            assert f"data/features/{kind}/{name}.h5" in deps
+    for name in params.pretrain:
+        assert f"metrics/pretrain/{name}.json" in deps
 
 
 def test_audio_stages_are_the_audio_encoders() -> None:
