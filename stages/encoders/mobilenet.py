@@ -1,6 +1,7 @@
 """`mobilenet`: torchvision's MobileNetV3 on face crops.
 
-Full scale is the published MobileNetV3-Large. The small scale has fewer, narrower blocks, and
+Full scale is the published MobileNetV3-Large. The small scale has fewer, narrower blocks, without
+squeeze and excitation, of which the first keeps its size (folds of the skin are fine lines), and
 ends as MobileFaceNet does: by a depthwise convolution over what is left of the picture, in place
 of its mean. A mean forgets where in the face something is; trained on a few thousand
 aligned faces only, the network learns much faster when it need not.
@@ -42,7 +43,7 @@ def build(dimensions: Dimensions) -> nn.Module:
     else:
         blocks = [
             mobilenetv3.InvertedResidualConfig(
-                inputs, kernel, expanded, outputs, True, "HS", stride, 1, 1.0
+                inputs, kernel, expanded, outputs, False, "RE", stride, 1, 1.0
             )
             for inputs, kernel, expanded, outputs, stride in dimensions["blocks"]
         ]
@@ -75,11 +76,11 @@ ENCODER = VisualEncoder(
     scales={
         "small": {
             "blocks": [
-                [16, 3, 32, 16, 2],
-                [16, 3, 64, 24, 2],
+                [16, 3, 16, 16, 1],
+                [16, 3, 48, 24, 2],
                 [24, 3, 72, 24, 1],
-                [24, 3, 96, 40, 2],
-                [40, 3, 120, 40, 1],
+                [24, 5, 96, 40, 2],
+                [40, 5, 120, 40, 1],
                 [40, 3, 160, 64, 2],
                 [64, 3, 192, 64, 1],
             ],
