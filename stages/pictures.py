@@ -32,6 +32,7 @@ PLACES = {
     "visual": (3, 0),
     "audio": (3, 1),
     "inputs": (4, 0),
+    "licences": (5, 1),
     "train": (5, 0),
     "evaluate": (6, 0),
 }
@@ -41,6 +42,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
     ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
     ("audio", "inputs"): [(3.39, 1), (4, 1), (4, 0.33)],
+    ("inputs", "licences"): [(4.3, 0.33), (4.3, 1), (4.61, 1)],
 }
 SAME_BOX = {"fbank": "audio"}  # the audio encoder without weights is a stage of its own for DVC
 CAPTIONS = {
@@ -51,6 +53,7 @@ CAPTIONS = {
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
+    "licences": "of the weights\nthat were used",
     "train": "windows of\n128 frames",
     "evaluate": "F1 of 12 AUs,\nreport",
 }
@@ -62,7 +65,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
     Parameters
     ----------
     path : Path
-        ``dvc.yaml``. The runs of a matrix count as one stage.
+        ``dvc.yaml``. The runs of a matrix or a `foreach` count as one stage.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
         Sorted.
     """
     stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    stages = {name: stage.get("do", stage) for name, stage in stages.items()}  # of `foreach`
     maker: dict[str, str] = {}
     for name, stage in stages.items():
         for out in (*stage.get("outs", ()), *stage.get("metrics", ())):
