@@ -97,7 +97,7 @@ def test_audio_stages_are_the_audio_encoders() -> None:
 
 def test_plots_show_files_that_stages_write() -> None:
     outs = [out for stage in STAGES.values() for out in stage.get("outs", ())]
-    stems = [out.split("${")[0] for out in outs]
+    stems = [str(out).split("${")[0] for out in outs]
     text = json.dumps(yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"])
     files = re.findall(r"metrics/[\w/.]+", text)
     assert files
