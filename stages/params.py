@@ -53,6 +53,7 @@ class Compute(Section):
     workers: Positive | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    offline: bool = False
 
 
 class Data(Section):
@@ -113,8 +114,12 @@ class Audio(Section):
 
 
 class Pretrain(Section):
-    """How one encoder is pre-trained: its task, and those that are trained along with it."""
+    """How one encoder is pre-trained: its task, and those that are trained along with it.
 
+    `kind` is the section that the encoder has its `weights` in; `dvc.yaml` needs it.
+    """
+
+    kind: Literal["visual", "audio"]
     task: PretrainTask
     auxiliary: tuple[PretrainTask, ...] = ()
     epochs: Positive
@@ -122,6 +127,12 @@ class Pretrain(Section):
     learning_rate: Rate
     weight_decay: float = Field(ge=0)
     validation: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Licences(Section):
+    """What to do about weights that are not for commercial use."""
+
+    noncommercial: Literal["warn", "refuse", "allow"]
 
 
 class Features(Section):
@@ -203,6 +214,7 @@ class Params(Section):
     scale: Scale
     model: Model
     compute: Compute
+    licences: Licences
     data: Data
     corpus: Corpus
     crop: Crop
@@ -224,6 +236,9 @@ class Params(Section):
                     raise ValueError(f"features.{kind} names {name!r}; allowed: {', '.join(known)}")
             if len(set(asked)) < len(asked):
                 raise ValueError(f"features.{kind} names an encoder twice")
+        for name, settings in self.pretrain.items():
+            if name not in getattr(self, settings.kind):
+                raise ValueError(f"pretrain.{name}.kind is {settings.kind}, which has no {name}")
         return self
 
 

@@ -33,6 +33,7 @@ PLACES = {
     "visual": (3, 0),
     "audio": (3, 1),
     "inputs": (4, 0),
+    "licences": (5, -1),
     "train": (5, 0),
     "single": (5, 1),
     "evaluate": (6, 0),
@@ -47,6 +48,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("audio", "inputs"): [(3.39, 1), (3.5, 1), (3.5, 0.12), (3.61, 0.12)],
     ("inputs", "single"): [(4.12, 0.33), (4.12, 1), (4.61, 1)],
     ("single", "evaluate"): [(5.39, 1), (6, 1), (6, 0.33)],
+    ("inputs", "licences"): [(4.12, -0.33), (4.12, -1), (4.61, -1)],
 }
 # stages for DVC that are drawn as one with another: the audio encoder without weights, and the
 # visual encoders on masked copies
@@ -61,6 +63,7 @@ CAPTIONS = {
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
+    "licences": "of the weights\nthat were used",
     "train": "windows of\n128 frames",
     "single": "the same on each\nencoder alone",
     "evaluate": "F1 of 12 AUs,\nreport",
@@ -73,7 +76,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
     Parameters
     ----------
     path : Path
-        ``dvc.yaml``. The runs of a matrix count as one stage.
+        ``dvc.yaml``. The runs of a matrix or a `foreach` count as one stage.
 
     Returns
     -------
@@ -81,6 +84,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
         Sorted.
     """
     stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    stages = {name: stage.get("do", stage) for name, stage in stages.items()}  # of `foreach`
     maker: dict[str, str] = {}
     for name, stage in stages.items():
         for out in (*stage.get("outs", ()), *stage.get("metrics", ())):

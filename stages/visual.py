@@ -29,6 +29,7 @@ from stages.manifest import Manifest
 from stages.params import Compute, load_params
 from stages.provenance import file_hash, identity_of
 from stages.store import FeatureWriter
+from stages.terms import enforce_file, weights_terms
 
 if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
     import torch
@@ -90,7 +91,9 @@ def _load(
 
     encoder = visual_encoder(name)
     device = pick_device(compute)
-    network = load_network(encoder, scale, weights)
+    network = load_network(encoder, scale, weights, compute.device)
+    if network.published:
+        encoder = encoder.for_published()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, network, device, pick_precision(compute)
 
@@ -109,7 +112,11 @@ def encode_video(work: Work, path: Path) -> None:
             encoder=work.encoder,
             weights_hash=work.weights_hash,
             width=int(network.width),  # type: ignore[arg-type]
-            settings={"scale": work.scale, "precision": precision},
+            settings={
+                "scale": work.scale,
+                "precision": precision,
+                "weights": weights_terms(work.weights),
+            },
         ) as store,
         inference(device, precision),
     ):
@@ -145,7 +152,8 @@ def main() -> None:
         allowed = ", ".join(params.visual)
         raise SettingsError(f"{name!r} is no encoder of `visual`; allowed: {allowed}.")
     settings = params.visual[name]
-    weights = weights_path(name, settings.weights)
+    weights = weights_path(name, settings.weights, params.scale)
+    enforce_file(params.licences.noncommercial, f"visual.{name}", weights)
     weights_hash = file_hash(weights) if weights else ""
     items = {}
     for entry in Manifest.load(paths.INDEX).entries:

@@ -19,6 +19,7 @@ from typing import Any
 from torch import nn
 
 from stages.encoders.base import Dimensions, State, VisualEncoder
+from stages.encoders.sources import Source
 
 SIDE = 112  # pixels
 HEAD = "classifier.3."  # of the published state: the 1000 classes of ImageNet
@@ -91,9 +92,18 @@ ENCODER = VisualEncoder(
     published=published,
     source="torchvision, MobileNet_V3_Large_Weights.IMAGENET1K_V2",
     licence="BSD-3-Clause",
+    origin=Source(
+        kind="address",
+        name="https://download.pytorch.org/models/mobilenet_v3_large-5c1a4163.pth",
+        file="mobilenet_v3_large-5c1a4163.pth",
+        sha256="5c1a416349c4cf298f2a6a5e2600ed0ee55e604713578f5e74e6bc8bcaef7997",
+        megabytes=22,
+    ),
     resolution=SIDE,
     mean=(127.5, 127.5, 127.5),
     deviation=(127.5, 127.5, 127.5),
+    published_mean=(123.675, 116.28, 103.53),  # of ImageNet
+    published_deviation=(58.395, 57.12, 57.375),
     # depthwise convolutions train at half the speed in bfloat16 on a CPU
     training_precision="32-true",
     replicas=2,

@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.sources import Source
 
 RATE = 16_000  # Hz
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
@@ -103,6 +104,15 @@ ENCODER = AudioEncoder(
     published=published,
     source="https://huggingface.co/facebook/wav2vec2-base-960h",
     licence="Apache-2.0",
+    origin=Source(
+        kind="huggingface",
+        name="facebook/wav2vec2-base-960h",
+        file="model.safetensors",
+        revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
+        sha256="8aa76ab2243c81747a1f832954586bc566090c83a0ac167df6f31f0fa917d74a",
+        megabytes=378,
+    ),
+    model_type="wav2vec2",
     sampling_rate=RATE,
     window=WINDOW,
     hop=HOP,

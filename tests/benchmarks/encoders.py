@@ -49,7 +49,7 @@ def visual_rates(
 ) -> tuple[float, float, float]:
     """Frames with a face a second: the stage, the forward pass alone, the plain way."""
     settings = params.visual[name]
-    weights = weights_path(name, settings.weights)
+    weights = weights_path(name, settings.weights, params.scale)
     works = [
         visual.Work(
             name=entry.name,
@@ -96,7 +96,7 @@ def audio_rates(
 ) -> tuple[float, float, float]:
     """Frames with sound a second: the stage, the forward pass alone, the plain way."""
     root = Path(Manifest.load(paths.INDEX).root)
-    weights = weights_path(name, params.audio[name].weights)
+    weights = weights_path(name, params.audio[name].weights, params.scale)
     work = audio.Work(
         name="",
         video=root,
