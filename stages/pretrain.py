@@ -78,7 +78,7 @@ def load_examples(encoder: Encoder, settings: Pretrain, data: Path, seed: int) -
     if isinstance(encoder, AudioEncoder):
         if settings.auxiliary:
             raise SettingsError(
-                f"pretrain.{encoder.name}.auxiliary: an encoder of sound has one task; leave it out."
+                f"pretrain.{encoder.name}.auxiliary: encoders of sound have one task; leave it out."
             )
         tasks = speech_tasks.allowed(encoder)
         if settings.task in tasks:

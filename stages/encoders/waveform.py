@@ -1,4 +1,4 @@
-"""What `wav2vec` and `hubert` share: convolutions over the waveform, a transformer over their steps.
+"""What `wav2vec` and `hubert` share: convolutions over the waveform, then a transformer.
 
 A block of sound is encoded by itself, with the sound around it as context, because neither of the
 networks' two global parts can be had in bounded memory: the first convolution is normalised over

@@ -30,10 +30,11 @@ Batch = tuple[Tensor, ...]  # what the network takes, and the targets
 Parts = tuple[list[Utterance], list[Utterance]]
 
 # of HuBERT's first iteration
-CLUSTERS = 100
+CLUSTERS = 50
 MFCC_FRAME, MFCC_HOP = 0.025, 0.010  # seconds
-MASK_STARTS = 0.08  # share of the steps at which a masked span begins
-MASK_STEPS = 10  # length of a span
+MASK_STARTS = 0.065  # share of the steps at which a masked span begins
+MASK_STEPS = 5  # length of a span
+MASKED = 0.5  # HuBERT's alpha
 
 VOICE_SECONDS = 1.0  # of a sample at least
 
@@ -172,12 +173,14 @@ def masked_batches(
     (batch, samples) torch.Tensor
     (batch, steps) torch.Tensor
         bool, the steps that the encoder does not see.
-    (batch, steps) torch.Tensor
-        int64, the targets: unknown where the encoder sees.
+    (batch, steps, 2) torch.Tensor
+        int64, the targets: labels of masked steps, and labels of those that the encoder sees;
+        unknown for the others.
     """
     for samples, labels in batches:
         masks = torch.from_numpy(draw_masks(*labels.shape, generator))
-        yield samples, masks, torch.where(masks, labels, UNKNOWN)
+        columns = torch.where(masks, labels, UNKNOWN), torch.where(masks, UNKNOWN, labels)
+        yield samples, masks, torch.stack(columns, dim=-1)
 
 
 def _cluster(
@@ -195,12 +198,17 @@ def _cluster(
         return np.random.default_rng(epoch_seed(seed, epoch, purpose))
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
-        found = frames.figures(outputs, truth)
-        return {
-            "masked_accuracy": found["frame_accuracy"],
-            "masked_accuracy_chance": found["frame_accuracy_chance"],
-            "cluster_phone_purity": purity,
+        found = {
+            f"{kind}_{key.removeprefix('frame_')}": value
+            for kind, part in zip(("masked", "visible"), truth.unbind(-1), strict=True)
+            for key, value in frames.figures(outputs, part).items()
+            if key != "frame_error"
         }
+        return {**found, "cluster_phone_purity": purity}
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        masked, visible = (frames.loss(outputs, part) for part in truth.unbind(-1))
+        return MASKED * masked + (1 - MASKED) * visible
 
     return SpeechExamples(
         lambda epoch: masked_batches(
@@ -209,7 +217,7 @@ def _cluster(
         lambda: masked_batches(
             validation_batches(unheard, encoder, batch), generator(0, "validation masks")
         ),
-        replace(frames, name="cluster", figures=figures, monitor="masked_accuracy"),
+        replace(frames, name="cluster", loss=loss, figures=figures, monitor="masked_accuracy"),
         len(heard),
     )
 
