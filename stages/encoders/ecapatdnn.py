@@ -44,7 +44,7 @@ class Ecapa(nn.Module):
         from speechbrain.processing.features import STFT, Filterbank
 
         self.width = int(dimensions["lin_neurons"])
-        self.ecapa = ECAPA_TDNN(BANDS, **dimensions)
+        self.ecapa: Any = ECAPA_TDNN(BANDS, **dimensions)
         # neither has tensors of its own to learn, to store or to move to a device
         self._spectrum: Any = STFT(RATE, center=False)
         self._bands: Any = Filterbank(n_mels=BANDS, log_mel=False)
@@ -56,15 +56,16 @@ class Ecapa(nn.Module):
             levels = 10 * self._bands(energy).clamp(min=FLOOR).log10()
         windows = levels.unfold(1, FRAMES, HOP_FRAMES).transpose(2, 3)
         loudest = windows.amax((2, 3), keepdim=True)
-        windows = windows.maximum(loudest - RANGE)
-        return windows - windows.mean(2, keepdim=True)
+        windows = torch.maximum(windows, loudest - RANGE)
+        normal: Tensor = windows - windows.mean(2, keepdim=True)
+        return normal
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map (n, samples) to (n, steps, width)."""
         windows = self._windows(samples)
-        parts = windows.flatten(0, 1).split(TOGETHER)
+        parts = torch.split(windows.flatten(0, 1), TOGETHER)
         vectors = torch.cat([self.ecapa(part)[:, 0] for part in parts])
-        return vectors.unflatten(0, windows.shape[:2])
+        return vectors.view(*windows.shape[:2], self.width)
 
 
 def published(state: State) -> State:

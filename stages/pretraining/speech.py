@@ -1,6 +1,6 @@
 """Speech with labels in time, such as phonemes: cut into crops, a label for each step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from stages.encoders.base import AudioEncoder
 from stages.errors import DataError
 from stages.fitting import epoch_seed
 from stages.pretraining.faces import held_out
-from stages.pretraining.tasks import UNKNOWN
+from stages.pretraining.tasks import UNKNOWN, Task
 
 Batch = tuple[Tensor, Tensor]
+Parts = tuple[list["Utterance"], list["Utterance"]]  # training and validation
 PCM_SCALE = 32768.0
 CROP_SECONDS = 3.0  # usual length of a training sample
 GAIN = 12.0  # decibels, louder or quieter at most
@@ -52,7 +53,27 @@ class Utterance:
         return np.where(inside, self.labels[index], UNKNOWN).astype(np.int64)
 
 
-def load_speech(path: Path, share: float, seed: int) -> tuple[list[Utterance], list[Utterance]]:
+@dataclass(frozen=True)
+class SpeechExamples:
+    """What to train on.
+
+    Attributes
+    ----------
+    training, validation : callable
+        ``training(epoch)`` and ``validation()`` yield batches: what the network takes, and last
+        the targets.
+    task : Task
+    count : int
+        Utterances that are trained on.
+    """
+
+    training: Callable[[int], Iterator[tuple[Tensor, ...]]]
+    validation: Callable[[], Iterator[tuple[Tensor, ...]]]
+    task: Task
+    count: int
+
+
+def load_speech(path: Path, share: float, seed: int) -> Parts:
     """Read a file of labelled speech.
 
     Parameters
@@ -88,7 +109,7 @@ def load_speech(path: Path, share: float, seed: int) -> tuple[list[Utterance], l
     except (OSError, KeyError):
         raise DataError(f"{path} is missing or damaged: run `dvc repro corpus`.") from None
     chosen = held_out(data["speaker"], share, seed)
-    parts: tuple[list[Utterance], list[Utterance]] = ([], [])
+    parts: Parts = ([], [])
     for utterance, validation in zip(utterances, chosen, strict=True):
         if len(utterance.labels):
             parts[int(validation)].append(utterance)
