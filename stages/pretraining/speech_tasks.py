@@ -1,7 +1,7 @@
 """What an encoder of sound can be pre-trained for.
 
-``phoneme`` names the phoneme of each step; ``cluster`` tells the cluster of sounds that hidden steps
-belong to (:mod:`stages.pretraining.clusters`); ``speaker`` tells voices apart
+``phoneme`` names the phoneme of each step; ``cluster`` tells the cluster of sounds that hidden
+steps belong to (:mod:`stages.pretraining.clusters`); ``speaker`` tells voices apart
 (:mod:`stages.pretraining.voices`).
 """
 

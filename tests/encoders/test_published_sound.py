@@ -152,7 +152,7 @@ def test_hubert_does_not_see_what_is_masked() -> None:
 def test_wav2vec_is_the_library_s_behind_its_processor() -> None:
     from transformers import Wav2Vec2FeatureExtractor
 
-    encoder, network = small("wav2vec")
+    _, network = small("wav2vec")
     samples = noise()[:1] * 0.05 + 0.01
     processor = Wav2Vec2FeatureExtractor(do_normalize=True)
     inputs = processor(samples[0].numpy(), sampling_rate=waveform.RATE, return_tensors="pt")
