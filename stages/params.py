@@ -36,7 +36,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1), Number]
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
-PretrainTask = Literal["au", "va", "phoneme"]
+PretrainTask = Literal["au", "va", "phoneme", "cluster", "speaker"]
 Scale = Literal["small", "full"]
 Model = Literal["transformer", "tcn", "dual_transformer"]
 

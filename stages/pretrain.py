@@ -28,26 +28,26 @@ from stages.errors import SettingsError
 from stages.fitting import Fitted, Recipe, epoch_seed, fit
 from stages.parallel import partial_folder
 from stages.params import Compute, Params, Pretrain, load_params
-from stages.pretraining import faces, speech
-from stages.pretraining.tasks import Task, make_joint_task, make_task
+from stages.pretraining import faces, speech_tasks
+from stages.pretraining.tasks import Task, make_joint_task
 from stages.provenance import file_hash, identity_of
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # what the network takes, and the targets
 VISUAL_TASKS = ("au", "va")
-AUDIO_TASKS = ("phoneme",)
 
 
 class WithHead(nn.Module):
-    """An encoder's network and the linear head of its task."""
+    """An encoder's network and the head of its task."""
 
-    def __init__(self, encoder: nn.Module, outputs: int) -> None:
+    def __init__(self, encoder: nn.Module, task: Task) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(int(encoder.width), outputs)  # type: ignore[arg-type]
+        width = int(encoder.width)  # type: ignore[arg-type]
+        self.head = task.head(width) if task.head else nn.Linear(width, task.outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensor:
         """Map the encoder's input to (..., outputs)."""
-        outputs: Tensor = self.head(self.encoder(x))
+        outputs: Tensor = self.head(self.encoder(*inputs))
         return outputs
 
 
@@ -79,16 +79,17 @@ def load_examples(encoder: Encoder, settings: Pretrain, data: Path, seed: int) -
             make_joint_task(names, seen.targets),
             len(seen.images),
         )
-    if isinstance(encoder, AudioEncoder) and set(names) <= set(AUDIO_TASKS):
-        heard, unheard = speech.load_speech(data, settings.validation, split)
-        phonemes = torch.cat([torch.from_numpy(u.phonemes) for u in (*heard, *unheard)])
-        return Examples(
-            lambda epoch: speech.training_batches(heard, encoder, settings.batch, seed, epoch),
-            lambda: speech.validation_batches(unheard, encoder, settings.batch),
-            make_task(settings.task, phonemes),
-            len(heard),
-        )
-    tasks = VISUAL_TASKS if isinstance(encoder, VisualEncoder) else AUDIO_TASKS
+    if isinstance(encoder, AudioEncoder):
+        if settings.auxiliary:
+            raise SettingsError(
+                f"pretrain.{encoder.name}.auxiliary: encoders of sound have one task; leave it out."
+            )
+        tasks = speech_tasks.allowed(encoder)
+        if settings.task in tasks:
+            spoken = speech_tasks.load_examples(encoder, settings, data, seed, split)
+            return Examples(spoken.training, spoken.validation, spoken.task, spoken.count)
+    else:
+        tasks = VISUAL_TASKS
     wrong = next(name for name in names if name not in tasks)
     raise SettingsError(f"pretrain.{encoder.name}.task = {wrong!r}; allowed: {', '.join(tasks)}.")
 
@@ -126,20 +127,20 @@ def pretrain(
     """
     task = examples.task
     torch.manual_seed(epoch_seed(seed, 0, "weights"))
-    network = WithHead(encoder.build(encoder.scales[scale]), task.outputs)
+    network = WithHead(encoder.build(encoder.scales[scale]), task)
     if isinstance(encoder, VisualEncoder):
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = encoder.training_precision if compute.precision == "auto" else None
     fabric = make_fabric(compute, precision)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
-        inputs, targets = (part.to(fabric.device) for part in batch)
-        return task.loss(model(inputs), targets)
+        *inputs, targets = (part.to(fabric.device) for part in batch)
+        return task.loss(model(*inputs), targets)
 
     def validate(model: nn.Module) -> dict[str, float]:
         outputs, truth = [], []
-        for inputs, targets in examples.validation():
-            outputs.append(model(inputs.to(fabric.device)).float().cpu())
+        for *inputs, targets in examples.validation():
+            outputs.append(model(*(part.to(fabric.device) for part in inputs)).float().cpu())
             truth.append(targets)
         return task.figures(torch.cat(outputs), torch.cat(truth))
 

@@ -55,18 +55,22 @@ def write_faces(path: Path, faces: int = 96, people: int = 8, seed: int = 0) -> 
 
 
 def write_speech(path: Path, utterances: int = 16, speakers: int = 4, seed: int = 0) -> None:
-    """Write utterances of 3 seconds: silence, and two tones that stand for two phonemes."""
+    """Write utterances of 3 seconds: silence, and two tones that stand for two phonemes.
+
+    Each speaker has a pitch of its own.
+    """
     random = np.random.default_rng(seed)
     seconds, length = 3, 0.25
     segments = int(seconds / length)
     phonemes = random.integers(0, 3, (utterances, segments)).astype(np.int16)
     times = np.arange(seconds * RATE) / RATE
     index = np.minimum((times / length).astype(int), segments - 1)
-    tones = np.stack([0 * times, np.sin(6.2832 * 300 * times), np.sin(6.2832 * 2500 * times)])
-    samples = [
-        0.3 * tones[row[index], np.arange(len(times))] + random.normal(0, 0.003, len(times))
-        for row in phonemes
-    ]
+    samples = []
+    for number, row in enumerate(phonemes):
+        pitch = 1 + 0.15 * (number % speakers)
+        tones = np.sin(2 * np.pi * pitch * np.outer([0, 300, 2500], times))
+        chosen = 0.3 * tones[row[index], np.arange(len(times))]
+        samples.append(chosen + random.normal(0, 0.003, len(times)))
     with h5py.File(path, "w") as file:
         file["samples"] = (np.concatenate(samples) * 32767).astype(np.int16)
         file["offset"] = np.arange(utterances + 1, dtype=np.int64) * len(times)

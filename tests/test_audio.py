@@ -42,10 +42,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     times = {e.name: np.arange(e.frames) / 25 for e in entries}
     stand_ins.write_index(root, entries, times)
     torch.manual_seed(0)
-    encoder = audio_encoder("wav2vec")
-    network = encoder.build(encoder.scales["small"])
-    path = Path("models/encoders/wav2vec.safetensors")
-    save_weights(path, encoder, "small", "phoneme", network.state_dict(), {})
+    for name in ("wav2vec", "hubert", "ecapatdnn"):
+        encoder = audio_encoder(name)
+        network = encoder.build(encoder.scales["small"])
+        path = Path(f"models/encoders/{name}.safetensors")
+        save_weights(path, encoder, "small", "phoneme", network.state_dict(), {})
     audio._load.cache_clear()
     return tmp_path
 
@@ -73,7 +74,7 @@ def test_a_click_is_found_in_the_frame_that_is_shown_with_it(
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("encoder", ["fbank", "wav2vec"])
+@pytest.mark.parametrize("encoder", ["fbank", "wav2vec", "hubert", "ecapatdnn"])
 def test_frames_without_sound_are_nan(encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hop = audio_encoder(encoder).hop / 16_000
     times = np.arange(FRAMES) / 25
@@ -114,5 +115,5 @@ def test_the_same_input_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("project")
 def test_an_unknown_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="allowed: fbank, wav2vec"):
+    with pytest.raises(SettingsError, match="allowed: ecapatdnn, fbank, hubert, wav2vec"):
         run("mfcc", monkeypatch)

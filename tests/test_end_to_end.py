@@ -44,7 +44,14 @@ def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> No
     assert not manifest["unreadable"]
     frames = {entry["name"]: entry["frames"] for entry in manifest["entries"]}
     assert len(frames) >= 12
-    for store in ("visual/ires100", "visual/mobilenet", "audio/fbank", "audio/wav2vec"):
+    for store in (
+        "visual/ires100",
+        "visual/mobilenet",
+        "audio/fbank",
+        "audio/wav2vec",
+        "audio/hubert",
+        "audio/ecapatdnn",
+    ):
         with h5py.File(clone.folder / f"data/features/{store}.h5") as file:
             assert {name: len(file[name]) for name in file} == frames
     for name, count in frames.items():

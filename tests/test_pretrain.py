@@ -11,12 +11,35 @@ from stages import fitting, pretrain
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
 from stages.errors import SettingsError
+from stages.pretraining import clusters
 from tests import stand_ins
 
 FIGURES = {
     "ires100": {"f1", "f1_all_ones", "best_epoch"},
     "mobilenet": {"ccc", "ccc_valence", "ccc_arousal", "f1", "f1_all_ones", "best_epoch"},
     "wav2vec": {"frame_accuracy", "frame_error", "frame_accuracy_chance", "best_epoch"},
+    "hubert": {
+        "masked_accuracy",
+        "masked_accuracy_chance",
+        "visible_accuracy",
+        "visible_accuracy_chance",
+        "cluster_phone_purity",
+        "best_epoch",
+    },
+    "ecapatdnn": {
+        "voice_accuracy",
+        "voice_accuracy_chance",
+        "verification_eer",
+        "verification_eer_chance",
+        "best_epoch",
+    },
+}
+TASKS = {
+    "ires100": "au",
+    "mobilenet": "va",
+    "wav2vec": "phoneme",
+    "hubert": "cluster",
+    "ecapatdnn": "speaker",
 }
 
 
@@ -36,6 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "validation": 0.25,
         }.items()
     }
+    short["pretrain__ecapatdnn__validation"] = 0.5  # two voices of four
     stand_ins.settings(tmp_path, **short)
     return tmp_path
 
@@ -62,7 +86,7 @@ def test_main_writes_weights_that_load_and_numbers(
         about = json.loads(file.metadata()["aufusion"])
         assert "head.weight" in file.keys()  # noqa: SIM118
     assert about["scale"] == "small"
-    assert about["task"] == {"ires100": "au", "mobilenet": "va", "wav2vec": "phoneme"}[name]
+    assert about["task"] == TASKS[name]
 
 
 @pytest.mark.usefixtures("project")
@@ -74,7 +98,25 @@ def test_speech_is_learnt_far_above_chance(project: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("name", ["mobilenet", "ires100", "wav2vec"])
+def test_voices_and_hidden_sounds_are_learnt_above_chance(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.settings(
+        project,
+        pretrain__ecapatdnn__validation=0.5,
+        pretrain__ecapatdnn__batch=8,
+        pretrain__hubert__epochs=12,
+        pretrain__hubert__batch=4,
+    )
+    figures = json.loads(run("ecapatdnn", monkeypatch)[1].read_text())
+    assert figures["voice_accuracy"] > figures["voice_accuracy_chance"] + 0.2
+    monkeypatch.setattr(clusters, "CLUSTERS", 3)  # silence and two tones
+    figures = json.loads(run("hubert", monkeypatch)[1].read_text())
+    assert figures["masked_accuracy"] > figures["masked_accuracy_chance"] + 0.2
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("name", ["mobilenet", "ires100", "wav2vec", "hubert", "ecapatdnn"])
 def test_a_killed_run_ends_in_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weights, metrics = run(name, monkeypatch)
     undisturbed = weights.read_bytes(), metrics.read_bytes()
@@ -112,7 +154,13 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
     stand_ins.settings(project, pretrain__ires100__task="phoneme")
     with pytest.raises(SettingsError, match=r"pretrain.ires100.task = 'phoneme'; allowed: au, va"):
         run("ires100", monkeypatch)
-    with pytest.raises(SettingsError, match="no encoder of `pretrain`; allowed: ires100"):
+    stand_ins.settings(project, pretrain__wav2vec__task="cluster")
+    with pytest.raises(SettingsError, match=r"wav2vec.task = 'cluster'; allowed: phoneme, speaker"):
+        run("wav2vec", monkeypatch)
+    stand_ins.settings(project, pretrain__hubert__auxiliary=["phoneme"])
+    with pytest.raises(SettingsError, match=r"hubert.auxiliary: .* one task"):
+        run("hubert", monkeypatch)
+    with pytest.raises(SettingsError, match=r"no encoder of `pretrain`; allowed: .*ires100"):
         run("fbank", monkeypatch)
 
 

@@ -136,6 +136,8 @@ class AudioEncoder(Encoder):
     context : int
         ... each together with so many steps on both sides, whose own output is dropped. 0 where a
         step depends on its receptive field alone.
+    masks : bool
+        Whether the network also maps (n, samples) and (n, steps) bool, steps that it shall not see.
     """
 
     sampling_rate: int
@@ -143,6 +145,7 @@ class AudioEncoder(Encoder):
     hop: int
     block: int
     context: int
+    masks: bool = False
 
     def steps(self, samples: int) -> int:
         """Return the number of steps that the network makes of so many samples."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.frame import format_dtypes  # of samples that numpy can hold
 from numpy.typing import NDArray
 
 from stages.media.decoding import open_video
@@ -35,28 +36,60 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         yield from frames
 
 
+def _joined(frames: list[Any]) -> Any:
+    """Make one frame of consecutive frames of one kind; handing each over takes time."""
+    if len(frames) == 1:
+        return frames[0]
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    first = frames[0]
+    joined = av.AudioFrame.from_ndarray(samples, first.format.name, first.layout.name)
+    joined.sample_rate = first.sample_rate
+    return joined
+
+
+def _blocks(frames: Iterator[Any]) -> Iterator[tuple[float | None, Any]]:
+    """Join frames to about a second; with a time in seconds where a stretch without gap begins."""
+    shape: tuple[int, str, str] | None = None
+    expected = 0.0  # seconds, where the samples so far end
+    begins: float | None = None
+    waiting: list[Any] = []
+    size = 0
+    for frame in frames:
+        if not frame.samples:
+            continue
+        rate = frame.sample_rate
+        time = expected if frame.pts is None else frame.time
+        described = (rate, frame.layout.name, frame.format.name)
+        full = size + frame.samples > rate or frame.format.name not in format_dtypes
+        if described != shape or abs(time - expected) > GAP_SECONDS:
+            if waiting:
+                yield begins, _joined(waiting)
+            shape, expected, begins = described, time, time
+            waiting, size = [], 0
+        elif full:
+            yield begins, _joined(waiting)
+            waiting, size, begins = [], 0, None
+        expected += frame.samples / rate
+        waiting.append(frame)
+        size += frame.samples
+    if waiting:
+        yield begins, _joined(waiting)
+
+
 def _resampled(
     frames: Iterator[Any], rate: int
 ) -> Iterator[tuple[float | None, NDArray[np.float32]]]:
     """Yield mono samples at `rate`; with a time in seconds where a stretch without gap begins."""
     resampler: Any = None
-    shape: tuple[int, str] = (0, "")
-    expected = 0.0  # seconds, where the samples so far end
     start: float | None = None
-    for frame in frames:
-        if not frame.samples:
-            continue
-        time = expected if frame.pts is None else float(frame.pts * frame.time_base)
-        described = (frame.sample_rate, frame.layout.name)
-        if resampler is None or described != shape or abs(time - expected) > GAP_SECONDS:
+    for time, block in _blocks(frames):
+        if time is not None:
             if resampler is not None:
                 for part in resampler.resample(None):
                     yield start, part.to_ndarray()[0]
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            shape, expected, start = described, time, time
-        expected += frame.samples / frame.sample_rate
-        frame.pts = None  # gaps are mended by _gapless; the resampler shall only resample
-        for part in resampler.resample(frame):
+            resampler, start = av.AudioResampler(format="flt", layout="mono", rate=rate), time
+        block.pts = None  # gaps are mended by _gapless; the resampler shall only resample
+        for part in resampler.resample(block):
             yield start, part.to_ndarray()[0]
             start = None
     if resampler is not None:

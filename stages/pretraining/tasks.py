@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.facs import N_AUS
@@ -36,6 +36,8 @@ class Task:
         chance would give beside them.
     monitor : str
         The figure that picks the best epoch; higher is better.
+    head : callable, optional
+        ``head(width)`` makes the head behind features of that width; else it is linear.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Task:
     loss: Callable[[Tensor, Tensor], Tensor]
     figures: Callable[[Tensor, Tensor], dict[str, float]]
     monitor: str
+    head: Callable[[int], nn.Module] | None = None
 
 
 def concordance(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.encoders import fbank, wav2vec
+from stages.encoders import ecapatdnn, fbank, hubert, wav2vec
 from stages.encoders.base import AudioEncoder
 from stages.encoders.registry import visual_encoder
 from stages.encoders.running import encode_images, encode_sound, inference, prefetch
@@ -86,12 +86,28 @@ def test_a_tone_is_in_the_right_bin(frequency: int) -> None:
     assert np.abs(steps[10].argmax() - expected) <= 1
 
 
-@pytest.mark.parametrize("seconds", [0.03, 9.99, 12.0, 12.5, 31.7])
-def test_how_sound_is_cut_by_the_reader_makes_no_difference(seconds: float) -> None:
+def test_ecapatdnn_in_blocks_is_the_network_on_the_whole() -> None:
     torch.manual_seed(0)
-    encoder = wav2vec.ENCODER
+    encoder = ecapatdnn.ENCODER
     network = encoder.build(encoder.scales["small"]).eval()
-    samples = sound(seconds)
+    samples = sound(23.0)  # more than two blocks
+    with inference(CPU, "32-true"):
+        expected = network(torch.from_numpy(samples)[None])[0].numpy()
+    assert len(expected) > 2 * encoder.block
+    found = encoded(encoder, network, pieces(samples, 5))
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "encoder", [wav2vec.ENCODER, hubert.ENCODER, ecapatdnn.ENCODER], ids=lambda e: e.name
+)
+@pytest.mark.parametrize("seconds", [0.03, 9.99, 12.0, 12.5, 31.7])
+def test_how_sound_is_cut_by_the_reader_makes_no_difference(
+    encoder: AudioEncoder, seconds: float
+) -> None:
+    torch.manual_seed(0)
+    network = encoder.build(encoder.scales["small"]).eval()
+    samples = sound(max(seconds, encoder.window / encoder.sampling_rate))
     whole = encoded(encoder, network, [samples])
     assert len(whole) == encoder.steps(len(samples))
     np.testing.assert_array_equal(encoded(encoder, network, pieces(samples, 2)), whole)

@@ -4,22 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from stages.encoders import fbank, wav2vec
+from stages.encoders import ecapatdnn, fbank, hubert, wav2vec, waveform
 from stages.encoders.base import AudioEncoder
 from stages.encoders.timing import FrameClock
 
-ENCODERS = [fbank.ENCODER, wav2vec.ENCODER]
+ENCODERS = [fbank.ENCODER, wav2vec.ENCODER, hubert.ENCODER, ecapatdnn.ENCODER]
 
 
 def test_the_receptive_field_is_the_published_one() -> None:
-    assert wav2vec.receptive_field(wav2vec.KERNELS, wav2vec.STRIDES) == (400, 320)
+    assert waveform.receptive_field(waveform.KERNELS, waveform.STRIDES) == (400, 320)
 
 
+@pytest.mark.parametrize("encoder", [wav2vec.ENCODER, hubert.ENCODER], ids=lambda e: e.name)
 @pytest.mark.parametrize("step", [0, 1, 7])
-def test_wav2vec_convolutions_see_exactly_the_window_around_the_centre(step: int) -> None:
-    encoder = wav2vec.ENCODER
+def test_the_convolutions_see_exactly_the_window_around_the_centre(
+    encoder: AudioEncoder, step: int
+) -> None:
     layers, inputs = [], 1
-    for kernel, stride in zip(wav2vec.KERNELS, wav2vec.STRIDES, strict=True):
+    for kernel, stride in zip(waveform.KERNELS, waveform.STRIDES, strict=True):
         layers.append(torch.nn.Conv1d(inputs, 1, kernel, stride, bias=False))
         torch.nn.init.ones_(layers[-1].weight)
     samples = torch.zeros(1, 1, 4000, requires_grad=True)
@@ -46,8 +48,27 @@ def test_fbank_sees_exactly_the_window_around_the_centre(step: int) -> None:
     assert encoder.centre(step) == pytest.approx(np.mean(seen) / 16_000)
 
 
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_ecapatdnn_sees_exactly_the_window_around_the_centre(step: int) -> None:
+    encoder = ecapatdnn.ENCODER
+    torch.manual_seed(0)
+    network = encoder.build(encoder.scales["small"]).eval()
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (1, 21_040))).float()
+    first, last = step * encoder.hop, step * encoder.hop + encoder.window - 1
+    with torch.inference_mode():
+        usual = network(noise)[0, step]
+        for sample, seen in ((first - 1, False), (first, True), (last, True), (last + 1, False)):
+            if sample < 0:
+                continue
+            changed = noise.clone()
+            changed[0, sample] += 5.0
+            found = network(changed)[0, step]
+            assert ((found - usual).abs().max() > 1e-4) == seen, sample
+    assert encoder.centre(step) == pytest.approx((first + last) / 2 / 16_000)
+
+
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: e.name)
-@pytest.mark.parametrize("samples", [399, 400, 719, 720, 16_000, 16_161])
+@pytest.mark.parametrize("samples", [399, 400, 719, 720, 16_000, 16_161, 17_200])
 def test_the_number_of_steps_is_what_the_network_gives(encoder: AudioEncoder, samples: int) -> None:
     network = encoder.build(encoder.scales["small"]).eval()
     if encoder.steps(samples) == 0:

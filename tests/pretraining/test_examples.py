@@ -90,6 +90,7 @@ def test_the_phoneme_of_a_time() -> None:
         np.array([0.1, 0.3, 0.6]),
         np.array([0.3, 0.5, 0.9]),
         np.array([4, 7, 2]),
+        speaker=3,
     )
     times = np.array([0.0, 0.1, 0.29, 0.3, 0.55, 0.6, 0.95])
     assert utterance.at(times).tolist() == [-1, 4, 4, 7, -1, 2, -1]

@@ -1,0 +1,63 @@
+"""`hubert`: the transformers library's HuBERT; at small scale narrower and shorter.
+
+References
+----------
+W.-N. Hsu et al. HuBERT: self-supervised speech representation learning by masked prediction of
+hidden units. IEEE/ACM TASLP 2021.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from stages.encoders import waveform
+from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.sources import Source
+
+HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
+
+
+class Hubert(nn.Module):
+    """HubertModel behind the normalisation of its published feature extractor."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        super().__init__()
+        from transformers import HubertConfig, HubertModel
+
+        config = HubertConfig(**waveform.configuration(dimensions))
+        self.width = int(config.hidden_size)
+        self.hubert: Any = waveform.without_random_masks(HubertModel(config))
+
+    def forward(self, samples: Tensor, masked: Tensor | None = None) -> Tensor:
+        """Map (n, samples) to (n, steps, width); `masked` as in :func:`waveform.run`."""
+        return waveform.run(self.hubert, samples, masked)
+
+
+def published(state: State) -> State:
+    """Rename the tensors of a published state, and drop its heads."""
+    return waveform.renamed(state, "hubert", HEADS)
+
+
+ENCODER = AudioEncoder(
+    name="hubert",
+    build=Hubert,
+    scales={"small": waveform.SMALL, "full": waveform.FULL},
+    published=published,
+    source="https://huggingface.co/facebook/hubert-base-ls960",
+    licence="Apache-2.0",
+    origin=Source(
+        kind="huggingface",
+        name="facebook/hubert-base-ls960",
+        file="pytorch_model.bin",
+        revision="dba3bb02fda4248b6e082697eee756de8fe8aa8a",
+        sha256="062249fffb353eab67547a2fbc129f7c31a2f459faf641b19e8fb007cc5c48ad",
+        megabytes=378,
+    ),
+    model_type="hubert",
+    sampling_rate=waveform.RATE,
+    window=waveform.WINDOW,
+    hop=waveform.HOP,
+    block=waveform.BLOCK,
+    context=waveform.CONTEXT,
+    masks=True,
+)

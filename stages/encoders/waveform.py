@@ -1,0 +1,126 @@
+"""What `wav2vec` and `hubert` share: convolutions over the waveform, then a transformer.
+
+A block of sound is encoded by itself, with the sound around it as context, because neither of the
+networks' two global parts can be had in bounded memory: the first convolution is normalised over
+all of its input, and the attention sees all of it. Blocks of 10 seconds with 2 seconds on
+both sides are of the length that the networks were trained on (crops of at most 15.6 seconds). The
+grid of blocks begins with the sound, so features do not depend on how a file is read.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from stages.encoders.base import Dimensions, State
+
+RATE = 16_000  # Hz
+KERNELS = (10, 3, 3, 3, 3, 2, 2)
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+BLOCK = 500  # steps: 10 s
+CONTEXT = 100  # steps: 2 s
+
+
+def receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, int]:
+    """Return window and hop, in samples, of convolutions one after another, without padding."""
+    window, hop = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        window += (kernel - 1) * hop
+        hop *= stride
+    return window, hop
+
+
+WINDOW, HOP = receptive_field(KERNELS, STRIDES)  # 400 samples (25 ms) every 320 (20 ms)
+
+
+def configuration(dimensions: Dimensions) -> dict[str, Any]:
+    """Settings of the transformers library's configuration, which both networks share."""
+    return {
+        "conv_kernel": KERNELS,
+        "conv_stride": STRIDES,
+        "layerdrop": 0.0,
+        "attn_implementation": "sdpa",
+        **dimensions,
+    }
+
+
+def without_random_masks(model: Any) -> Any:
+    """Keep the learnt mask, which the library builds only where it may mask at random."""
+    model.config.mask_time_prob = 0.0
+    return model
+
+
+def dimensions(
+    channels: int, width: int, layers: int, heads: int, positions: int, groups: int
+) -> Dimensions:
+    """Name the sizes as the transformers library does.
+
+    Parameters
+    ----------
+    channels : int
+        Of each convolution.
+    width, layers, heads : int
+        Of the transformer; its feed-forward layers are four times as wide.
+    positions, groups : int
+        Kernel and groups of the convolution that encodes positions.
+    """
+    return {
+        "conv_dim": [channels] * len(KERNELS),
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_conv_pos_embeddings": positions,
+        "num_conv_pos_embedding_groups": groups,
+    }
+
+
+SMALL = dimensions(64, 128, 2, 4, 32, 8)
+FULL = dimensions(512, 768, 12, 12, 128, 16)  # both published base networks
+
+
+def run(model: nn.Module, samples: Tensor, masked: Tensor | None = None) -> Tensor:
+    """Run a network behind the normalisation of its published feature extractor.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Wav2Vec2Model or HubertModel.
+    samples : (n, samples) torch.Tensor
+        Full scale 1.
+    masked : (n, steps) torch.Tensor, optional
+        bool; the steps that the transformer sees as the learnt mask only.
+
+    Returns
+    -------
+    (n, steps, width) torch.Tensor
+    """
+    mean = samples.mean(-1, keepdim=True)
+    variance = samples.var(-1, keepdim=True, correction=0)
+    normal = (samples - mean) / (variance + 1e-7).sqrt()
+    hidden: Tensor = model(normal, mask_time_indices=masked)[0]
+    return hidden
+
+
+def renamed(state: State, name: str, heads: tuple[str, ...]) -> State:
+    """Rename the tensors of a published state, and drop its heads.
+
+    The files on the hub differ: with or without the network's name before each tensor's, and with
+    the weight norm of the positional convolution in torch's old or new form.
+
+    Parameters
+    ----------
+    state : dict of str to torch.Tensor
+    name : str
+        ``wav2vec2`` or ``hubert``.
+    heads : tuple of str
+        What the names of tensors that are no part of the encoder begin with.
+    """
+    result = {}
+    for old, tensor in state.items():
+        if old.startswith(heads):
+            continue
+        new = old.removeprefix(f"{name}.")
+        new = new.replace("conv.weight_g", "conv.parametrizations.weight.original0")
+        new = new.replace("conv.weight_v", "conv.parametrizations.weight.original1")
+        result[f"{name}.{new}"] = tensor
+    return result
