@@ -12,7 +12,6 @@ from stages.synthesis.head_model import Head
 from stages.synthesis.light_kernels import Lighting
 from stages.synthesis.look_kernels import Look, Shell
 from stages.synthesis.scene import Scene
-from stages.synthesis.shading_kernels import TILT
 
 SHADOW_SIZE: Final = 192  # pixels to a side of the key light's depth map
 SHADOW_REACH: Final = 2.6  # heights of a face that it shows
@@ -71,9 +70,9 @@ class HeadArrays:
         shell.corners = array(head.corners, wp.vec2)
         shell.rest = array(head.rest, wp.vec3)
         shell.surface = array(head.surface, wp.vec4)
-        shell.skin = array(skin_texels(head.skin), wp.vec4ub)
-        shell.folds_a = array(fold_texels(head.folds_across), wp.vec4ub)
-        shell.folds_b = array(fold_texels(head.folds_along), wp.vec4ub)
+        shell.skin = array(head.skin, wp.vec4ub)
+        shell.folds_a = array(head.folds_across, wp.vec4ub)
+        shell.folds_b = array(head.folds_along, wp.vec4ub)
         for name, dtype in (("screen", wp.vec3), ("points", wp.vec3), ("normals", wp.vec3)):
             setattr(shell, name, wp.zeros(n, dtype=dtype, device="cpu"))
         shell.creases = wp.zeros(n, dtype=wp.vec2, device="cpu")
@@ -85,19 +84,6 @@ class HeadArrays:
         self.screen = shell.screen.numpy()
         self.pivot = vec3(head.pivot)
         self.look = look_of(head)
-
-
-def skin_texels(texture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Skin as bytes, a fourth of the memory to read: roots of the colours, and the hair's share."""
-    roots = np.concatenate([np.sqrt(texture[..., :3]), texture[..., 3:]], -1)
-    return np.asarray(np.round(np.clip(roots, 0.0, 1.0) * 255.0), np.uint8)
-
-
-def fold_texels(texture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Folds as bytes: tilts around 128, darkness from 0."""
-    tilt = 128.0 + np.clip(texture[..., :3] / TILT, -1.0, 1.0) * 127.0
-    dark = np.clip(texture[..., 3:], 0.0, 1.0) * 255.0
-    return np.asarray(np.round(np.concatenate([tilt, dark], -1)), np.uint8)
 
 
 def look_of(head: Head) -> Any:
@@ -126,7 +112,8 @@ def lighting_of(scene: Scene) -> Any:
     light.fill, light.fill_colour = vec3(scene.fill), vec3(scene.fill_colour)
     light.ambient = vec3(scene.ambient)
     light.ambient_x, light.ambient_y, light.ambient_z = map(vec3, scene.ambient_slope)
-    half_key, half_fill = key + (0.0, 0.0, 1.0), np.asarray(scene.fill) + (0.0, 0.0, 1.0)
+    view = np.array((0.0, 0.0, 1.0))
+    half_key, half_fill = key + view, np.asarray(scene.fill) + view
     light.half_key = vec3(half_key / np.linalg.norm(half_key))
     light.half_fill = vec3(half_fill / np.linalg.norm(half_fill))
     light.right, light.up = vec3(right), vec3(np.cross(key, right))

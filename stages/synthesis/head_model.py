@@ -36,8 +36,8 @@ class Head:
         Point the head turns about.
     fold_masks : (17, n) float32 np.ndarray
         Rows `action_units.FOLDS`.
-    skin, folds_across, folds_along : (size, size, 4) float32 np.ndarray
-        Textures.
+    skin, folds_across, folds_along : (size, size, 4) uint8 np.ndarray
+        Textures, from `skin.skin_texture` and `folds.fold_textures`.
     age_folds : (17,) float32 np.ndarray
         Depth of the folds of the face at rest.
     """
@@ -53,7 +53,7 @@ class Head:
     rigid: Floats
     pivot: Floats
     fold_masks: Floats
-    skin: Floats
-    folds_across: Floats
-    folds_along: Floats
+    skin: NDArray[np.uint8]
+    folds_across: NDArray[np.uint8]
+    folds_along: NDArray[np.uint8]
     age_folds: Floats

@@ -65,7 +65,7 @@ def wrapped(cosine: float, wrap: float) -> float:
 
 @wp.func
 def highlight(cosine: float, tight: float) -> float:
-    """Shine of a surface, from skin (power 14, `tight` is 0) to wet lips (power 40, `tight` is 1)."""
+    """Shine, from that of skin (power 14, `tight` is 0) to that of wet lips (power 40, 1)."""
     c = wp.max(cosine, 0.0)
     c2 = c * c
     c4 = c2 * c2

@@ -18,7 +18,7 @@ from stages.synthesis.action_units import FOLDS_ACROSS, N_SHAPES, gaze_of
 from stages.synthesis.camera import Camera, camera_of, euler_matrix, rotation_matrix
 from stages.synthesis.developing import Developer
 from stages.synthesis.face_points import landmark_vertices
-from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, array, lighting_of, vec3
+from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, lighting_of, vec3
 from stages.synthesis.head_model import Head
 from stages.synthesis.scene import Scene, paint_background
 
@@ -227,8 +227,8 @@ class Renderer:
         geometry.launch(
             shading.shade,
             int(high[1] - low[1]),
-            [int(low[0]), int(low[1]), int(high[0] - low[0]), first, model.shell, look, light, self._wp_depth, self._wp_owner,
-             self._wp_shadow, self._wp_picture],
+            [int(low[0]), int(low[1]), int(high[0] - low[0]), first, model.shell, look,
+             light, self._wp_depth, self._wp_owner, self._wp_shadow, self._wp_picture],
         )  # fmt: skip
 
 

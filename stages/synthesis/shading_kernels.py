@@ -9,12 +9,12 @@ sample: edges are smooth at little more than the price of one sample.
 
 import warp as wp
 
+from stages.synthesis.folds import STEEPEST
 from stages.synthesis.light_kernels import Lighting, lit, unshadowed
 from stages.synthesis.look_kernels import Look, Shell, eye_colour, grain, owner_part, texel
 
 wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
 
-TILT = 2.0  # steepest tilt of a normal that a fold's texel can hold
 SKIN = wp.constant(0)
 MOUTH = wp.constant(1)
 EYE = wp.constant(2)
@@ -23,14 +23,14 @@ TONGUE = wp.constant(4)
 LASHES = wp.constant(5)
 HAIR = wp.constant(6)
 GLASSES = wp.constant(7)
-FOLD_STEP = wp.constant(wp.vec4(TILT / 127.0, TILT / 127.0, TILT / 127.0, 1.0 / 255.0))
+TILT_STEP = wp.constant(STEEPEST / 127.0)
 EDGE = wp.constant(0.035)  # head units of depth between samples that make an edge
 
 
 @wp.func
-def unfolded(value: wp.vec4) -> wp.vec4:
-    """Tilt and darkness of a fold from its texel, 0 to 255; see `head_arrays.fold_texels`."""
-    return wp.cw_mul(value - wp.vec4(128.0, 128.0, 128.0, 0.0), FOLD_STEP)
+def unfolded(value: wp.vec4) -> wp.vec3:
+    """Tilt along x and y and darkness of a fold, from its texel (see `folds.fold_textures`)."""
+    return wp.vec3(TILT_STEP * (value[0] - 128.0), TILT_STEP * (value[1] - 128.0), value[2] / 255.0)
 
 
 @wp.func
@@ -83,7 +83,7 @@ def shade_sample(
             albedo = albedo * (1.0 - ear) + wp.cw_mul(look.skin, wp.vec3(1.03, 0.92, 0.92)) * ear
             hairy = hairy * (1.0 - ear)
         crease = shell.creases[i] * u + shell.creases[j] * v + shell.creases[k] * w
-        fold = wp.vec4(0.0, 0.0, 0.0, 0.0)
+        fold = wp.vec3(0.0, 0.0, 0.0)
         normal = smooth
         if wp.max(crease[0], crease[1]) > 0.03:
             if crease[0] > 0.03:
@@ -91,13 +91,13 @@ def shade_sample(
             if crease[1] > 0.03:
                 fold = fold + unfolded(texel(shell.folds_b, place)) * crease[1]
             fold = fold * (1.0 - hairy)
-            tilt = look.rotation * wp.vec3(fold[0], fold[1], fold[2])
+            tilt = look.rotation * wp.vec3(fold[0], fold[1], 0.0)
             normal = wp.normalize(smooth + tilt)
         lip = wp.smoothstep(0.25, 0.75, surface[1])
         albedo = albedo * (1.0 - lip) + wp.cw_mul(look.lips, albedo * 0.5 + look.skin * 0.5) * lip
-        albedo = albedo * wp.max(1.0 - fold[3], 0.25)
+        albedo = albedo * wp.max(1.0 - fold[2], 0.25)
         gloss = look.oil * (1.0 - 0.85 * hairy) * (1.0 - lip) + look.lip_gloss * lip
-        occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[3], 0.2)
+        occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[2], 0.2)
         # the line of the lashes: skin of the lids within a few samples of the eyeball
         if surface[2] > 0.05:
             near = float(0.0)
@@ -207,12 +207,11 @@ def shade(
     row = wp.tid() + origin_y
     count = shell.parts.shape[0]
     for column in range(origin_x, origin_x + width):
-        covered = int(0)
-        parts = int(-1)
-        mixed = int(0)
+        covered = 0
+        parts = -1
+        mixed = 0
         low = float(1.0e9)
         high = float(-1.0e9)
-        chosen = int(-1)
         for s in range(4):
             y = 2 * row + s / 2
             x = 2 * column + s % 2
@@ -226,12 +225,11 @@ def shade(
                 if parts >= 0 and part != parts:
                     mixed = 1
                 parts = part
-                chosen = t
         if covered == 0:
             continue
         # inside a smooth surface the triangle of the last sample stands for the whole pixel
         step = float(0.5)
-        samples = int(4)
+        samples = 4
         weight = float(0.25)
         total = picture[row, column] * (1.0 - 0.25 * float(covered))
         if covered == 4 and mixed == 0 and high - low < EDGE:
