@@ -54,8 +54,9 @@ class Developer:
         self._curve = _tone_curve(scene)
         rng = np.random.default_rng(scene.background_seed + 1)
         grain = rng.standard_normal((height + TILE, width + TILE, 3), dtype=np.float32)
-        grain = 0.5 * grain + 0.5 * grain.mean(-1, keepdims=True) * np.float32(np.sqrt(3.0))
-        self._noise = np.float32(scene.noise) * grain
+        # half of the noise is each colour's own, half is common to all three
+        mixing = scene.noise * (0.5 * np.eye(3) + 0.5 * np.full((3, 3), 3.0**-0.5))
+        self._noise = cv2.transform(grain, mixing)
         self._seed = scene.background_seed
         self._blur = scene.blur * height / 256.0
 

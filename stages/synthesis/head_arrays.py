@@ -1,6 +1,7 @@
 """Heads and light as Warp's kernels want them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -84,6 +85,12 @@ class HeadArrays:
         self.screen = shell.screen.numpy()
         self.pivot = vec3(head.pivot)
         self.look = look_of(head)
+
+
+@lru_cache(maxsize=4)
+def head_arrays(head: Head) -> HeadArrays:
+    """Arrays of a head, kept for its next scene: no two scenes are drawn at once."""
+    return HeadArrays(head)
 
 
 def look_of(head: Head) -> Any:

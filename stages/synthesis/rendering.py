@@ -18,7 +18,7 @@ from stages.synthesis.action_units import FOLDS_ACROSS, N_SHAPES, gaze_of
 from stages.synthesis.camera import Camera, camera_of, euler_matrix, rotation_matrix
 from stages.synthesis.developing import Developer
 from stages.synthesis.face_points import landmark_vertices
-from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, lighting_of, vec3
+from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, head_arrays, lighting_of, vec3
 from stages.synthesis.head_model import Head
 from stages.synthesis.scene import Scene, paint_background
 
@@ -69,14 +69,16 @@ class Renderer:
     Raises
     ------
     ValueError
-        If there is no head.
+        If there is no head, or one of them twice.
     """
 
     def __init__(self, heads: Sequence[Head], scene: Scene, height: int, width: int) -> None:
         if not heads:
             raise ValueError("There is no head to draw.")
+        if len(set(heads)) < len(heads):
+            raise ValueError("The same head cannot be in two places.")
         self.height, self.width, self.scene = height, width, scene
-        self._models = [HeadArrays(head) for head in heads]
+        self._models = [head_arrays(head) for head in heads]
         self._cameras = [
             camera_of(scene, height, width, place, len(heads)) for place in range(len(heads))
         ]
