@@ -33,6 +33,7 @@ _PLACES: Final[dict[str, tuple[Point, Point]]] = {
     "lid_*": ((0.32, 7.15), (0.2, 0.07)),
     "corner_*": ((0.3, 6.53), (0.09, 0.11)),
     "lip_creases": ((0.0, 6.6), (0.24, 0.13)),
+    "lip_rim": ((0.0, 6.6), (0.28, 0.2)),
     "nose_root": ((0.0, 7.3), (0.14, 0.1)),
 }
 
@@ -47,7 +48,7 @@ def fold_masks(base: Floats) -> Floats:
 
     Returns
     -------
-    (17, n) float32 np.ndarray
+    (folds, n) float32 np.ndarray
         Rows `FOLDS`, 0 to 1; 0 at the back of the head.
     """
     masks = np.zeros((len(FOLDS), len(base)), np.float32)
@@ -91,6 +92,9 @@ def _across(rng: np.random.Generator) -> list[tuple[list[Point], float, float]]:
     for line in _both([(0.19, 6.92), (0.25, 6.82), (0.33, 6.69), (0.37, 6.56)]):
         lines.append((line, 0.034, 1.0))
     lines.append(([(-0.13, 6.37), (0.0, 6.41), (0.13, 6.37)], 0.035, 0.7))
+    # tightened lips bulge around the red: a furrow above and one below
+    lines.append(([(-0.2, 6.69), (-0.1, 6.745), (0.1, 6.745), (0.2, 6.69)], 0.026, 0.8))
+    lines.append(([(-0.17, 6.5), (-0.08, 6.465), (0.08, 6.465), (0.17, 6.5)], 0.03, 1.0))
     return lines
 
 
@@ -105,8 +109,8 @@ def _along(rng: np.random.Generator) -> list[tuple[list[Point], float, float]]:
     for line in _both([(0.26, 6.6), (0.29, 6.53), (0.31, 6.43)]):
         lines.append((line, 0.032, 1.0))
     for x in np.linspace(-0.2, 0.2, int(rng.integers(7, 12))) + rng.normal(0, 0.006):
-        lines.append(([(x, 6.73), (x * 0.97, 6.68)], 0.008, rng.uniform(0.3, 0.6)))
-        lines.append(([(x * 0.95, 6.52), (x * 1.02, 6.46)], 0.008, rng.uniform(0.3, 0.6)))
+        lines.append(([(x, 6.72), (x * 0.97, 6.66)], 0.008, rng.uniform(0.15, 0.35)))
+        lines.append(([(x * 0.95, 6.55), (x * 1.02, 6.48)], 0.008, rng.uniform(0.15, 0.35)))
     for y in (7.28, 7.33):
         lines.append(([(-0.1, y - 0.02), (0.0, y), (0.1, y - 0.02)], 0.016, 0.8))
     return lines

@@ -108,7 +108,7 @@ class HeadBank:
 
     @cached_property
     def fold_masks(self) -> Floats:
-        """(17, n) how strongly each fold acts on each vertex."""
+        """(folds, n) how strongly each fold acts on each vertex."""
         return fold_masks(self.base)
 
 

@@ -34,11 +34,11 @@ class Head:
         How far each vertex follows the head's turning.
     pivot : (3,) float32 np.ndarray
         Point the head turns about.
-    fold_masks : (17, n) float32 np.ndarray
+    fold_masks : (folds, n) float32 np.ndarray
         Rows `action_units.FOLDS`.
     skin, folds_across, folds_along : (size, size, 4) uint8 np.ndarray
         Textures, from `skin.skin_texture` and `folds.fold_textures`.
-    age_folds : (17,) float32 np.ndarray
+    age_folds : (folds,) float32 np.ndarray
         Depth of the folds of the face at rest.
     """
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stages.synthesis import geometry_kernels as geometry
 from stages.synthesis import shading_kernels as shading
-from stages.synthesis.action_units import FOLDS_ACROSS, N_SHAPES, gaze_of
+from stages.synthesis.action_units import FOLDS, FOLDS_ACROSS, N_SHAPES, gaze_of
 from stages.synthesis.camera import Camera, camera_of, euler_matrix, rotation_matrix
 from stages.synthesis.developing import Developer
 from stages.synthesis.face_points import landmark_vertices
@@ -39,7 +39,7 @@ class FaceState:
     ----------
     shapes : (52,) float32 np.ndarray
         Weights of the face shapes, from `action_units.face_shape_weights`.
-    folds : (17,) float32 np.ndarray
+    folds : (folds,) float32 np.ndarray
         From `action_units.fold_weights`.
     rotation : (3,) float32 np.ndarray
         Rotation vector in radians, on top of the scene's: about x (nodding down is positive), y
@@ -49,7 +49,7 @@ class FaceState:
     """
 
     shapes: Floats = field(default_factory=lambda: _zeros(N_SHAPES))
-    folds: Floats = field(default_factory=lambda: _zeros(17))
+    folds: Floats = field(default_factory=lambda: _zeros(len(FOLDS)))
     rotation: Floats = field(default_factory=lambda: _zeros(3))
     translation: Floats = field(default_factory=lambda: _zeros(3))
 
