@@ -58,4 +58,4 @@ lock: $(STAMP) ## resolve the dependencies again and write requirements.lock wit
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache)
 	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders models/networks \
-	  metrics/curves metrics/report
+	  data/masked.h5 metrics/curves metrics/encoders metrics/mask metrics/report

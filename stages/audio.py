@@ -22,6 +22,7 @@ from stages.manifest import FRAMES_FILE, Manifest, read_timestamps
 from stages.params import Audio, Compute, Params, load_params
 from stages.provenance import file_hash, identity_of
 from stages.store import FeatureWriter
+from stages.terms import enforce_file, weights_terms
 
 if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
     import torch
@@ -54,7 +55,7 @@ def _load(
 
     encoder = audio_encoder(name)
     device = pick_device(compute)
-    return encoder, load_network(encoder, scale, weights).to(device), device
+    return encoder, load_network(encoder, scale, weights, compute.device).to(device), device
 
 
 def encode_video(work: Work, path: Path) -> None:
@@ -71,7 +72,7 @@ def encode_video(work: Work, path: Path) -> None:
             encoder=work.encoder,
             weights_hash=work.weights_hash,
             width=int(network.width),  # type: ignore[arg-type]
-            settings={"scale": work.scale},
+            settings={"scale": work.scale, "weights": weights_terms(work.weights)},
         ) as store,
         inference(device, "32-true"),
     ):
@@ -98,7 +99,8 @@ def works(
     dict of str to list of str
         All entries of each of these videos.
     """
-    weights = weights_path(encoder, settings.weights)
+    weights = weights_path(encoder, settings.weights, params.scale)
+    enforce_file(params.licences.noncommercial, f"audio.{encoder}", weights)
     weights_hash = file_hash(weights) if weights else ""
     names: dict[str, list[str]] = {}
     for entry in manifest.entries:

@@ -25,6 +25,7 @@ from stages.media.video import read_frames
 from stages.parallel import map_videos, partial_folder
 from stages.params import Crop, load_params
 from stages.provenance import identity_of
+from stages.terms import detector_use, enforce
 
 
 @dataclass(frozen=True)
@@ -147,15 +148,18 @@ def main() -> None:
     params = load_params()
     manifest = Manifest.load(paths.INDEX)
     settings, root = params.crop, params.data.root
+    tasks = {
+        entry.name: Task(entry, root, paths.INDEX, settings, params.compute.device)
+        for entry in manifest.entries
+    }
+    if any(task.source == "detect" for task in tasks.values()):
+        use = detector_use(settings.detector, settings.pack)
+        enforce(params.licences.noncommercial, [use])
     if settings.source == "detect":
         # missing weights are said once, before the work, not once for each video
         load_detector(
             settings.detector, settings.pack, settings.score_threshold, params.compute.device
         )
-    tasks = {
-        entry.name: Task(entry, root, paths.INDEX, settings, params.compute.device)
-        for entry in manifest.entries
-    }
     hashes = [[entry.name, entry.video_hash, entry.side] for entry in manifest.entries]
     identity = identity_of("stages.crop", settings.model_dump(), hashes)
     with partial_folder("crop", identity) as partial:

@@ -1,9 +1,10 @@
 """What the networks are given: videos with labels, and the feature stores joined to them.
 
 `data/inputs.h5` (stage `inputs`) holds one group per video with ``labels`` (frames, 12), ``face``
-(frames,) and the attribute ``split``; the file's attribute ``stores`` is the JSON of each store's
-path and SHA-256. Every frame gets an input: one without a face takes the visual features of the
-nearest frame that has one.
+(frames,) and the attribute ``split``. A masked copy of a training video has a group like a video,
+and the attributes ``source`` and ``start`` that say whose sound it has, and from where. The file's
+attribute ``stores`` is the JSON of each store's path and SHA-256. Every frame gets an input: one
+without a face takes the visual features of the nearest frame that has one.
 """
 
 import json
@@ -38,12 +39,23 @@ class Video:
         Whether a face was found in the frame.
     nearest : (frames,) int64 np.ndarray
         The frame whose visual features stand for this one.
+    source : str
+        For a masked copy the video that it is copied from, whose sound it has; else empty.
+    start : int
+        For a masked copy the frame of the source that it begins with.
     """
 
     name: str
     labels: NDArray[np.int8]
     face: NDArray[np.bool_]
     nearest: NDArray[np.int64]
+    source: str = ""
+    start: int = 0
+
+    @property
+    def masked(self) -> bool:
+        """Whether half of the face is hidden."""
+        return bool(self.source)
 
     @property
     def frames(self) -> int:
@@ -74,9 +86,15 @@ def nearest_valid(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(np.abs(right - index) < np.abs(index - left), right, left).astype(np.int64)
 
 
-def make_video(name: str, labels: NDArray[np.int8], face: NDArray[np.bool_]) -> Video:
+def make_video(
+    name: str,
+    labels: NDArray[np.int8],
+    face: NDArray[np.bool_],
+    source: str = "",
+    start: int = 0,
+) -> Video:
     """Bundle a video's labels with the choice of frames that stand for those without a face."""
-    return Video(name=name, labels=labels, face=face, nearest=nearest_valid(face))
+    return Video(name, labels, face, nearest_valid(face), source, start)
 
 
 Window = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
@@ -88,12 +106,17 @@ class Features:
     Parameters
     ----------
     visual, audio : sequence of Path
-        One store an encoder; `audio` may be empty.
+        One store an encoder; either may be empty.
+    masked : sequence of Path
+        Stores of the masked copies, in the order of `visual`; empty where none is to be read.
     """
 
-    def __init__(self, visual: Sequence[Path], audio: Sequence[Path]) -> None:
+    def __init__(
+        self, visual: Sequence[Path], audio: Sequence[Path], masked: Sequence[Path] = ()
+    ) -> None:
         self._stack = ExitStack()
         self._visual = [self._open(path) for path in visual]
+        self._masked = [self._open(path) for path in masked]
         self._audio = [self._open(path) for path in audio]
         self.visual_width = sum(store.width for store in self._visual)
         self.audio_width = sum(store.width for store in self._audio)
@@ -126,12 +149,14 @@ class Features:
         """
         rows = video.nearest[start:stop]
         first, last = int(rows.min()), int(rows.max()) + 1
-        seen = [store.read(video.name, first, last)[rows - first] for store in self._visual]
-        visual = np.concatenate(seen, axis=1, dtype=np.float32)
+        stores = self._masked if video.masked else self._visual
+        nothing = np.zeros((stop - start, 0), np.float32)
+        seen = [store.read(video.name, first, last)[rows - first] for store in stores]
+        visual = np.concatenate(seen, axis=1, dtype=np.float32) if seen else nothing
         if not self._audio:
-            nothing = np.zeros((stop - start, 0), np.float32)
             return visual, nothing, np.zeros(stop - start, np.bool_)
-        heard = [store.read(video.name, start, stop) for store in self._audio]
+        name, shift = video.source or video.name, video.start
+        heard = [store.read(name, start + shift, stop + shift) for store in self._audio]
         audio = np.concatenate(heard, axis=1, dtype=np.float32)
         sound = np.asarray(~np.isnan(audio).any(axis=1))
         audio[~sound] = 0
@@ -141,6 +166,11 @@ class Features:
 def visual_stores(selection: settings.Features) -> list[Path]:
     """Paths of the visual stores of a selection."""
     return [paths.VISUAL_FEATURES / f"{name}.h5" for name in selection.visual]
+
+
+def masked_stores(selection: settings.Features) -> list[Path]:
+    """Paths of the stores of the masked copies of a selection."""
+    return [paths.MASKED_FEATURES / f"{name}.h5" for name in selection.visual]
 
 
 def audio_stores(selection: settings.Features) -> list[Path]:
@@ -166,6 +196,8 @@ def write_inputs(path: Path, videos: Iterable[tuple[str, Video]], stores: dict[s
         for split, video in videos:
             group = file.create_group(video.name)
             group.attrs["split"] = split
+            if video.masked:
+                group.attrs["source"], group.attrs["start"] = video.source, video.start
             group.create_dataset("labels", data=video.labels)
             group.create_dataset("face", data=video.face)
     temporary.replace(path)
@@ -184,6 +216,7 @@ def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:
     Returns
     -------
     list of Video
+        With ``train`` also the masked copies.
 
     Raises
     ------
@@ -193,7 +226,13 @@ def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:
     try:
         with h5py.File(path, "r") as file:
             return [
-                make_video(name, group["labels"][()], np.asarray(group["face"][()], bool))
+                make_video(
+                    name,
+                    group["labels"][()],
+                    np.asarray(group["face"][()], bool),
+                    str(group.attrs.get("source", "")),
+                    int(group.attrs.get("start", 0)),
+                )
                 for name, group in sorted(file.items())
                 if group.attrs["split"] in splits
             ]
@@ -201,7 +240,9 @@ def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:
         raise DataError(f"{path} is missing or damaged: run `dvc repro inputs`.") from None
 
 
-def open_features(selection: settings.Features, modalities: str) -> Features:
+def open_features(
+    selection: settings.Features, modalities: str, *, masked: bool = False
+) -> Features:
     """Open the stores that a network reads.
 
     Parameters
@@ -210,6 +251,8 @@ def open_features(selection: settings.Features, modalities: str) -> Features:
         The encoders by name.
     modalities : str
         ``audiovisual``, or ``visual`` for the visual stores alone.
+    masked : bool
+        Open the stores of the masked copies, too.
 
     Returns
     -------
@@ -226,4 +269,5 @@ def open_features(selection: settings.Features, modalities: str) -> Features:
     return Features(
         visual_stores(selection),
         audio_stores(selection) if modalities == "audiovisual" else [],
+        masked_stores(selection) if masked else [],
     )

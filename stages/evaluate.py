@@ -1,9 +1,9 @@
 """Score the trained networks on validation and test (`dvc repro evaluate`).
 
-In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores. Out:
-metrics/scores.json (mean F1 and each AU's, base rates, the all-ones baseline, the share of frames
-without a face; numbers only, tracked by git) and metrics/report (index.html, figures as PNG, plot
-data as CSV).
+In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores, what `mask` and
+`single` say for the report. Out: metrics/scores.json (mean F1 and each AU's, base rates, the
+all-ones baseline, the share of frames without a face; numbers only, tracked by git) and
+metrics/report (index.html, figures as PNG, plot data as CSV).
 """
 
 import csv
@@ -119,6 +119,34 @@ def read_curves() -> dict[str, dict[str, figures.Curve]]:
     return curves
 
 
+def mask_sections(folder: Path) -> list[tuple[str, str]]:
+    """Sections on the masked copies, from what `mask` wrote; none where there are no copies."""
+    if not (folder / "faces.png").is_file():
+        return []
+    faces = page.picture(
+        folder / "faces.png", "Faces as they are and with either half hidden, at several head rolls"
+    )
+    bars = page.picture(folder / "counts.png", "Active frames per AU with and without the copies")
+    with (folder / "counts.csv").open(encoding="utf-8") as file:
+        heading, *rows = csv.reader(file)
+    counts = page.table([[cell.replace("_", " ") for cell in heading], *rows], total=False)
+    return [
+        ("Masked copies of training videos: the mask follows the head", faces),
+        ("Labels of the training set before and after the masked copies", bars + counts),
+    ]
+
+
+def encoder_sections(folder: Path) -> list[tuple[str, str]]:
+    """Section with the table of encoders that `single` wrote; none where there is no table."""
+    try:
+        with (folder / "table.csv").open(encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError:
+        return []
+    heading = "Encoders: F1 on validation of a transformer on each alone, mean of 12 AUs"
+    return [(heading, page.table(rows))]
+
+
 def write_report(
     label: str,
     params: Params,
@@ -165,6 +193,8 @@ def write_report(
         ("learning_curves", "Learning curves"),
     ):
         sections.append((heading, page.picture(folder / f"{name}.png", f"{heading}: {title}")))
+    sections += encoder_sections(paths.SINGLE_REPORT)
+    sections += mask_sections(paths.MASK_REPORT)
     note = (
         "Synthetic: all figures are on the generated corpus. They say that the pipeline works, "
         "not how well it does on Aff-Wild2; the paper's scores are not reproduced here."

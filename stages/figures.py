@@ -17,7 +17,10 @@ BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#9aa3ad"
 Curve = tuple[ArrayLike, ArrayLike]
 
 
-def _new(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, object]":
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1
+) -> "tuple[Figure, object]":
+    """Make a figure of so many inches in the report's style, and its axes, (rows, columns)."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -40,7 +43,8 @@ def _new(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple
     return figure, axes
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as PNG, the same bytes for the same content, and close it."""
     import matplotlib.pyplot as plt
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,7 @@ def f1_bars(path: Path, rows: Mapping[str, NDArray[np.float64]], title: str) -> 
         What to draw for each AU, by its label in the legend; at most four.
     title : str
     """
-    figure, axes = _new(9.5, 3.6)
+    figure, axes = new_figure(9.5, 3.6)
     axis: Axes = axes[0, 0]  # type: ignore[index]
     colours = (BLUE, ORANGE, "#5a9f68", GREY)
     width = 0.84 / len(rows)
@@ -73,7 +77,7 @@ def f1_bars(path: Path, rows: Mapping[str, NDArray[np.float64]], title: str) -> 
     axis.grid(axis="x", visible=False)
     axis.set_title(title, loc="left", fontsize=11)
     axis.legend(ncols=len(rows), frameon=False, loc="upper left", fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Curve]], title: str) -> None:
@@ -87,7 +91,7 @@ def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Curve]], title
         For each run, its ``loss`` and ``validation_f1``.
     title : str
     """
-    figure, axes = _new(9.5, 3.2, columns=2)
+    figure, axes = new_figure(9.5, 3.2, columns=2)
     names = {"loss": "training loss", "validation_f1": "validation mean F1"}
     for column, (key, label) in enumerate(names.items()):
         axis: Axes = axes[0, column]  # type: ignore[index]
@@ -97,7 +101,7 @@ def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Curve]], title
         axis.set_title(label, loc="left", fontsize=10)
         axis.legend(frameon=False, fontsize=9)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def precision_recall_grid(
@@ -115,7 +119,7 @@ def precision_recall_grid(
         Base rates.
     title : str
     """
-    figure, axes = _new(9.5, 5.6, rows=3, columns=4)
+    figure, axes = new_figure(9.5, 5.6, rows=3, columns=4)
     for i, (name, (recall, precision)) in enumerate(curves.items()):
         axis: Axes = axes[i // 4, i % 4]  # type: ignore[index]
         axis.plot(recall, precision, color=BLUE)
@@ -128,4 +132,4 @@ def precision_recall_grid(
         if i % 4 == 0:
             axis.set_ylabel("precision")
     figure.suptitle(f"{title}; dashed: base rate", x=0.01, ha="left", fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.console import say
+from stages.replicas import Replicas
 
 Batch = TypeVar("Batch")
 State = dict[str, Tensor]
@@ -91,6 +92,32 @@ def _write_state(path: Path, state: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
+def _steps(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[nn.Module, Batch], Tensor],
+    fabric: Fabric,
+    replicas: Replicas | None,
+) -> Callable[[Batch], Tensor]:
+    """Make the function that takes one step and returns the loss, a scalar on the CPU."""
+
+    def under_precision(network: nn.Module, batch: Any) -> Tensor:
+        with fabric.autocast():
+            return loss(network, batch)
+
+    def step(batch: Any) -> Tensor:
+        if replicas is not None:
+            value = replicas.backward(under_precision, batch)
+        else:
+            value = under_precision(model, batch)
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(value)
+        optimizer.step()
+        return value.detach().float().cpu()
+
+    return step
+
+
 def fit(
     network: nn.Module,
     *,
@@ -104,6 +131,7 @@ def fit(
     fabric: Fabric,
     description: str,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    replicas: int = 1,
 ) -> Fitted:
     """Train a network and keep its best epoch.
 
@@ -130,6 +158,9 @@ def fit(
         What the progress bar says.
     on_epoch : callable, optional
         Called with each epoch's row of the history, also with those of an earlier, killed run.
+    replicas : int
+        Parts of a batch that are worked on at once; see :class:`stages.replicas.Replicas`. More
+        than 1 needs batches that are tuples of tensors, and does nothing on a GPU.
 
     Returns
     -------
@@ -154,6 +185,9 @@ def fit(
             if on_epoch is not None:
                 on_epoch(row)
 
+    shared = Replicas(network, replicas) if replicas > 1 and fabric.device.type == "cpu" else None
+    step = _steps(model, optimizer, loss, fabric, shared)
+
     def finished() -> bool:
         done = len(history)
         return done >= recipe.epochs or (done > 0 and done - best_epoch >= recipe.patience)
@@ -166,14 +200,11 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
+        if shared is not None:
+            shared.train()
         total, count = torch.zeros(()), 0
         for batch in batches(epoch):
-            with fabric.autocast():
-                value = loss(model, batch)
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(value)
-            optimizer.step()
-            total += value.detach().float().cpu()
+            total += step(batch)
             count += 1
         model.eval()
         with torch.inference_mode():
@@ -202,6 +233,8 @@ def fit(
         bar.set_postfix_str(f"loss {row['loss']:.3f}, {monitor} {row[monitor]:.3f}")
         bar.update()
     bar.close()
+    if shared is not None:
+        shared.close()
     say(
         f"{description}: best epoch {best_epoch} of {len(history)}, "
         f"{monitor} {history[best_epoch - 1][monitor]:.3f}"

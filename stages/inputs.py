@@ -1,20 +1,31 @@
 """Join labels, faces and feature stores into what the networks are given (`dvc repro inputs`).
 
 In: the manifest and labels (data/index), which frames show a face (data/crops), the stores that
-`features` names (data/features). Out: data/inputs.h5, with the stores' hashes: a network is
-trained again when what it reads has changed, and not otherwise.
+`features` names (data/features), the masked copies of training videos (data/masked.h5) and their
+stores. Out: data/inputs.h5, with the stores' hashes: a network is trained again when what it reads
+has changed, and not otherwise.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages import paths
 from stages.console import run_stage, say
+from stages.copies import Copy, read_copies
 from stages.crops import FACE, CropReader
-from stages.dataset import Video, audio_stores, make_video, visual_stores, write_inputs
+from stages.dataset import (
+    Video,
+    audio_stores,
+    make_video,
+    masked_stores,
+    visual_stores,
+    write_inputs,
+)
 from stages.errors import DataError
 from stages.manifest import Manifest, read_labels
-from stages.params import Features, load_params
+from stages.masking import HiddenLabel, hide_labels
+from stages.params import load_params
 from stages.provenance import file_hash
 from stages.store import FeatureReader
 
@@ -48,10 +59,45 @@ def join_video(name: str, lengths: dict[str, dict[str, int]]) -> Video:
     return make_video(name, labels, face)
 
 
-def store_lengths(selection: Features) -> dict[str, dict[str, int]]:
-    """Rows per video in each store of a selection."""
+def join_copy(
+    copy: Copy, source: Video, lengths: dict[str, dict[str, int]], hidden_label: HiddenLabel
+) -> Video:
+    """Make a training video of a masked copy: its source's frames, labels of the hidden half aside.
+
+    Parameters
+    ----------
+    copy : Copy
+    source : Video
+        The training video that it is copied from.
+    lengths : dict of str to dict of str to int
+        Rows per copy in each store of masked copies, by the store's path.
+    hidden_label : {"zero", "ignore"}
+        See :func:`stages.masking.hide_labels`.
+
+    Returns
+    -------
+    Video
+
+    Raises
+    ------
+    DataError
+        When a store lacks the copy, or the copy is not part of its source.
+    """
+    if copy.stop > source.frames:
+        raise DataError(f"{copy.name} ends after its source: run `dvc repro mask` again.")
+    for path, copies in lengths.items():
+        if copies.get(copy.name) != copy.frames:
+            found = copies.get(copy.name, 0)
+            raise DataError(f"{copy.name} has {copy.frames} frames, but {found} rows in {path}.")
+    labels = hide_labels(source.labels[copy.start : copy.stop], copy.half, hidden_label)
+    face = source.face[copy.start : copy.stop]
+    return make_video(copy.name, labels, face, source=source.name, start=copy.start)
+
+
+def store_lengths(stores: Sequence[Path]) -> dict[str, dict[str, int]]:
+    """Rows per video in each of some stores."""
     lengths = {}
-    for path in (*visual_stores(selection), *audio_stores(selection)):
+    for path in stores:
         with FeatureReader(path) as store:
             lengths[path.as_posix()] = {name: store.frames(name) for name in store.names}
     return lengths
@@ -59,8 +105,9 @@ def store_lengths(selection: Features) -> dict[str, dict[str, int]]:
 
 def main() -> None:
     """Join every entry of the manifest; what lacks something is left out and said so."""
-    selection = load_params().features
-    lengths = store_lengths(selection)
+    params = load_params()
+    selection = params.features
+    lengths = store_lengths([*visual_stores(selection), *audio_stores(selection)])
     videos: list[tuple[str, Video]] = []
     for entry in Manifest.load(paths.INDEX).entries:
         try:
@@ -69,8 +116,19 @@ def main() -> None:
             say(f"left out: {error}")
     if not videos:
         raise DataError("No video has crops and features: look at what `dvc repro crop` says.")
-    write_inputs(paths.INPUTS, videos, {path: file_hash(Path(path)) for path in lengths})
     counts = Counter(split for split, _ in videos)
+    training = {video.name: video for split, video in videos if split == "train"}
+    copies = [copy for copy in read_copies(paths.MASKED) if copy.source in training]
+    masked = store_lengths(masked_stores(selection)) if copies else {}
+    for copy in copies:
+        try:
+            made = join_copy(copy, training[copy.source], masked, params.mask.hidden_label)
+            videos.append(("train", made))
+            counts["masked copies of train"] += 1
+        except DataError as error:
+            say(f"left out: {error}")
+    hashes = {path: file_hash(Path(path)) for path in (*lengths, *masked)}
+    write_inputs(paths.INPUTS, videos, hashes)
     say("inputs: " + ", ".join(f"{count} {split}" for split, count in sorted(counts.items())))
 
 

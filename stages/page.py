@@ -15,20 +15,21 @@ th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e3e7
          font-variant-numeric: tabular-nums; }
 th { vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; white-space: nowrap; }
-tr:last-child td { font-weight: 600; border-top: 2px solid #1d2733; }
+.total tr:last-child td { font-weight: 600; border-top: 2px solid #1d2733; }
 img { max-width: 100%; height: auto; }
 .note { background: #f4f6f8; border-left: 4px solid #2563a8; padding: .6rem 1rem; }
 """
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """HTML of a table whose first row is its heading."""
+def table(rows: Sequence[Sequence[str]], *, total: bool = True) -> str:
+    """HTML of a table whose first row is its heading, and its last, with `total`, sums it up."""
     head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in rows[0])
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows[1:]
     )
+    kind = " class='total'" if total else ""
     return (
-        f"<div class='scroll'><table><thead><tr>{head}</tr></thead>"
+        f"<div class='scroll'><table{kind}><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -53,6 +53,7 @@ class Compute(Section):
     workers: Positive | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    offline: bool = False
 
 
 class Data(Section):
@@ -88,6 +89,17 @@ class Crop(Section):
     jpeg_quality: int = Field(ge=1, le=100)
 
 
+class Mask(Section):
+    """Masked copies of training videos; lengths in frames, `share` of the training frames."""
+
+    enabled: bool
+    hidden_label: Literal["zero", "ignore"]
+    gap: int = Field(ge=0)
+    minimum: Positive
+    context: int = Field(ge=0)
+    share: Annotated[float, Field(ge=0), Number]
+
+
 class Visual(Section):
     """One encoder of face crops: where its weights come from, faces encoded at once."""
 
@@ -102,8 +114,12 @@ class Audio(Section):
 
 
 class Pretrain(Section):
-    """How one encoder is pre-trained: its task, and those that are trained along with it."""
+    """How one encoder is pre-trained: its task, and those that are trained along with it.
 
+    `kind` is the section that the encoder has its `weights` in; `dvc.yaml` needs it.
+    """
+
+    kind: Literal["visual", "audio"]
     task: PretrainTask
     auxiliary: tuple[PretrainTask, ...] = ()
     epochs: Positive
@@ -111,6 +127,12 @@ class Pretrain(Section):
     learning_rate: Rate
     weight_decay: float = Field(ge=0)
     validation: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Licences(Section):
+    """What to do about weights that are not for commercial use."""
+
+    noncommercial: Literal["warn", "refuse", "allow"]
 
 
 class Features(Section):
@@ -133,6 +155,12 @@ class Train(Section):
     step_factor: Rate
     patience: Positive
     sound_dropout: Share
+
+
+class Single(Section):
+    """How long a network is trained on each encoder alone; the rest is as in ``train``."""
+
+    epochs: Positive
 
 
 class Transformer(Section):
@@ -186,14 +214,17 @@ class Params(Section):
     scale: Scale
     model: Model
     compute: Compute
+    licences: Licences
     data: Data
     corpus: Corpus
     crop: Crop
+    mask: Mask
     pretrain: dict[str, Pretrain]
     visual: dict[str, Visual]
     audio: dict[str, Audio]
     features: Features
     train: Train
+    single: Single
     models: Models
 
     @model_validator(mode="after")
@@ -205,6 +236,9 @@ class Params(Section):
                     raise ValueError(f"features.{kind} names {name!r}; allowed: {', '.join(known)}")
             if len(set(asked)) < len(asked):
                 raise ValueError(f"features.{kind} names an encoder twice")
+        for name, settings in self.pretrain.items():
+            if name not in getattr(self, settings.kind):
+                raise ValueError(f"pretrain.{name}.kind is {settings.kind}, which has no {name}")
         return self
 
 

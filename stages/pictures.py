@@ -28,30 +28,44 @@ PLACES = {
     "corpus": (0, 0),
     "index": (1, 0),
     "crop": (2, 0),
+    "mask": (3, -1),
     "pretrain": (2, 1),
     "visual": (3, 0),
     "audio": (3, 1),
     "inputs": (4, 0),
+    "licences": (5, -1),
     "train": (5, 0),
+    "single": (5, 1),
     "evaluate": (6, 0),
 }
 # edges that are not a straight line from the right of one box to the left of the next
 ROUTES: dict[tuple[str, str], Route] = {
     ("corpus", "pretrain"): [(0, 0.33), (0, 1), (1.61, 1)],
+    ("crop", "mask"): [(2, -0.33), (2, -1), (2.61, -1)],
+    ("mask", "visual"): [(3, -0.67), (3, -0.33)],
     ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
     ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
-    ("audio", "inputs"): [(3.39, 1), (4, 1), (4, 0.33)],
+    ("audio", "inputs"): [(3.39, 1), (3.5, 1), (3.5, 0.12), (3.61, 0.12)],
+    ("inputs", "single"): [(4.12, 0.33), (4.12, 1), (4.61, 1)],
+    ("single", "evaluate"): [(5.39, 1), (6, 1), (6, 0.33)],
+    ("inputs", "licences"): [(4.12, -0.33), (4.12, -1), (4.61, -1)],
 }
-SAME_BOX = {"fbank": "audio"}  # the audio encoder without weights is a stage of its own for DVC
+# stages for DVC that are drawn as one with another: the audio encoder without weights, and the
+# visual encoders on masked copies
+SAME_BOX = {"fbank": "audio", "masked": "visual"}
+TRAINED = ("train", "single", "evaluate")
 CAPTIONS = {
     "corpus": "MP4 talking heads\nwith exact labels,\nfaces, speech",
     "index": "manifest, labels,\npresentation times",
     "crop": "face found, followed,\naligned: 112 x 112",
+    "mask": "stretches to copy\nwith half a face",
     "pretrain": "encoders, on people\nseen nowhere else",
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
+    "licences": "of the weights\nthat were used",
     "train": "windows of\n128 frames",
+    "single": "the same on each\nencoder alone",
     "evaluate": "F1 of 12 AUs,\nreport",
 }
 
@@ -62,7 +76,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
     Parameters
     ----------
     path : Path
-        ``dvc.yaml``. The runs of a matrix count as one stage.
+        ``dvc.yaml``. The runs of a matrix or a `foreach` count as one stage.
 
     Returns
     -------
@@ -70,6 +84,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
         Sorted.
     """
     stages: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    stages = {name: stage.get("do", stage) for name, stage in stages.items()}  # of `foreach`
     maker: dict[str, str] = {}
     for name, stage in stages.items():
         for out in (*stage.get("outs", ()), *stage.get("metrics", ())):
@@ -122,7 +137,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    figure, axes = plt.subplots(figsize=(13, 3.3), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(figsize=(13, 4.7), dpi=110, layout="constrained")
     drawn = {(SAME_BOX.get(a, a), SAME_BOX.get(b, b)) for a, b in graph}
     for source, target in without_shortcuts(sorted(drawn)):
         (x0, y0), (x1, y1) = PLACES[source], PLACES[target]
@@ -135,8 +150,8 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
             0.78,
             0.66,
             boxstyle="round,pad=0,rounding_size=0.07",
-            facecolor="#eaf1f8" if name not in ("train", "evaluate") else "#fdf1e3",
-            edgecolor="#2563a8" if name not in ("train", "evaluate") else "#d9822b",
+            facecolor="#eaf1f8" if name not in TRAINED else "#fdf1e3",
+            edgecolor="#2563a8" if name not in TRAINED else "#d9822b",
             linewidth=1.3,
         )
         box.set_zorder(3)
@@ -146,7 +161,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
         )
         axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
     axes.set_xlim(-0.45, 6.45)
-    axes.set_ylim(1.65, -0.42)
+    axes.set_ylim(1.65, -1.4)
     axes.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None, GRAPH_KEY: json.dumps(graph)})

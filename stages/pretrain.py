@@ -1,8 +1,10 @@
-"""Pre-train an encoder on labelled faces or speech (`dvc repro pretrain@ires100`).
+"""Pre-train an encoder, or take its weights from elsewhere (`dvc repro pretrain@ires100`).
 
 In: data/corpus/faces.h5 for a visual encoder, data/corpus/speech.h5 for an audio one. Out:
 models/encoders/ENCODER.safetensors with the network's dimensions inside, and the scores on
-held-out people or speakers, metrics/pretrain/ENCODER.json.
+held-out people or speakers, metrics/pretrain/ENCODER.json. Where the encoder's setting `weights`
+is not `pretrain`, nothing is trained: the weights that it names are fetched, checked and put in
+the same place, and there are no scores.
 """
 
 import json
@@ -18,7 +20,9 @@ from stages import paths
 from stages.compute import make_fabric
 from stages.console import run_stage, say
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
+from stages.encoders.published import check_choices, choices, take
 from stages.encoders.registry import any_encoder
+from stages.encoders.sources import made_path
 from stages.encoders.weights import save_weights
 from stages.errors import SettingsError
 from stages.fitting import Fitted, Recipe, epoch_seed, fit
@@ -158,6 +162,7 @@ def pretrain(
         folder=folder,
         fabric=fabric,
         description=f"pretrain {encoder.name} ({task.name})",
+        replicas=encoder.replicas,
     )
     network.load_state_dict(fitted.state)
     return network, fitted
@@ -202,20 +207,23 @@ def run(name: str, params: Params, data: Path, weights: Path, metrics: Path) -> 
 
 
 def main() -> None:
-    """Pre-train the encoder named on the command line."""
+    """Pre-train the encoder named on the command line, or take its weights."""
     params = load_params()
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in params.pretrain:
         allowed = ", ".join(params.pretrain)
         raise SettingsError(f"{name!r} is no encoder of `pretrain`; allowed: {allowed}.")
+    chosen = choices(params)
+    policy, offline = params.licences.noncommercial, params.compute.offline
+    check_choices(chosen, policy=policy, offline=offline)
+    weights, metrics = made_path(name), Path("metrics/pretrain") / f"{name}.json"
+    if chosen[name].source.kind != "pretrain":
+        take(chosen[name], params.scale, offline, weights)
+        metrics.parent.mkdir(parents=True, exist_ok=True)
+        metrics.write_text("{}\n", encoding="utf-8")
+        return
     visual = isinstance(any_encoder(name), VisualEncoder)
-    run(
-        name,
-        params,
-        paths.CORPUS_FACES if visual else paths.CORPUS_SPEECH,
-        paths.ENCODERS / f"{name}.safetensors",
-        Path("metrics/pretrain") / f"{name}.json",
-    )
+    run(name, params, paths.CORPUS_FACES if visual else paths.CORPUS_SPEECH, weights, metrics)
 
 
 if __name__ == "__main__":

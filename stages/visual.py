@@ -3,11 +3,14 @@
 In: the manifest (data/index), the face crops (data/crops), the encoder's weights. Out:
 data/features/visual/ENCODER.h5, a feature store with one row per decoded frame; rows of frames
 without a face are NaN.
+
+With `masked` as second argument (`dvc repro masked@ires100`) the same for the masked copies of
+training videos that data/masked.h5 lists: data/features/masked/ENCODER.h5, one dataset a copy.
 """
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages import paths
-from stages.console import run_stage
+from stages.console import run_stage, say
+from stages.copies import Copy, masked_batches, read_copies
 from stages.crops import FACE, CropReader
 from stages.encoders.sources import weights_path
 from stages.errors import SettingsError
@@ -25,6 +29,7 @@ from stages.manifest import Manifest
 from stages.params import Compute, load_params
 from stages.provenance import file_hash, identity_of
 from stages.store import FeatureWriter
+from stages.terms import enforce_file, weights_terms
 
 if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
     import torch
@@ -46,6 +51,7 @@ class Work:
     scale: str
     batch: int
     compute: Compute
+    copy: Copy | None = None  # these frames with half of the face hidden, instead of all frames
 
 
 def read_batches(
@@ -85,7 +91,9 @@ def _load(
 
     encoder = visual_encoder(name)
     device = pick_device(compute)
-    network = load_network(encoder, scale, weights)
+    network = load_network(encoder, scale, weights, compute.device)
+    if network.published:
+        encoder = encoder.for_published()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return encoder, network, device, pick_precision(compute)
 
@@ -104,12 +112,20 @@ def encode_video(work: Work, path: Path) -> None:
             encoder=work.encoder,
             weights_hash=work.weights_hash,
             width=int(network.width),  # type: ignore[arg-type]
-            settings={"scale": work.scale, "precision": precision},
+            settings={
+                "scale": work.scale,
+                "precision": precision,
+                "weights": weights_terms(work.weights),
+            },
         ) as store,
         inference(device, precision),
     ):
-        features = store.create(work.name, len(crops), work.frame_rate)
-        for rows, images in prefetch(read_batches(crops, work.batch)):
+        if work.copy is None:
+            frames, batches = len(crops), read_batches(crops, work.batch)
+        else:
+            frames, batches = work.copy.frames, masked_batches(crops, work.copy, work.batch)
+        features = store.create(work.name, frames, work.frame_rate)
+        for rows, images in prefetch(batches):
             encoded = encode_images(encoder, network, images, device)
             # batches are stretches of rows with holes where there is no face
             stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
@@ -117,15 +133,27 @@ def encode_video(work: Work, path: Path) -> None:
             features[rows[0] : rows[-1] + 1] = stretch
 
 
+def of_copies(works: dict[str, Work], copies: list[Copy]) -> dict[str, Work]:
+    """List the work on masked copies by the copies' names, from the work on their sources."""
+    return {
+        copy.name: replace(works[copy.source], name=copy.name, copy=copy)
+        for copy in copies
+        if copy.source in works
+    }
+
+
 def main() -> None:
     """Encode the crops of every entry of the manifest with the encoder of the command line."""
     params = load_params()
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name, *what = sys.argv[1:] or [""]
+    if what not in ([], ["masked"]):
+        raise SettingsError(f"{' '.join(what)!r} cannot be encoded; allowed: nothing, or masked.")
     if name not in params.visual:
         allowed = ", ".join(params.visual)
         raise SettingsError(f"{name!r} is no encoder of `visual`; allowed: {allowed}.")
     settings = params.visual[name]
-    weights = weights_path(name, settings.weights)
+    weights = weights_path(name, settings.weights, params.scale)
+    enforce_file(params.licences.noncommercial, f"visual.{name}", weights)
     weights_hash = file_hash(weights) if weights else ""
     items = {}
     for entry in Manifest.load(paths.INDEX).entries:
@@ -142,17 +170,27 @@ def main() -> None:
                 batch=settings.batch,
                 compute=params.compute,
             )
+    path, stage = paths.VISUAL_FEATURES / f"{name}.h5", f"visual@{name}"
+    if what:
+        path, stage = paths.MASKED_FEATURES / f"{name}.h5", f"masked@{name}"
+        items = of_copies(items, read_copies(paths.MASKED))
+        if not items:
+            say(f"{stage}: no masked copies")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            FeatureWriter(path, encoder=name, weights_hash="", width=0, settings={}).close()
+            return
     identity = identity_of(
         "stages.visual",
         [name, params.scale, settings.model_dump(), weights_hash],
         {key: [file_hash(work.crops), work.frame_rate] for key, work in items.items()},
+        file_hash(paths.MASKED) if what else "",
     )
     make_store(
-        paths.VISUAL_FEATURES / f"{name}.h5",
+        path,
         encode_video,
         items,
         names={key: [key] for key in items},
-        stage=f"visual@{name}",
+        stage=stage,
         identity=identity,
         workers=params.compute.workers,
     )

@@ -132,7 +132,8 @@ def input_statistics(features: Features, videos: Sequence[Video]) -> dict[str, T
     -------
     dict of str to torch.Tensor
         ``visual_mean``, ``visual_deviation``, ``audio_mean``, ``audio_deviation``, each (width,);
-        frames without a face, or without sound, do not count.
+        frames without a face, or without sound, do not count, nor do masked copies: what is
+        scored has no masks.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def input_statistics(features: Features, videos: Sequence[Video]) -> dict[str, T
         When no frame of these videos shows a face.
     """
     sums = {name: [0, 0.0, 0.0] for name in ("visual", "audio")}
-    for video in videos:
+    for video in (video for video in videos if not video.masked):
         for start in range(0, video.frames, 4096):
             stop = min(start + 4096, video.frames)
             visual, audio, sound = features.read(video, start, stop)

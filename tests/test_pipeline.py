@@ -14,7 +14,8 @@ from stages.params import load_params
 from stages.pictures import GRAPH_KEY, PICTURES, read_graph
 from stages.provenance import ROOT, code_files
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+LISTED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {name: stage.get("do", stage) for name, stage in LISTED.items()}  # of a `foreach`
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
@@ -85,8 +86,19 @@ def test_features_that_the_networks_may_read_are_dependencies() -> None:
     params = load_params(ROOT / "params.yaml")
     for name in params.visual:
         assert f"data/features/visual/{name}.h5" in STAGES["inputs"]["deps"]
+        assert f"data/features/masked/{name}.h5" in STAGES["inputs"]["deps"]
     for name in params.audio:
         assert f"data/features/audio/{name}.h5" in STAGES["inputs"]["deps"]
+
+
+def test_each_encoder_is_tried_alone() -> None:
+    params = load_params(ROOT / "params.yaml")
+    deps = STAGES["single"]["deps"]
+    for kind in ("visual", "audio"):
+        for name in getattr(params, kind):
+            assert f"data/features/{kind}/{name}.h5" in deps
+    for name in params.pretrain:
+        assert f"metrics/pretrain/{name}.json" in deps
 
 
 def test_audio_stages_are_the_audio_encoders() -> None:
@@ -96,7 +108,7 @@ def test_audio_stages_are_the_audio_encoders() -> None:
 
 def test_plots_show_files_that_stages_write() -> None:
     outs = [out for stage in STAGES.values() for out in stage.get("outs", ())]
-    stems = [out.split("${")[0] for out in outs]
+    stems = [str(out).split("${")[0] for out in outs]
     text = json.dumps(yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"])
     files = re.findall(r"metrics/[\w/.]+", text)
     assert files

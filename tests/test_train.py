@@ -12,6 +12,7 @@ from safetensors import safe_open
 from sklearn.metrics import f1_score
 
 from stages import evaluate, fitting, inputs, table, train
+from stages.copies import write_copies
 from stages.crops import CropWriter
 from stages.dataset import load_videos
 from stages.errors import DataError
@@ -63,6 +64,7 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
     entries = tuple(sorted((entry(*item) for item in names), key=lambda e: e.name))
     Manifest("videos", entries, {}).save(folder / "data/index")
     save_frames(folder / "data/index", sorted(rows, key=lambda row: row[0]))
+    write_copies(folder / "data/masked.h5", [])
     for store, videos in features.items():
         path = folder / f"data/features/{store}.h5"
         width = 10 if store.startswith("visual") else 2

@@ -5,12 +5,14 @@ stored with the weights, so that loading needs no settings.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from stages.encoders.sources import Source
 
 Dimensions = dict[str, Any]
 State = dict[str, Tensor]
@@ -35,10 +37,19 @@ class Encoder:
         Dimensions at ``small`` and at ``full``, the published ones.
     source, licence : str
         Where published weights come from, and their licence.
+    origin : Source or None
+        The same as the setting ``weights: published`` takes it: pinned. None where the encoder
+        has no weights.
+    model_type : str
+        What the config.json of a transformers folder must call the architecture; ``""`` where
+        the weights do not come as such a folder.
     published : callable
         Renames a published state's tensors to those of `build`, and drops its task's head.
     training_precision : str or None
         Precision of pre-training where the settings say ``auto``; None follows the processor.
+    replicas : int
+        Parts of a pre-training batch that a CPU works on at once, see
+        :class:`stages.replicas.Replicas`; 1 for a network that draws random numbers.
     """
 
     name: str
@@ -46,8 +57,11 @@ class Encoder:
     scales: Mapping[str, Dimensions]
     source: str
     licence: str
+    origin: Source | None = None
+    model_type: str = ""
     published: Callable[[State], State] = field(default=_unchanged)
     training_precision: str | None = None
+    replicas: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +74,23 @@ class VisualEncoder(Encoder):
         Side of its input in pixels.
     mean, deviation : tuple of float
         Per channel (R, G, B), on the scale 0 to 255: the input is (x - mean) / deviation.
+    published_mean, published_deviation : tuple of float or None
+        What published weights expect in their place, where it is something else.
     """
 
     resolution: int
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
+    published_mean: tuple[float, float, float] | None = None
+    published_deviation: tuple[float, float, float] | None = None
+
+    def for_published(self) -> Self:
+        """Return the same encoder with the normalisation of published weights."""
+        return replace(
+            self,
+            mean=self.published_mean or self.mean,
+            deviation=self.published_deviation or self.deviation,
+        )
 
     def prepare(self, images: Tensor) -> Tensor:
         """Turn pictures into the network's input.

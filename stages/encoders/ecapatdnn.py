@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.sources import Source
 
 RATE = 16_000  # Hz
 BANDS = 80
@@ -91,6 +92,15 @@ ENCODER = AudioEncoder(
     published=published,
     source="https://huggingface.co/speechbrain/spkrec-ecapa-voxceleb",
     licence="Apache-2.0",
+    origin=Source(
+        kind="huggingface",
+        name="speechbrain/spkrec-ecapa-voxceleb",
+        file="embedding_model.ckpt",
+        revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+        sha256="0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
+        megabytes=83,
+    ),
+    replicas=2,
     sampling_rate=RATE,
     window=WINDOW,
     hop=HOP,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.sources import Source
 
 HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
 
@@ -25,7 +26,7 @@ class Hubert(nn.Module):
 
         config = HubertConfig(**waveform.configuration(dimensions))
         self.width = int(config.hidden_size)
-        self.hubert: Any = waveform.without_random_masks(HubertModel(config))
+        self.hubert: Any = HubertModel(config)
 
     def forward(self, samples: Tensor, masked: Tensor | None = None) -> Tensor:
         """Map (n, samples) to (n, steps, width); `masked` as in :func:`waveform.run`."""
@@ -44,6 +45,15 @@ ENCODER = AudioEncoder(
     published=published,
     source="https://huggingface.co/facebook/hubert-base-ls960",
     licence="Apache-2.0",
+    origin=Source(
+        kind="huggingface",
+        name="facebook/hubert-base-ls960",
+        file="pytorch_model.bin",
+        revision="dba3bb02fda4248b6e082697eee756de8fe8aa8a",
+        sha256="062249fffb353eab67547a2fbc129f7c31a2f459faf641b19e8fb007cc5c48ad",
+        megabytes=378,
+    ),
+    model_type="hubert",
     sampling_rate=waveform.RATE,
     window=waveform.WINDOW,
     hop=waveform.HOP,

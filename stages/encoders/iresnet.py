@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.encoders.base import Dimensions, VisualEncoder
+from stages.encoders.sources import Source
 
 SIDE = 112  # pixels
 EPSILON = 1e-5
@@ -143,7 +144,16 @@ ENCODER = VisualEncoder(
     },
     source="insightface, pack antelopev2 (glintr100) or arcface_torch's Glint360K R100",
     licence="non-commercial research only",
+    origin=Source(
+        kind="insightface",
+        name="antelopev2",
+        file="glintr100.onnx",
+        sha256="4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf",
+        megabytes=261,
+        noncommercial=True,
+    ),
     resolution=SIDE,
     mean=(127.5, 127.5, 127.5),
     deviation=(127.5, 127.5, 127.5),
+    replicas=2,
 )

@@ -1,6 +1,7 @@
 """`mobilenet`: torchvision's MobileNetV3 on face crops.
 
-Full scale is the published MobileNetV3-Large. The small scale has fewer, narrower blocks, and
+Full scale is the published MobileNetV3-Large. The small scale has fewer, narrower blocks, without
+squeeze and excitation, of which the first keeps its size (folds of the skin are fine lines), and
 ends as MobileFaceNet does: by a depthwise convolution over what is left of the picture, in place
 of its mean. A mean forgets where in the face something is; trained on a few thousand
 aligned faces only, the network learns much faster when it need not.
@@ -18,6 +19,7 @@ from typing import Any
 from torch import nn
 
 from stages.encoders.base import Dimensions, State, VisualEncoder
+from stages.encoders.sources import Source
 
 SIDE = 112  # pixels
 HEAD = "classifier.3."  # of the published state: the 1000 classes of ImageNet
@@ -42,7 +44,7 @@ def build(dimensions: Dimensions) -> nn.Module:
     else:
         blocks = [
             mobilenetv3.InvertedResidualConfig(
-                inputs, kernel, expanded, outputs, True, "HS", stride, 1, 1.0
+                inputs, kernel, expanded, outputs, False, "RE", stride, 1, 1.0
             )
             for inputs, kernel, expanded, outputs, stride in dimensions["blocks"]
         ]
@@ -75,11 +77,11 @@ ENCODER = VisualEncoder(
     scales={
         "small": {
             "blocks": [
-                [16, 3, 32, 16, 2],
-                [16, 3, 64, 24, 2],
+                [16, 3, 16, 16, 1],
+                [16, 3, 48, 24, 2],
                 [24, 3, 72, 24, 1],
-                [24, 3, 96, 40, 2],
-                [40, 3, 120, 40, 1],
+                [24, 5, 96, 40, 2],
+                [40, 5, 120, 40, 1],
                 [40, 3, 160, 64, 2],
                 [64, 3, 192, 64, 1],
             ],
@@ -90,9 +92,19 @@ ENCODER = VisualEncoder(
     published=published,
     source="torchvision, MobileNet_V3_Large_Weights.IMAGENET1K_V2",
     licence="BSD-3-Clause",
+    origin=Source(
+        kind="address",
+        name="https://download.pytorch.org/models/mobilenet_v3_large-5c1a4163.pth",
+        file="mobilenet_v3_large-5c1a4163.pth",
+        sha256="5c1a416349c4cf298f2a6a5e2600ed0ee55e604713578f5e74e6bc8bcaef7997",
+        megabytes=22,
+    ),
     resolution=SIDE,
     mean=(127.5, 127.5, 127.5),
     deviation=(127.5, 127.5, 127.5),
+    published_mean=(123.675, 116.28, 103.53),  # of ImageNet
+    published_deviation=(58.395, 57.12, 57.375),
     # depthwise convolutions train at half the speed in bfloat16 on a CPU
     training_precision="32-true",
+    replicas=2,
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.sources import Source
 
 HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.", "projector.", "classifier.")
 
@@ -25,7 +26,7 @@ class Wav2Vec(nn.Module):
 
         config = Wav2Vec2Config(**waveform.configuration(dimensions))
         self.width = int(config.hidden_size)
-        self.wav2vec2: Any = waveform.without_random_masks(Wav2Vec2Model(config))
+        self.wav2vec2: Any = Wav2Vec2Model(config)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map (n, samples) to (n, steps, width)."""
@@ -44,6 +45,15 @@ ENCODER = AudioEncoder(
     published=published,
     source="https://huggingface.co/facebook/wav2vec2-base-960h",
     licence="Apache-2.0",
+    origin=Source(
+        kind="huggingface",
+        name="facebook/wav2vec2-base-960h",
+        file="model.safetensors",
+        revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
+        sha256="8aa76ab2243c81747a1f832954586bc566090c83a0ac167df6f31f0fa917d74a",
+        megabytes=378,
+    ),
+    model_type="wav2vec2",
     sampling_rate=waveform.RATE,
     window=waveform.WINDOW,
     hop=waveform.HOP,

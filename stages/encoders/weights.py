@@ -1,27 +1,31 @@
-"""Weights of encoders as safetensors files: written by `pretrain`, or brought by the user.
+"""Weights of encoders in one format: written by `pretrain`, read by `visual` and `audio`.
 
-Our own files carry the dimensions in their metadata; a published state has none, and is taken to
-be of the scale that the settings name.
+A file of ours is safetensors with the dimensions in its metadata, so that it loads without
+settings, and with where it came from, if others made it. An ONNX network is kept as its bytes.
+The files of others have no dimensions: they are of one of the encoder's two scales.
 """
 
 import json
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
-from stages.encoders.base import Encoder, State
+from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
+from stages.encoders.formats import ABOUT, Content, check_config, read_weights
+from stages.encoders.onnx_network import OnnxNetwork
+from stages.encoders.sources import ORIGIN
 from stages.errors import DataError
 
-ABOUT = "aufusion"  # the key of our metadata
 HEAD = "head."  # the linear head of pre-training, kept beside the encoder
 
 
 def save_weights(
     path: Path, encoder: Encoder, scale: str, task: str, network: State, head: State
 ) -> None:
-    """Write an encoder's weights with all that is needed to load them.
+    """Write pre-trained weights with all that is needed to load them.
 
     Parameters
     ----------
@@ -34,13 +38,16 @@ def save_weights(
     network, head : dict of str to torch.Tensor
         State of the encoder's network and of its task's linear head.
     """
-    tensors = {**network, **{HEAD + name: tensor for name, tensor in head.items()}}
     about = {
         "encoder": encoder.name,
         "dimensions": encoder.scales[scale],
         "scale": scale,
         "task": task,
     }
+    _write(path, {**network, **{HEAD + name: tensor for name, tensor in head.items()}}, about)
+
+
+def _write(path: Path, tensors: State, about: dict[str, Any]) -> None:
     # one entry, for safetensors writes several in no fixed order
     metadata = {ABOUT: json.dumps(about, sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,55 +56,159 @@ def save_weights(
     temporary.replace(path)
 
 
-def load_network(encoder: Encoder, scale: str, path: Path | None) -> nn.Module:
+def take_weights(
+    encoder: Encoder, scale: str, source: Path, origin: dict[str, Any], path: Path
+) -> nn.Module:
+    """Write weights that others made as a file of ours; nothing is written unless they fit.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    scale : str
+        The scale that is tried first.
+    source : Path
+        The file of others, see :func:`stages.encoders.formats.read_weights`.
+    origin : dict
+        Where it came from, its licence, its hash.
+    path : Path
+        The file to write.
+
+    Returns
+    -------
+    nn.Module
+        The network, as :func:`load_network` gives it.
+    """
+    content = read_weights(source)
+    network, about = _load(encoder, scale, source, content, "cpu")
+    tensors = network.state_dict()
+    if isinstance(network, OnnxNetwork):
+        tensors = {"onnx": torch.frombuffer(bytearray(content.onnx), dtype=torch.uint8)}
+        about["form"] = "onnx"
+    _write(path, tensors, {**about, ORIGIN: origin})
+    return network
+
+
+def load_network(
+    encoder: Encoder, scale: str, path: Path | None, device: str = "auto"
+) -> nn.Module:
     """Build an encoder's network and load its weights.
 
     Parameters
     ----------
     encoder : Encoder
     scale : str
-        Dimensions to take where the file does not say.
+        Dimensions to try first where the file does not say.
     path : Path or None
         File of the weights; None for an encoder that has none.
+    device : str
+        ``cpu``, ``cuda`` or ``auto``, for an ONNX network; others are moved by the caller.
 
     Returns
     -------
     nn.Module
-        In eval mode.
+        In eval mode. Its attribute ``published`` says whether others made the weights, which then
+        expect :meth:`stages.encoders.base.VisualEncoder.for_published`.
 
     Raises
     ------
     DataError
-        When the file is no safetensors file, or its weights do not fit the encoder.
+        When the file is damaged or holds more than tensors, or does not fit the encoder.
     """
     if path is None:
-        return encoder.build(encoder.scales[scale]).eval()
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(
-            f"{path} is no safetensors file ({error}): convert it first, pickles are not read."
-        ) from None
+        network = encoder.build(encoder.scales[scale])
+        network.published = False  # type: ignore[assignment]
+        return network.eval()
+    return _load(encoder, scale, path, read_weights(path), device)[0]
+
+
+def _load(
+    encoder: Encoder, scale: str, path: Path, content: Content, device: str
+) -> tuple[nn.Module, dict[str, Any]]:
+    about = content.about
     owner = about.get("encoder", encoder.name)
     if owner != encoder.name:
         raise DataError(f"{path} holds weights of {owner}, not of {encoder.name}.")
-    dimensions = encoder.scales[scale]
-    if "dimensions" in about:
-        dimensions = about["dimensions"]
-        state = {name: tensor for name, tensor in state.items() if not name.startswith(HEAD)}
+    if content.onnx:
+        network, scale = _onnx(encoder, scale, path, content.onnx, device)
+    elif "dimensions" in about:
+        state = {n: t for n, t in content.state.items() if not n.startswith(HEAD)}
+        network, scale = _own(encoder, about, path, state), about.get("scale", scale)
     else:
-        state = encoder.published(state)
-    network = encoder.build(dimensions)
+        network, scale = _foreign(encoder, scale, path, content.state)
+    network.published = ORIGIN in about or not about  # type: ignore[assignment]
+    made = {
+        "encoder": encoder.name,
+        "dimensions": about.get("dimensions", encoder.scales.get(scale)),
+        "scale": scale,
+        "task": about.get("task", ""),
+    }
+    return network.eval(), made
+
+
+def _own(encoder: Encoder, about: dict[str, Any], path: Path, state: State) -> nn.Module:
+    dimensions = about["dimensions"]
+    known = [set(at_scale) for at_scale in encoder.scales.values()]
+    if not isinstance(dimensions, dict) or set(dimensions) not in known:
+        raise DataError(f"{path} says dimensions that {encoder.name} does not have: make it again.")
+    try:
+        network = encoder.build(dimensions)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path}: no {encoder.name} has such dimensions ({error}).") from None
     problem = _misfit(network.state_dict(), state)
     if problem:
-        raise DataError(
-            f"{path} does not fit {encoder.name} at scale {scale}: {problem}. "
-            "Check the file and the setting `scale`."
-        )
+        raise DataError(f"{path} does not fit its own dimensions: {problem}. Make it again.")
     network.load_state_dict(state, strict=False)
-    return network.eval()
+    return network
+
+
+def _scales(encoder: Encoder, first: str) -> dict[str, Dimensions]:
+    return {first: encoder.scales[first], **encoder.scales}
+
+
+def _foreign(encoder: Encoder, scale: str, path: Path, published: State) -> tuple[nn.Module, str]:
+    """Load a state that does not say its dimensions: those of the settings, else of the other."""
+    try:
+        state = encoder.published(published)
+    except (LookupError, ValueError, RuntimeError, TypeError) as error:
+        raise DataError(f"{path} is no published state of {encoder.name} ({error!r}).") from None
+    problems = {}
+    for name, dimensions in _scales(encoder, scale).items():
+        network = encoder.build(dimensions)
+        problem = check_config(encoder, dimensions, path)
+        problem = problem or _misfit(network.state_dict(), state)
+        if not problem:
+            network.load_state_dict(state, strict=False)
+            return network, name
+        problems[name] = problem
+    raise DataError(
+        f"{path} does not fit {encoder.name} at scale {scale}: {problems[scale]}. "
+        "Check the file and the setting `scale`."
+    )
+
+
+def _onnx(
+    encoder: Encoder, scale: str, path: Path, model: bytes, device: str
+) -> tuple[nn.Module, str]:
+    if not isinstance(encoder, VisualEncoder):
+        raise DataError(f"{path}: {encoder.name} is not run from ONNX, give its tensors.")
+    try:
+        network = OnnxNetwork(model, device)
+    except DataError as error:
+        raise DataError(f"{path}: {error}; it cannot be {encoder.name}.") from None
+    if network.side != encoder.resolution:
+        raise DataError(
+            f"{path} takes pictures of {network.side} pixels, "
+            f"{encoder.name} gives it {encoder.resolution}: it cannot be {encoder.name}."
+        )
+    widths = {}
+    for name, dimensions in _scales(encoder, scale).items():
+        widths[name] = int(encoder.build(dimensions).width)  # type: ignore[arg-type]
+        if widths[name] == network.width:
+            return network, name
+    raise DataError(
+        f"{path} gives features {network.width} wide, {encoder.name} at scale {scale} has "
+        f"{widths[scale]}. Check the file and the setting `scale`."
+    )
 
 
 def _misfit(expected: State, given: State) -> str:
@@ -105,8 +216,12 @@ def _misfit(expected: State, given: State) -> str:
     # a counter of training steps, which some published files leave out
     missing = [n for n in expected if n not in given and not n.endswith("num_batches_tracked")]
     surplus = [n for n in given if n not in expected]
+
+    def shape(tensor: Tensor) -> tuple[int, ...]:
+        return tuple(tensor.shape)
+
     shapes = [
-        f"{n} is {tuple(given[n].shape)}, expected {tuple(expected[n].shape)}"
+        f"{n} is {shape(given[n])}, expected {shape(expected[n])}"
         for n in expected
         if n in given and given[n].shape != expected[n].shape
     ]

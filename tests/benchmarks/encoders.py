@@ -3,10 +3,12 @@
 The stage is timed from file to file: reading and decoding, the forward pass, the rows written. The
 forward pass alone runs on the same batches, prepared in memory. The plain way takes one frame
 at a time in float32: a crop, or the sound around the frame. All of it on one core, as one
-worker of the stage. Needs a finished `make repro`; run by `make bench`.
+worker of the stage. Needs a finished `make repro`; run by `make bench`. The stage's figures go to
+metrics/speed.json, for the report's table of encoders.
 """
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -47,7 +49,7 @@ def visual_rates(
 ) -> tuple[float, float, float]:
     """Frames with a face a second: the stage, the forward pass alone, the plain way."""
     settings = params.visual[name]
-    weights = weights_path(name, settings.weights)
+    weights = weights_path(name, settings.weights, params.scale)
     works = [
         visual.Work(
             name=entry.name,
@@ -94,7 +96,7 @@ def audio_rates(
 ) -> tuple[float, float, float]:
     """Frames with sound a second: the stage, the forward pass alone, the plain way."""
     root = Path(Manifest.load(paths.INDEX).root)
-    weights = weights_path(name, params.audio[name].weights)
+    weights = weights_path(name, params.audio[name].weights, params.scale)
     work = audio.Work(
         name="",
         video=root,
@@ -162,14 +164,18 @@ def main() -> None:
     chosen = entries[:: max(1, len(entries) // given.videos)][: given.videos]
     print(f"encoders at scale {params.scale}, {len(chosen)} videos, one core; frames a second")
     print(f"{'encoder':<12}{'stage':>9}{'forward':>9}{'share':>7}{'plain':>9}{'gain':>7}")
+    speeds = {}
     for rates, names in ((visual_rates, params.visual), (audio_rates, params.audio)):
         for name in names:
             stage, forward, plain = rates(name, params, chosen, given.repeats)
+            speeds[name] = round(stage)
             print(
                 f"{name:<12}{stage:>9.0f}{forward:>9.0f}{stage / forward:>7.2f}"
                 f"{plain:>9.0f}{stage / plain:>6.1f}x",
                 flush=True,
             )
+    known = json.loads(paths.SPEED.read_text()) if paths.SPEED.exists() else {}
+    paths.SPEED.write_text(json.dumps({**known, params.scale: speeds}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from torch import nn
 from stages.encoders import iresnet, mobilenet
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.encoders.registry import ENCODERS, audio_encoder, visual_encoder
-from stages.encoders.sources import check_weights, weights_path
 from stages.encoders.weights import load_network, save_weights
 from stages.errors import DataError, SettingsError
 
@@ -142,24 +141,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     save_weights(path, encoder, "small", "au", state, {})
     with pytest.raises(DataError, match="weights of ires100, not of mobilenet"):
         load_network(ENCODERS["mobilenet"], "small", path)
-
-
-def test_pickles_are_not_read(tmp_path: Path) -> None:
-    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
-    with pytest.raises(DataError, match="no safetensors file"):
-        load_network(ENCODERS["ires100"], "small", tmp_path / "w.pt")
-
-
-def test_weights_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert weights_path("fbank", None) is None
-    with pytest.raises(DataError, match="dvc repro pretrain@ires100"):
-        weights_path("ires100", "pretrain")
-    with pytest.raises(DataError, match="is missing: check the setting"):
-        weights_path("ires100", f"file:{tmp_path}/none.safetensors")
-    for wrong in ("hub:name@1", "file:", "", "random"):
-        with pytest.raises(ValueError, match=r"allowed are pretrain .*file:PATH"):
-            check_weights(wrong)
 
 
 def test_unknown_encoders_are_refused_with_the_list() -> None:

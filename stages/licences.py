@@ -1,0 +1,54 @@
+"""List the weights behind the networks' inputs, with their licences (`dvc repro licences`).
+
+In: the face crops (data/crops) and the feature stores that `features` names, which say what they
+were made with. Out: metrics/licences.md. With `licences.noncommercial: refuse` it stops where any
+of them is not for commercial use.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from stages import paths
+from stages.console import run_stage, say
+from stages.crops import CropReader
+from stages.dataset import audio_stores, visual_stores
+from stages.params import Features, load_params
+from stages.store import FeatureReader
+from stages.terms import Use, as_table, detector_use, enforce, store_use
+
+
+def crop_uses(folder: Path) -> list[Use]:
+    """Terms of the detectors that crops were made with; published crops need none."""
+    found: set[Use] = set()
+    for path in sorted(folder.glob("*.h5")):
+        with CropReader(path) as crops:
+            about: dict[str, Any] = crops.attributes
+        if "detector" in about:
+            found.add(detector_use(about["detector"], about.get("pack", "")))
+    return sorted(found, key=lambda use: use.source)
+
+
+def feature_uses(selection: Features) -> list[Use]:
+    """Terms of the weights that stores were made with."""
+    uses = []
+    for kind, stores in (("visual", visual_stores), ("audio", audio_stores)):
+        for path in stores(selection):
+            with FeatureReader(path) as store:
+                uses.append(store_use(f"{kind}.{path.stem}", store.attributes))
+    return uses
+
+
+def main() -> None:
+    """Write the list."""
+    params = load_params()
+    uses = [*crop_uses(paths.CROPS), *feature_uses(params.features)]
+    enforce(params.licences.noncommercial, uses)
+    head = "# Weights of this run and their licences\n\nWritten by the stage `licences`, from what "
+    head += "the crops and the feature stores say of themselves.\n\n"
+    paths.LICENCES.parent.mkdir(parents=True, exist_ok=True)
+    paths.LICENCES.write_text(head + as_table(uses), encoding="utf-8")
+    say(f"{paths.LICENCES}: {len(uses)} entries")
+
+
+if __name__ == "__main__":
+    run_stage(main)

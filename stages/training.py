@@ -1,0 +1,144 @@
+"""Training one sequence network: its batches, loss, validation and learning curves.
+
+The stages `train` (what is scored) and `single` (each encoder alone) share it.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stages.compute import make_fabric
+from stages.dataset import Features, Video
+from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
+from stages.losses import masked_bce, positive_weight
+from stages.networks import Dimensions, build_network
+from stages.params import Params
+from stages.scores import THRESHOLD, f1_per_au
+from stages.windows import Batch, input_statistics, predict_video, training_batches
+
+
+def validation_f1(
+    network: nn.Module,
+    features: Features,
+    videos: Sequence[Video],
+    *,
+    window: int,
+    device: torch.device,
+) -> NDArray[np.float64]:
+    """F1 of each AU over all frames of some videos, (12,); see :mod:`stages.scores`.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode.
+    features : Features
+    videos : sequence of Video
+    window : int
+        Length of a window in frames.
+    device : torch.device
+    """
+    truth = np.concatenate([video.labels for video in videos])
+    predicted = [
+        predict_video(network, features, video, window=window, device=device) for video in videos
+    ]
+    return f1_per_au(truth, np.concatenate(predicted) >= THRESHOLD)
+
+
+def train_network(
+    params: Params,
+    dimensions: Dimensions,
+    features: Features,
+    videos: dict[str, list[Video]],
+    folder: Path,
+    curves: Path,
+) -> Fitted:
+    """Train one network; see :func:`stages.fitting.fit` for resuming.
+
+    Parameters
+    ----------
+    params : Params
+    dimensions : Dimensions
+    features : Features
+    videos : dict of str to list of Video
+        ``train`` and ``validation``.
+    folder : Path
+        For the unfinished work.
+    curves : Path
+        Where dvclive writes the learning curves.
+
+    Returns
+    -------
+    Fitted
+    """
+    from dvclive import Live
+
+    settings = params.train
+    torch.manual_seed(epoch_seed(params.seed, 0, "weights"))
+    network = build_network(dimensions)
+    statistics = input_statistics(features, videos["train"])
+    network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
+    network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
+    labels = torch.from_numpy(np.concatenate([video.labels for video in videos["train"]]))
+    # windows of a few hundred steps are too little work for bfloat16 to pay at the small scale
+    fabric = make_fabric(params.compute, "32-true" if params.scale == "small" else None)
+    weight = positive_weight(labels).to(fabric.device)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        for batch in training_batches(
+            features,
+            videos["train"],
+            window=settings.window,
+            stride=settings.stride,
+            batch=settings.batch,
+            sound_dropout=settings.sound_dropout if dimensions.audio_width else 0.0,
+            seed=epoch_seed(params.seed, epoch, "windows"),
+        ):
+            yield batch.to(fabric.device)
+
+    def loss(model: nn.Module, batch: Batch) -> Tensor:
+        logits = model(batch.visual, batch.audio, batch.sound, batch.real)
+        return masked_bce(logits, batch.labels, weight)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        f1 = validation_f1(
+            model,
+            features,
+            videos["validation"],
+            window=settings.window,
+            device=fabric.device,
+        )
+        return {"validation_f1": float(f1.mean())}
+
+    recipe = Recipe(
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        schedule=step_schedule(settings.step_epochs, settings.step_factor),
+        patience=settings.patience,
+    )
+    # dvclive's defaults would rewrite dvc.yaml while DVC runs it
+    with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+
+        def on_epoch(row: dict[str, float]) -> None:
+            live.step = int(row["epoch"])
+            live.log_metric("loss", row["loss"])
+            live.log_metric("validation_f1", row["validation_f1"])
+            live.make_summary()
+
+        return fit(
+            network,
+            batches=batches,
+            loss=loss,
+            validate=validate,
+            monitor="validation_f1",
+            recipe=recipe,
+            seed=params.seed,
+            folder=folder,
+            fabric=fabric,
+            description=f"train {dimensions.name} ({curves.name})",
+            on_epoch=on_epoch,
+        )
