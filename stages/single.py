@@ -20,7 +20,6 @@ import numpy as np
 from stages import paths
 from stages.console import run_stage, say
 from stages.dataset import load_videos
-from stages.encoders.registry import any_encoder
 from stages.errors import DataError
 from stages.facs import AU_NAMES
 from stages.features import use_one_thread
@@ -29,6 +28,7 @@ from stages.params import Params, load_params
 from stages.provenance import file_hash, identity_of
 from stages.scores import all_ones_f1
 from stages.store import FeatureReader
+from stages.terms import Use, store_use
 
 MODEL = "transformer"
 SHOWN = ("AU25", "AU26")  # what sound tells of
@@ -127,30 +127,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def origin(work: Work) -> tuple[str, str]:
-    """Where an encoder's weights come from, and their licence."""
-    settings = work.params.audio if work.audio else work.params.visual
-    weights = settings[work.name].weights
-    encoder = any_encoder(work.name)
-    if weights is None:
-        return "has none", "-"
-    if weights == "pretrain":
-        return "stage pretrain", "Apache-2.0, this project's"
-    return weights.split("/")[-1], encoder.licence
-
-
-def table_row(work: Work, width: int, f1: list[float], speed: float | None) -> list[str]:
+def table_row(work: Work, width: int, use: Use, f1: list[float], speed: float | None) -> list[str]:
     """One encoder's row of the report's table, see ``HEADING``."""
-    taught = beside_chance(read_json(paths.PRETRAIN_SCORES / f"{work.name}.json"))
-    if origin(work)[0] != "stage pretrain":
-        taught = "-"
     return [
         work.name,
-        taught,
+        beside_chance(read_json(paths.PRETRAIN_SCORES / f"{work.name}.json")),
         str(width),
         f"{work.store.stat().st_size / 1e6:.1f}",
         "-" if speed is None else f"{speed:.0f}",
-        *origin(work),
+        use.source,
+        use.licence or "-",
         f"{np.mean(f1):.3f}",
         *(f"{f1[AU_NAMES.index(name)]:.3f}" for name in SHOWN),
     ]
@@ -164,10 +150,10 @@ def main() -> None:
         raise DataError("No video of the validation split can be used: see `dvc repro inputs`.")
     ones = all_ones_f1(np.concatenate([video.labels for video in validation]))
     items = works(params)
-    widths = {}
+    widths, uses = {}, {}
     for name, work in items.items():
         with FeatureReader(work.store) as store:
-            widths[name] = store.width
+            widths[name], uses[name] = store.width, store_use(name, store.attributes)
     identity = identity_of(
         "stages.single",
         [params.seed, params.scale, alone(params).train.model_dump()],
@@ -191,7 +177,7 @@ def main() -> None:
     speeds = read_json(paths.SPEED).get(params.scale, {})
     rows = [list(HEADING)]
     rows += [
-        table_row(work, widths[name], scores[name], speeds.get(name))
+        table_row(work, widths[name], uses[name], scores[name], speeds.get(name))
         for name, work in items.items()
     ]
     baseline = [f"{ones.mean():.3f}", *(f"{ones[AU_NAMES.index(name)]:.3f}" for name in SHOWN)]

@@ -36,6 +36,9 @@ def entry(name: str, split: str) -> Entry:
     )  # fmt: skip
 
 
+TERMS = {"source": "pretrain (au)", "licence": "Apache-2.0", "noncommercial": False, "sha256": ""}
+
+
 def write_workspace(folder: Path, shuffled: bool = False) -> None:
     """AUs 1 to 10 can be read off the picture, AU25 and AU26 off the sound."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -68,8 +71,9 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
     for store, videos in features.items():
         path = folder / f"data/features/{store}.h5"
         width = 10 if store.startswith("visual") else 2
+        about = {"weights": TERMS} if store.startswith("visual") else {}
         with FeatureWriter(
-            path, encoder=path.stem, weights_hash="", width=width, settings={}
+            path, encoder=path.stem, weights_hash="", width=width, settings=about
         ) as writer:
             for name in sorted(videos):
                 writer.add(name, videos[name], 25.0)
