@@ -75,15 +75,21 @@ def test_at_full_scale_what_is_cached_is_not_missing(
 ) -> None:
     network = ENCODERS["ires100"].build(ENCODERS["ires100"].scales["small"])
     torch.save(network.state_dict(), "own.pth")
+    everyone = load_params().pretrain
+    others = {
+        f"{settings.kind}__{name}__weights": "pretrain"
+        for name, settings in everyone.items()
+        if name not in ("ires100", "mobilenet")
+    }
     stand_ins.settings(
         project,
         scale="full",
         compute={"offline": True},
         visual__ires100__weights="file:own.pth",
-        audio__wav2vec__weights="pretrain",
+        **others,
     )
     monkeypatch.setattr("sys.argv", ["pretrain", "ires100"])
-    with pytest.raises(DataError, match="the weights of 1 of 3 encoders") as caught:
+    with pytest.raises(DataError, match=f"the weights of 1 of {len(everyone)} encoders") as caught:
         pretrain.main()
     assert "visual.mobilenet.weights" in str(caught.value)
     assert "offline mode is on" in str(caught.value)

@@ -100,6 +100,7 @@ ENCODER = AudioEncoder(
         sha256="0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
         megabytes=83,
     ),
+    replicas=2,
     sampling_rate=RATE,
     window=WINDOW,
     hop=HOP,

@@ -26,7 +26,7 @@ class Hubert(nn.Module):
 
         config = HubertConfig(**waveform.configuration(dimensions))
         self.width = int(config.hidden_size)
-        self.hubert: Any = waveform.without_random_masks(HubertModel(config))
+        self.hubert: Any = HubertModel(config)
 
     def forward(self, samples: Tensor, masked: Tensor | None = None) -> Tensor:
         """Map (n, samples) to (n, steps, width); `masked` as in :func:`waveform.run`."""

@@ -26,7 +26,7 @@ class Wav2Vec(nn.Module):
 
         config = Wav2Vec2Config(**waveform.configuration(dimensions))
         self.width = int(config.hidden_size)
-        self.wav2vec2: Any = waveform.without_random_masks(Wav2Vec2Model(config))
+        self.wav2vec2: Any = Wav2Vec2Model(config)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map (n, samples) to (n, steps, width)."""

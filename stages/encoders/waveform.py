@@ -9,7 +9,7 @@ grid of blocks begins with the sound, so features do not depend on how a file is
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.encoders.base import Dimensions, State
 
@@ -37,16 +37,11 @@ def configuration(dimensions: Dimensions) -> dict[str, Any]:
     return {
         "conv_kernel": KERNELS,
         "conv_stride": STRIDES,
+        "apply_spec_augment": False,
         "layerdrop": 0.0,
         "attn_implementation": "sdpa",
         **dimensions,
     }
-
-
-def without_random_masks(model: Any) -> Any:
-    """Keep the learnt mask, which the library builds only where it may mask at random."""
-    model.config.mask_time_prob = 0.0
-    return model
 
 
 def dimensions(
@@ -78,13 +73,12 @@ SMALL = dimensions(64, 128, 2, 4, 32, 8)
 FULL = dimensions(512, 768, 12, 12, 128, 16)  # both published base networks
 
 
-def run(model: nn.Module, samples: Tensor, masked: Tensor | None = None) -> Tensor:
+def run(model: Any, samples: Tensor, masked: Tensor | None = None) -> Tensor:
     """Run a network behind the normalisation of its published feature extractor.
 
     Parameters
     ----------
-    model : nn.Module
-        Wav2Vec2Model or HubertModel.
+    model : Wav2Vec2Model or HubertModel
     samples : (n, samples) torch.Tensor
         Full scale 1.
     masked : (n, steps) torch.Tensor, optional
@@ -97,6 +91,8 @@ def run(model: nn.Module, samples: Tensor, masked: Tensor | None = None) -> Tens
     mean = samples.mean(-1, keepdim=True)
     variance = samples.var(-1, keepdim=True, correction=0)
     normal = (samples - mean) / (variance + 1e-7).sqrt()
+    # without masks from the task there are none: the library would draw some in training
+    model.config.apply_spec_augment = masked is not None
     hidden: Tensor = model(normal, mask_time_indices=masked)[0]
     return hidden
 

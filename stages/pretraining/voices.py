@@ -12,6 +12,7 @@ B. Desplanques, J. Thienpondt, K. Demuynck. ECAPA-TDNN. Interspeech 2020.
 J. Deng et al. ArcFace: additive angular margin loss for deep face recognition. CVPR 2019.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,7 @@ from stages.pretraining.speech import (
 )
 from stages.pretraining.tasks import UNKNOWN, Task
 
+LEAST = 8  # crops in a batch
 SECONDS = 1.0  # of a sample at least
 MARGIN = 0.2  # radians
 SCALE = 30.0  # of the cosines before the softmax
@@ -84,6 +86,21 @@ def verification_error(
     if same.all() or not same.any():
         return float("nan")
     return equal_error_rate(np.einsum("ij,ij->i", vectors[first], vectors[second]), same)
+
+
+def without_scraps(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Join what is too small for batch norm, such as an epoch's last batch, to its neighbour."""
+    held: tuple[Tensor, Tensor] | None = None
+    for samples, labels in batches:
+        if held is None:
+            held = samples, labels
+        elif min(len(samples), len(held[0])) < LEAST:
+            held = torch.cat([held[0], samples]), torch.cat([held[1], labels])
+        else:
+            yield held
+            held = samples, labels
+    if held is not None:
+        yield held
 
 
 def voice_examples(
@@ -145,7 +162,7 @@ def voice_examples(
         return found
 
     return SpeechExamples(
-        lambda epoch: training_batches(taught, encoder, batch, seed, epoch, length),
+        lambda epoch: without_scraps(training_batches(taught, encoder, batch, seed, epoch, length)),
         lambda: validation_batches(asked, encoder, batch, length),
         Task(
             "speaker",

@@ -25,6 +25,7 @@ def settings(task: str, **changes: object) -> Pretrain:
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
         "validation": 0.5,
+        "kind": "audio",
     }
     return Pretrain.model_validate({**usual, **changes})
 
@@ -174,6 +175,27 @@ def test_pairs_of_one_utterance_are_no_trials() -> None:
     # without the pair inside utterance 0 nothing of one voice is left
     few = voices.verification_error(vectors[[0, 1, 3]], np.array([7, 7, 8]), utterances[[0, 1, 3]])
     assert math.isnan(few)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([10, 10, 1], [10, 11]),
+        ([10, 9], [10, 9]),
+        ([3, 3, 3, 3], [12]),
+        ([9, 3, 9], [12, 9]),
+        ([2], [2]),
+        ([], []),
+    ],
+)
+def test_no_batch_is_too_small_for_its_norm(sizes: list[int], expected: list[int]) -> None:
+    rows = torch.arange(sum(sizes))
+    batches = [(part, -part) for part in rows.split(sizes)]
+    found = list(voices.without_scraps(iter(batches)))
+    assert [len(samples) for samples, _ in found] == expected
+    for column, sign in ((0, 1), (1, -1)):
+        joined = torch.cat([batch[column] for batch in found]) if found else rows
+        assert torch.equal(joined, sign * rows)
 
 
 def test_known_voices_are_scored_on_utterances_set_aside(data: Path) -> None:
