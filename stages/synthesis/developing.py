@@ -1,5 +1,6 @@
 """From light to pixels: exposure, white balance, tone, noise."""
 
+from functools import cache
 from typing import Final
 
 import cv2
@@ -13,7 +14,7 @@ Floats = NDArray[np.float32]
 CURVE_STEPS: Final = 8192  # entries of the tone curve: at most 0.1 levels from one to the next
 BRIGHTEST: Final = 4.0  # linear light at the curve's end
 STEPS_A_UNIT: Final = (CURVE_STEPS - 1) / BRIGHTEST**0.5  # of the root of the light
-TILE: Final = 64  # pixels by which the noise picture is larger than the frame
+TILE: Final = 256  # pixels by which the noise picture is larger than the frame
 LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
 TARGET: Final = 0.2  # linear luminance of a face of middling tone in a picture exposed well
 
@@ -27,6 +28,16 @@ def _tone_curve(scene: Scene) -> Floats:
     level = np.clip(level, 0, 1) ** scene.gamma
     level = 0.45 + (level - 0.45) * scene.contrast
     return np.asarray(255.0 * level, np.float32)
+
+
+@cache
+def _grain(height: int, width: int) -> Floats:
+    """Noise of unit spread, larger than a picture by `TILE`: half each colour's own, half common.
+
+    One for all scenes: each frame cuts its own piece out of it.
+    """
+    grain = np.random.default_rng(0).standard_normal((height + TILE, width + TILE, 3), np.float32)
+    return np.asarray(cv2.transform(grain, 0.5 * np.eye(3) + 0.5 * np.full((3, 3), 3.0**-0.5)))
 
 
 class Developer:
@@ -52,11 +63,7 @@ class Developer:
         gain = exposure * np.asarray(scene.white_balance, np.float32) * STEPS_A_UNIT**2
         self._gain = ((1.0 - scene.vignette * radius)[..., None] * gain).astype(np.float32)
         self._curve = _tone_curve(scene)
-        rng = np.random.default_rng(scene.background_seed + 1)
-        grain = rng.standard_normal((height + TILE, width + TILE, 3), dtype=np.float32)
-        # half of the noise is each colour's own, half is common to all three
-        mixing = scene.noise * (0.5 * np.eye(3) + 0.5 * np.full((3, 3), 3.0**-0.5))
-        self._noise = cv2.transform(grain, mixing)
+        self._noise = scene.noise
         self._seed = scene.background_seed
         self._blur = scene.blur * height / 256.0
 
@@ -70,5 +77,7 @@ class Developer:
         level = self._curve.take(step.astype(np.int32), mode="clip")
         across, down = np.random.default_rng((self._seed, frame)).integers(0, TILE, 2).tolist()
         height, width = picture.shape[:2]
-        noise = self._noise[down : down + height, across : across + width]
-        return np.asarray(cv2.add(level, noise, dtype=cv2.CV_8U), np.uint8)
+        grain = _grain(height, width)[down : down + height, across : across + width]
+        return np.asarray(
+            cv2.addWeighted(level, 1.0, grain, self._noise, 0.0, dtype=cv2.CV_8U), np.uint8
+        )
