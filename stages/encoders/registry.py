@@ -1,12 +1,20 @@
 """The encoders by name."""
 
-from stages.encoders import fbank, iresnet, mobilenet, wav2vec
+from stages.encoders import densenet, fbank, iresnet, mae, mobilenet, vit, wav2vec
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.errors import SettingsError
 
 ENCODERS: dict[str, Encoder] = {
     encoder.name: encoder
-    for encoder in (iresnet.ENCODER, mobilenet.ENCODER, fbank.ENCODER, wav2vec.ENCODER)
+    for encoder in (
+        iresnet.ENCODER,
+        mobilenet.ENCODER,
+        mae.ENCODER,
+        densenet.ENCODER,
+        vit.ENCODER,
+        fbank.ENCODER,
+        wav2vec.ENCODER,
+    )
 }
 
 

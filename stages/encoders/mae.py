@@ -1,0 +1,35 @@
+"""`mae`: the encoder of a masked auto-encoder, ViT-B/16, read out by the mean of its patches.
+
+At full scale the tensors have the names of facebookresearch/mae, which MAE-Face has kept. While
+it is pre-trained it sees a quarter of each picture: :mod:`stages.pretraining.reconstruction`.
+
+References
+----------
+K. He et al. Masked autoencoders are scalable vision learners. CVPR 2022.
+B. Ma et al. Facial action unit detection and intensity estimation from self-supervised
+representation. IEEE Transactions on Affective Computing, 2024 (MAE-Face).
+"""
+
+from functools import partial
+
+from stages.encoders import vision_transformer
+from stages.encoders.base import VisualEncoder
+
+ENCODER = VisualEncoder(
+    name="mae",
+    build=partial(vision_transformer.build, pool="avg"),
+    scales={
+        # the decoder is used by pre-training alone
+        "small": {**vision_transformer.STEM, "decoder": {"width": 64, "layers": 1, "heads": 4}},
+        "full": {
+            **vision_transformer.PUBLISHED,
+            "decoder": {"width": 512, "layers": 8, "heads": 16},
+        },
+    },
+    published=vision_transformer.published,
+    source="https://huggingface.co/facebook/vit-mae-base",
+    licence="Apache-2.0",
+    resolution=224,
+    mean=(123.675, 116.28, 103.53),  # ImageNet's
+    deviation=(58.395, 57.12, 57.375),
+)
