@@ -1,5 +1,6 @@
 """What is said of settings that are refused: which, and what is allowed in their place."""
 
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +32,6 @@ def _siblings(location: tuple[int | str, ...], model: Any) -> str:
             model = fields[part].annotation
         elif get_origin(model) is dict:  # a section an encoder: any name, then the same keys
             model = get_args(model)[1]
-        # a section that may be left out
-        model = next((one for one in get_args(model) if hasattr(one, "model_fields")), model)
+        if get_origin(model) is UnionType:  # a section that may be left out
+            model = next(one for one in get_args(model) if hasattr(one, "model_fields"))
     return ", ".join(getattr(model, "model_fields", {})) or "none"

@@ -14,7 +14,10 @@ from stages.params import load_params
 from stages.pictures import GRAPH_KEY, PICTURES, read_graph
 from stages.provenance import ROOT, code_files
 
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {
+    name: stage.get("do", stage)  # of `foreach`
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+}
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 

@@ -11,20 +11,38 @@ from stages import fitting, pretrain
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
 from stages.errors import SettingsError
+from stages.pretraining.training import schedule
 from tests import stand_ins
 
 FIGURES = {
     "ires100": {"f1", "f1_all_ones", "best_epoch"},
     "mobilenet": {"ccc", "ccc_valence", "ccc_arousal", "f1", "f1_all_ones", "best_epoch"},
+    "mae": {
+        "ccc",
+        "ccc_valence",
+        "ccc_arousal",
+        "accuracy",
+        "accuracy_chance",
+        "expression_f1",
+        "f1",
+        "f1_all_ones",
+        "reconstruction_r2",
+        "best_epoch",
+    },
+    "densenet": {"accuracy", "accuracy_chance", "expression_f1", "f1", "f1_all_ones", "best_epoch"},
+    "vit": {"f1", "f1_all_ones", "best_epoch"},
     "wav2vec": {"frame_accuracy", "frame_error", "frame_accuracy_chance", "best_epoch"},
 }
+
+TASKS = {"ires100": "au", "mobilenet": "va", "mae": "mae", "densenet": "expression", "vit": "au",
+         "wav2vec": "phoneme"}  # fmt: skip
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("data/corpus").mkdir(parents=True)
-    stand_ins.write_faces(Path("data/corpus/faces.h5"))
+    stand_ins.write_faces(Path("data/faces.h5"))
     stand_ins.write_speech(Path("data/corpus/speech.h5"))
     short = {
         f"pretrain__{name}__{key}": value
@@ -36,7 +54,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "validation": 0.25,
         }.items()
     }
-    stand_ins.settings(tmp_path, **short)
+    again = {"hidden": 0.75, "epochs": 2, "learning_rate": 2e-3}
+    stand_ins.settings(tmp_path, pretrain__mae__reconstruction=again, **short)
     return tmp_path
 
 
@@ -62,7 +81,7 @@ def test_main_writes_weights_that_load_and_numbers(
         about = json.loads(file.metadata()["aufusion"])
         assert "head.weight" in file.keys()  # noqa: SIM118
     assert about["scale"] == "small"
-    assert about["task"] == {"ires100": "au", "mobilenet": "va", "wav2vec": "phoneme"}[name]
+    assert about["task"] == TASKS[name]
 
 
 @pytest.mark.usefixtures("project")
@@ -74,26 +93,32 @@ def test_speech_is_learnt_far_above_chance(project: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("name", ["mobilenet", "ires100", "wav2vec"])
-def test_a_killed_run_ends_in_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "epochs"),
+    # mae's second epoch is the last of the reconstruction, its third the first that is supervised
+    [("mobilenet", 2), ("ires100", 2), ("mae", 1), ("mae", 2), ("mae", 3), ("wav2vec", 2)],
+)
+def test_a_killed_run_ends_in_the_same_bytes(
+    name: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights, metrics = run(name, monkeypatch)
     undisturbed = weights.read_bytes(), metrics.read_bytes()
     weights.unlink()
     write, written = fitting._write_state, []
 
-    def killed_after_the_second_epoch(path: Path, state: dict[str, object]) -> None:
+    def killed_after_some_epochs(path: Path, state: dict[str, object]) -> None:
         write(path, state)
         written.append(path)
-        if len(written) == 2:
+        if len(written) == epochs:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_write_state", killed_after_the_second_epoch)
+        patch.setattr(fitting, "_write_state", killed_after_some_epochs)
         with pytest.raises(KeyboardInterrupt):
             run(name, monkeypatch)
     assert not weights.exists()
     torch.manual_seed(99)  # another process has another state
-    assert len(written) == 2
+    assert len(written) == epochs
     run(name, monkeypatch)
     assert (weights.read_bytes(), metrics.read_bytes()) == undisturbed
 
@@ -110,14 +135,26 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_ins.settings(project, pretrain__ires100__task="phoneme")
-    with pytest.raises(SettingsError, match=r"pretrain.ires100.task = 'phoneme'; allowed: au, va"):
+    with pytest.raises(SettingsError, match=r"ires100.task = 'phoneme'; allowed: au, va, expr"):
         run("ires100", monkeypatch)
+    stand_ins.settings(project, pretrain__ires100__data="corpus/speech")
+    with pytest.raises(SettingsError, match=r"'corpus/speech'; allowed: faces, faces\+train"):
+        run("ires100", monkeypatch)
+    reconstruction = {"hidden": 0.5, "epochs": 1, "learning_rate": 1e-3}
+    stand_ins.settings(
+        project,
+        pretrain__vit__task="mae",
+        pretrain__vit__auxiliary=["au"],
+        pretrain__vit__reconstruction=reconstruction,
+    )
+    with pytest.raises(SettingsError, match=r"vit.task = 'mae'; allowed: au, va, expression\."):
+        run("vit", monkeypatch)
     with pytest.raises(SettingsError, match="no encoder of `pretrain`; allowed: ires100"):
         run("fbank", monkeypatch)
 
 
 def test_the_rate_warms_up_and_falls() -> None:
-    rates = [pretrain.schedule(10)(epoch) for epoch in range(10)]
+    rates = [schedule(10)(epoch) for epoch in range(10)]
     assert rates[0] == 0.5
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert 0.05 <= rates[-1] < 0.1

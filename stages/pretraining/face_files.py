@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from stages.crops import FACE, CropReader, CropWriter, decode_jpeg
 from stages.errors import DataError
 from stages.faces.alignment import CROP_SIDE, align
-from stages.faces.detector import Detector, detect_within, load_detector
-from stages.faces.face import Face, choose, faces_of
+from stages.faces.detector import detect_within, load_detector
+from stages.faces.face import choose, faces_of
+from stages.facs import N_AUS
 from stages.params import Crop
 from stages.pretraining.face_table import AFFECT, Row
 
 LARGEST = 1 << 28  # bytes of a picture's file
-MARGIN = 0.5  # border around a picture in which no face is found, a share of its sides
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,6 @@ class Work:
     rows: list[Row]
     settings: Crop
     device: str
-
-
-def find_face(detector: Detector, image: NDArray[np.uint8], side: int) -> Face | None:
-    """Find the largest face of a picture, (height, width, 3) uint8 RGB.
-
-    Databases often show nothing but the face, where detectors expect something around it: a
-    picture without a detection is looked at once more with a border.
-    """
-    height, width = image.shape[:2]
-    faces = faces_of(detect_within(detector, image, None, side))
-    if not faces:
-        y, x = round(height * MARGIN), round(width * MARGIN)
-        wide = cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_REPLICATE)
-        found = detect_within(detector, np.asarray(wide, np.uint8), None, side)
-        faces = faces_of(found.moved(1.0, (-float(x), -float(y))))
-    return choose(faces, "only", width)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -85,7 +69,8 @@ def write_faces(work: Work, path: Path) -> None:
                 if image.shape[:2] == (CROP_SIDE, CROP_SIDE):
                     crop = image  # aligned already
                 else:
-                    face = find_face(detector, image, settings.detection_side)
+                    found = detect_within(detector, image, None, settings.detection_side)
+                    face = choose(faces_of(found), "only", image.shape[1])  # the largest
                     if face is None:
                         raise DataError(f"{row.image} shows no face")
                     crop = align(image, face.landmarks)
@@ -140,7 +125,7 @@ def join_faces(path: Path, pieces: Iterable[tuple[Path, list[Row]]]) -> dict[int
                         float(reader.score[number]),
                     )
                     kept.append(row)
-        writer.add("au", np.array([row.aus for row in kept], np.int8).reshape(len(kept), -1))
+        writer.add("au", np.array([row.aus for row in kept], np.int8).reshape(len(kept), N_AUS))
         for name in AFFECT:
             writer.add(name, np.array([getattr(row, name) for row in kept], np.float32))
         writer.add("expression", np.array([row.expression for row in kept], np.int8))

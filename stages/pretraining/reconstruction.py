@@ -64,6 +64,7 @@ class MaskedAutoEncoder(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         nn.init.normal_(self.mask_token, std=0.02)
         positions = build_sincos2d_pos_embed([self.grid, self.grid], width)
+        self.decoder_pos_embed: Tensor
         self.register_buffer("decoder_pos_embed", positions[None])
         self.decoder_blocks = nn.Sequential(
             *[Block(width, heads, qkv_bias=True) for _ in range(layers)]
@@ -106,16 +107,19 @@ class MaskedAutoEncoder(nn.Module):
         """
         shown = order[:, : self.seen]
         tokens = self.decoder_embed(self.encode(images, shown))
-        tokens = tokens[:, self.transformer.num_prefix_tokens :]
+        prefix = self.transformer.num_prefix_tokens
+        first, tokens = tokens[:, :prefix], tokens[:, prefix:]
         every = self.mask_token.to(tokens.dtype).repeat(len(images), self.count, 1)
         every = every.scatter(1, shown[..., None].expand_as(tokens), tokens)
-        every = self.decoder_blocks(every + self.decoder_pos_embed)
+        every = torch.cat([first, every + self.decoder_pos_embed], 1)
+        every = self.decoder_blocks(every)[:, prefix:]
         drawn = self.decoder_pred(self.decoder_norm(every)).float()
         target = patches_of(images, self.grid)
         mean, variance = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)
         target = (target - mean) / (variance + PATCH_EPSILON).sqrt()
         error = (drawn - target).square().mean(-1)
-        return error.gather(1, order[:, self.seen :]).mean()
+        value: Tensor = error.gather(1, order[:, self.seen :]).mean()
+        return value
 
 
 def random_order(count: int, patches: int, generator: torch.Generator | None = None) -> Tensor:

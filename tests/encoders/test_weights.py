@@ -181,7 +181,7 @@ def test_weights_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_unknown_encoders_are_refused_with_the_list() -> None:
-    with pytest.raises(SettingsError, match="allowed: ires100, mobilenet"):
+    with pytest.raises(SettingsError, match="allowed: ires100, mobilenet, mae, densenet, vit"):
         visual_encoder("fbank")
     with pytest.raises(SettingsError, match="allowed: fbank, wav2vec"):
         audio_encoder("ires100")
