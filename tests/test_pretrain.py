@@ -149,7 +149,7 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
     )
     with pytest.raises(SettingsError, match=r"vit.task = 'mae'; allowed: au, va, expression\."):
         run("vit", monkeypatch)
-    with pytest.raises(SettingsError, match="no encoder of `pretrain`; allowed: ires100"):
+    with pytest.raises(SettingsError, match="no encoder of `pretrain`; allowed: densenet, ires100"):
         run("fbank", monkeypatch)
 
 
