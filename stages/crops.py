@@ -257,15 +257,26 @@ class CropReader:
         list of (112, 112, 3) uint8 np.ndarray or None
             RGB; None where the frame shows no face.
         """
+        return [decode_jpeg(data) if len(data) else None for data in self.encoded(start, stop)]
+
+    def encoded(self, start: int = 0, stop: int | None = None) -> list[NDArray[np.uint8]]:
+        """Return the crops of rows `start` to `stop` (not included) as they are in the file.
+
+        Returns
+        -------
+        list of (bytes,) np.ndarray
+            uint8, a JPEG; empty where the frame shows no face.
+        """
         start, stop, _ = slice(start, stop).indices(len(self))
         if stop <= start:
             return []
         offset = self._offset[start : stop + 1] - self._offset[start]
         data = self._file["jpeg"][self._offset[start] : self._offset[stop]]
-        return [
-            decode_jpeg(data[first:last]) if last > first else None
-            for first, last in pairwise(offset)
-        ]
+        return [data[first:last] for first, last in pairwise(offset)]
+
+    def has(self, name: str) -> bool:
+        """Whether the file holds a dataset of that name."""
+        return name in self._file
 
     def extra(self, name: str) -> NDArray[Any]:
         """Read another dataset that the file holds, such as the labels of its rows."""

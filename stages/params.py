@@ -5,7 +5,7 @@ string and ``on`` as a bool; the types here mend the first and refuse the second
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
 
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
+from stages.refusals import sentence
 
 
 def _no_bool(value: object) -> object:
@@ -36,7 +37,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1), Number]
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
-PretrainTask = Literal["au", "va", "phoneme", "cluster", "speaker"]
+PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
+PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
 Model = Literal["transformer", "tcn", "dual_transformer"]
 
@@ -57,9 +59,14 @@ class Compute(Section):
 
 
 class Data(Section):
-    """The data root in the layout of Aff-Wild2."""
+    """The data root in the layout of Aff-Wild2, and the labelled faces for pre-training.
+
+    `frame_step` is the number of frames from one to the next that `faces+train` takes of a video.
+    """
 
     root: Path
+    faces: Path
+    frame_step: Positive
 
 
 class Corpus(Section):
@@ -113,20 +120,50 @@ class Audio(Section):
     weights: Weights | None = None
 
 
+class Reconstruction(Section):
+    """First part of the task `mae`: share of the patches that are hidden, how long, how fast."""
+
+    hidden: Annotated[float, Field(gt=0, lt=1), Number]
+    epochs: Positive
+    learning_rate: Rate
+
+
 class Pretrain(Section):
     """How one encoder is pre-trained: its task, and those that are trained along with it.
 
-    `kind` is the section that the encoder has its `weights` in; `dvc.yaml` needs it.
+    `kind` is the section that the encoder has its `weights` in, `data` the file below data/ that it
+    learns from; `dvc.yaml` needs both. Task `mae` needs `reconstruction`, and `auxiliary` tasks
+    for the supervised run that follows.
     """
 
     kind: Literal["visual", "audio"]
+    data: PretrainData
     task: PretrainTask
     auxiliary: tuple[PretrainTask, ...] = ()
+    reconstruction: Reconstruction | None = None
     epochs: Positive
     batch: Positive
     learning_rate: Rate
     weight_decay: float = Field(ge=0)
     validation: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def supervised(self) -> tuple[PretrainTask, ...]:
+        """The tasks with labels; the first picks the best epoch."""
+        tasks = (self.task, *self.auxiliary)
+        return tasks[1:] if self.task == "mae" else tasks
+
+    @model_validator(mode="after")
+    def _tasks_fit(self) -> Self:
+        if "mae" in self.auxiliary:
+            raise ValueError("mae is no auxiliary task: make it the task")
+        if (self.task == "mae") != (self.reconstruction is not None):
+            raise ValueError("reconstruction belongs to the task mae, and to no other")
+        if not self.supervised:
+            raise ValueError("the task mae needs auxiliary tasks, for the supervised run after it")
+        if len(set(self.supervised)) < len(self.supervised):
+            raise ValueError("task and auxiliary name a task twice")
+        return self
 
 
 class Licences(Section):
@@ -242,33 +279,6 @@ class Params(Section):
         return self
 
 
-def _sentence(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{key} is no setting; allowed here: {_siblings(problem['loc'])}")
-        elif problem["type"] == "missing":
-            lines.append(f"{key} is missing")
-        elif problem["type"] == "value_error" and not problem["loc"]:
-            lines.append(str(problem["ctx"]["error"]))
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key} = {problem['input']!r}: {message}")
-    return "; ".join(lines)
-
-
-def _siblings(location: tuple[int | str, ...]) -> str:
-    model: Any = Params
-    for part in location[:-1]:
-        fields = getattr(model, "model_fields", None)
-        if fields is not None:
-            model = fields[part].annotation
-        elif get_origin(model) is dict:  # a section an encoder: any name, then the same keys
-            model = get_args(model)[1]
-    return ", ".join(getattr(model, "model_fields", {})) or "none"
-
-
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the settings.
 
@@ -300,4 +310,4 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {_sentence(error)}") from None
+        raise SettingsError(f"{path}: {sentence(error, Params)}") from None

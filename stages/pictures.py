@@ -8,12 +8,13 @@ date), contact_sheet.png, and f1_per_au.png as the report has it.
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
 from stages import paths
 from stages.console import run_stage, say
+from stages.params import PretrainData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,27 +29,29 @@ PLACES = {
     "corpus": (0, 0),
     "index": (1, 0),
     "crop": (2, 0),
+    "stills": (1, 1),
+    "frames": (2, 1),
     "mask": (3, -1),
-    "pretrain": (2, 1),
-    "visual": (3, 0),
-    "audio": (3, 1),
-    "inputs": (4, 0),
-    "licences": (5, -1),
-    "train": (5, 0),
-    "single": (5, 1),
-    "evaluate": (6, 0),
+    "pretrain": (3, 1),
+    "visual": (4, 0),
+    "audio": (4, 1),
+    "inputs": (5, 0),
+    "licences": (6, -1),
+    "train": (6, 0),
+    "single": (6, 1),
+    "evaluate": (7, 0),
 }
 # edges that are not a straight line from the right of one box to the left of the next
 ROUTES: dict[tuple[str, str], Route] = {
-    ("corpus", "pretrain"): [(0, 0.33), (0, 1), (1.61, 1)],
+    ("corpus", "stills"): [(0, 0.33), (0, 1), (0.61, 1)],
+    ("crop", "frames"): [(2, 0.33), (2, 0.67)],
     ("crop", "mask"): [(2, -0.33), (2, -1), (2.61, -1)],
-    ("mask", "visual"): [(3, -0.67), (3, -0.33)],
-    ("index", "audio"): [(1, 0.33), (1, 1.55), (3, 1.55), (3, 1.33)],
-    ("pretrain", "visual"): [(2.39, 0.9), (2.5, 0.9), (2.5, 0.12), (2.61, 0.12)],
-    ("audio", "inputs"): [(3.39, 1), (3.5, 1), (3.5, 0.12), (3.61, 0.12)],
-    ("inputs", "single"): [(4.12, 0.33), (4.12, 1), (4.61, 1)],
-    ("single", "evaluate"): [(5.39, 1), (6, 1), (6, 0.33)],
-    ("inputs", "licences"): [(4.12, -0.33), (4.12, -1), (4.61, -1)],
+    ("mask", "visual"): [(3.39, -1), (4, -1), (4, -0.33)],
+    ("pretrain", "visual"): [(3.39, 0.9), (3.5, 0.9), (3.5, 0.0), (3.61, 0.0)],
+    ("audio", "inputs"): [(4.39, 1), (4.5, 1), (4.5, 0.12), (4.61, 0.12)],
+    ("inputs", "single"): [(5.12, 0.33), (5.12, 1), (5.61, 1)],
+    ("single", "evaluate"): [(6.39, 1), (7, 1), (7, 0.33)],
+    ("inputs", "licences"): [(5.12, -0.33), (5.12, -1), (5.61, -1)],
 }
 # stages for DVC that are drawn as one with another: the audio encoder without weights, and the
 # visual encoders on masked copies
@@ -59,6 +62,8 @@ CAPTIONS = {
     "index": "manifest, labels,\npresentation times",
     "crop": "face found, followed,\naligned: 112 x 112",
     "mask": "stretches to copy\nwith half a face",
+    "stills": "labelled faces,\ngenerated or yours",
+    "frames": "and some of the\ntraining videos",
     "pretrain": "encoders, on people\nseen nowhere else",
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
@@ -68,6 +73,19 @@ CAPTIONS = {
     "single": "the same on each\nencoder alone",
     "evaluate": "F1 of 12 AUs,\nreport",
 }
+
+
+def _possible(deps: list[str]) -> list[str]:
+    """Put the shipped settings, and all that an encoder may learn from, in place of templates."""
+    shipped = {"${data.root}": "data/corpus/videos", "${data.faces}": "data/corpus/faces.h5"}
+    filled = [shipped.get(dep, dep) for dep in deps]
+    data = get_args(PretrainData)
+    return [
+        d.replace("${item.data}", one)
+        for d in filled
+        for one in data
+        if "${item" in d or one == data[0]
+    ]
 
 
 def read_graph(path: Path) -> list[tuple[str, str]]:
@@ -93,8 +111,7 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
     stems = {path.split("${")[0].rstrip("/"): name for path, name in maker.items()}
     edges: set[tuple[str, str]] = set()
     for name, stage in stages.items():
-        for dep in stage["deps"]:
-            dep = dep.replace("${data.root}", "data/corpus/videos")
+        for dep in _possible(stage["deps"]):
             for stem, source in stems.items():
                 if (dep == stem or dep.startswith(f"{stem}/")) and source != name:
                     edges.add((source, name))
@@ -137,7 +154,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    figure, axes = plt.subplots(figsize=(13, 4.7), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(figsize=(14.5, 4.4), dpi=110, layout="constrained")
     drawn = {(SAME_BOX.get(a, a), SAME_BOX.get(b, b)) for a, b in graph}
     for source, target in without_shortcuts(sorted(drawn)):
         (x0, y0), (x1, y1) = PLACES[source], PLACES[target]
@@ -160,8 +177,8 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
             x, y - 0.19, name, ha="center", va="center", fontsize=12, fontweight="bold", zorder=4
         )
         axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
-    axes.set_xlim(-0.45, 6.45)
-    axes.set_ylim(1.65, -1.4)
+    axes.set_xlim(-0.45, 7.45)
+    axes.set_ylim(1.45, -1.4)
     axes.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None, GRAPH_KEY: json.dumps(graph)})

@@ -41,7 +41,7 @@ def picture(random: np.random.Generator, au: NDArray[np.int8]) -> NDArray[np.uin
 
 
 def write_faces(path: Path, faces: int = 96, people: int = 8, seed: int = 0) -> None:
-    """Write labelled faces: valence goes with AU12 and AU15, arousal with AU26."""
+    """Write labelled faces: valence and expression go with AU12 and AU15, arousal with AU26."""
     random = np.random.default_rng(seed)
     au = (random.random((faces, 12)) < 0.4).astype(np.int8)
     with CropWriter(path, {}) as writer:
@@ -50,7 +50,7 @@ def write_faces(path: Path, faces: int = 96, people: int = 8, seed: int = 0) -> 
         writer.add("au", au)
         writer.add("valence", (0.5 * au[:, 6] - 0.5 * au[:, 7]).astype(np.float32))
         writer.add("arousal", (0.8 * au[:, 11] - 0.4).astype(np.float32))
-        writer.add("expression", np.zeros(faces, np.int8))
+        writer.add("expression", np.where(au[:, 6], 4, np.where(au[:, 7], 5, 0)).astype(np.int8))
         writer.add("person", (np.arange(faces) % people).astype(np.int32))
 
 

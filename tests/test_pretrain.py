@@ -12,11 +12,26 @@ from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
 from stages.errors import SettingsError
 from stages.pretraining import clusters
+from stages.pretraining.training import schedule
 from tests import stand_ins
 
 FIGURES = {
     "ires100": {"f1", "f1_all_ones", "best_epoch"},
     "mobilenet": {"ccc", "ccc_valence", "ccc_arousal", "f1", "f1_all_ones", "best_epoch"},
+    "mae": {
+        "ccc",
+        "ccc_valence",
+        "ccc_arousal",
+        "accuracy",
+        "accuracy_chance",
+        "expression_f1",
+        "f1",
+        "f1_all_ones",
+        "reconstruction_r2",
+        "best_epoch",
+    },
+    "densenet": {"accuracy", "accuracy_chance", "expression_f1", "f1", "f1_all_ones", "best_epoch"},
+    "vit": {"f1", "f1_all_ones", "best_epoch"},
     "wav2vec": {"frame_accuracy", "frame_error", "frame_accuracy_chance", "best_epoch"},
     "hubert": {
         "masked_accuracy",
@@ -37,6 +52,9 @@ FIGURES = {
 TASKS = {
     "ires100": "au",
     "mobilenet": "va",
+    "mae": "mae",
+    "densenet": "expression",
+    "vit": "au",
     "wav2vec": "phoneme",
     "hubert": "cluster",
     "ecapatdnn": "speaker",
@@ -47,7 +65,7 @@ TASKS = {
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("data/corpus").mkdir(parents=True)
-    stand_ins.write_faces(Path("data/corpus/faces.h5"))
+    stand_ins.write_faces(Path("data/faces.h5"))
     stand_ins.write_speech(Path("data/corpus/speech.h5"))
     short = {
         f"pretrain__{name}__{key}": value
@@ -60,7 +78,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         }.items()
     }
     short["pretrain__ecapatdnn__validation"] = 0.5  # two voices of four
-    stand_ins.settings(tmp_path, **short)
+    again = {"hidden": 0.75, "epochs": 2, "learning_rate": 2e-3}
+    stand_ins.settings(tmp_path, pretrain__mae__reconstruction=again, **short)
     return tmp_path
 
 
@@ -116,26 +135,41 @@ def test_voices_and_hidden_sounds_are_learnt_above_chance(
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.parametrize("name", ["mobilenet", "ires100", "wav2vec", "hubert", "ecapatdnn"])
-def test_a_killed_run_ends_in_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "epochs"),
+    # mae's second epoch is the last of the reconstruction, its third the first that is supervised
+    [
+        ("mobilenet", 2),
+        ("ires100", 2),
+        ("mae", 1),
+        ("mae", 2),
+        ("mae", 3),
+        ("wav2vec", 2),
+        ("hubert", 2),
+        ("ecapatdnn", 2),
+    ],
+)
+def test_a_killed_run_ends_in_the_same_bytes(
+    name: str, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weights, metrics = run(name, monkeypatch)
     undisturbed = weights.read_bytes(), metrics.read_bytes()
     weights.unlink()
     write, written = fitting._write_state, []
 
-    def killed_after_the_second_epoch(path: Path, state: dict[str, object]) -> None:
+    def killed_after_some_epochs(path: Path, state: dict[str, object]) -> None:
         write(path, state)
         written.append(path)
-        if len(written) == 2:
+        if len(written) == epochs:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_write_state", killed_after_the_second_epoch)
+        patch.setattr(fitting, "_write_state", killed_after_some_epochs)
         with pytest.raises(KeyboardInterrupt):
             run(name, monkeypatch)
     assert not weights.exists()
     torch.manual_seed(99)  # another process has another state
-    assert len(written) == 2
+    assert len(written) == epochs
     run(name, monkeypatch)
     assert (weights.read_bytes(), metrics.read_bytes()) == undisturbed
 
@@ -152,7 +186,7 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_ins.settings(project, pretrain__ires100__task="phoneme")
-    with pytest.raises(SettingsError, match=r"pretrain.ires100.task = 'phoneme'; allowed: au, va"):
+    with pytest.raises(SettingsError, match=r"ires100.task = 'phoneme'; allowed: au, va, expr"):
         run("ires100", monkeypatch)
     stand_ins.settings(project, pretrain__wav2vec__task="cluster")
     with pytest.raises(SettingsError, match=r"wav2vec.task = 'cluster'; allowed: phoneme, speaker"):
@@ -160,12 +194,24 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
     stand_ins.settings(project, pretrain__hubert__auxiliary=["phoneme"])
     with pytest.raises(SettingsError, match=r"hubert.auxiliary: .* one task"):
         run("hubert", monkeypatch)
+    stand_ins.settings(project, pretrain__ires100__data="corpus/speech")
+    with pytest.raises(SettingsError, match=r"'corpus/speech'; allowed: faces, faces\+train"):
+        run("ires100", monkeypatch)
+    reconstruction = {"hidden": 0.5, "epochs": 1, "learning_rate": 1e-3}
+    stand_ins.settings(
+        project,
+        pretrain__vit__task="mae",
+        pretrain__vit__auxiliary=["au"],
+        pretrain__vit__reconstruction=reconstruction,
+    )
+    with pytest.raises(SettingsError, match=r"vit.task = 'mae'; allowed: au, va, expression\."):
+        run("vit", monkeypatch)
     with pytest.raises(SettingsError, match=r"no encoder of `pretrain`; allowed: .*ires100"):
         run("fbank", monkeypatch)
 
 
 def test_the_rate_warms_up_and_falls() -> None:
-    rates = [pretrain.schedule(10)(epoch) for epoch in range(10)]
+    rates = [schedule(10)(epoch) for epoch in range(10)]
     assert rates[0] == 0.5
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert 0.05 <= rates[-1] < 0.1

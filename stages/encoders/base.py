@@ -71,7 +71,8 @@ class VisualEncoder(Encoder):
     Attributes
     ----------
     resolution : int
-        Side of its input in pixels.
+        Side of its input in pixels, as published; a network whose input is smaller says so by an
+        attribute ``side``.
     mean, deviation : tuple of float
         Per channel (R, G, B), on the scale 0 to 255: the input is (x - mean) / deviation.
     published_mean, published_deviation : tuple of float or None
@@ -92,20 +93,27 @@ class VisualEncoder(Encoder):
             deviation=self.published_deviation or self.deviation,
         )
 
-    def prepare(self, images: Tensor) -> Tensor:
+    def side_of(self, network: nn.Module) -> int:
+        """Return the side of a network's input in pixels."""
+        side = getattr(network, "side", self.resolution)
+        return int(side)
+
+    def prepare(self, images: Tensor, side: int | None = None) -> Tensor:
         """Turn pictures into the network's input.
 
         Parameters
         ----------
         images : (n, height, width, 3) torch.Tensor
             uint8 or float on the scale 0 to 255, RGB.
+        side : int, optional
+            Of the input in pixels, see :meth:`side_of`; else the published `resolution`.
 
         Returns
         -------
-        (n, 3, resolution, resolution) torch.Tensor
+        (n, 3, side, side) torch.Tensor
             float32, channels last in memory.
         """
-        side = self.resolution
+        side = side or self.resolution
         x = images.to(torch.float32, copy=True)
         if x.shape[1:3] != (side, side):
             x = functional.interpolate(

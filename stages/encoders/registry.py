@@ -1,6 +1,16 @@
 """The encoders by name."""
 
-from stages.encoders import ecapatdnn, fbank, hubert, iresnet, mobilenet, wav2vec
+from stages.encoders import (
+    densenet,
+    ecapatdnn,
+    fbank,
+    hubert,
+    iresnet,
+    mae,
+    mobilenet,
+    vit,
+    wav2vec,
+)
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.errors import SettingsError
 
@@ -9,6 +19,9 @@ ENCODERS: dict[str, Encoder] = {
     for encoder in (
         iresnet.ENCODER,
         mobilenet.ENCODER,
+        mae.ENCODER,
+        densenet.ENCODER,
+        vit.ENCODER,
         fbank.ENCODER,
         wav2vec.ENCODER,
         hubert.ENCODER,

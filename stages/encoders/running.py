@@ -91,7 +91,7 @@ def encode_images(
     (n, width) np.ndarray
         float16.
     """
-    batch = encoder.prepare(torch.from_numpy(images).to(device))
+    batch = encoder.prepare(torch.from_numpy(images).to(device), encoder.side_of(network))
     return _half(network(batch))
 
 

@@ -1,4 +1,4 @@
-"""Labelled still faces: read once, decoded in memory, split by people."""
+"""Labelled faces: read once, kept as JPEGs in memory, split by people."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stages.crops import CropReader
+from stages.crops import CropReader, decode_jpeg
 from stages.encoders.base import VisualEncoder
 from stages.errors import DataError
 from stages.fitting import epoch_seed
 from stages.parallel import worker_count
 from stages.pretraining.augmentation import augment
+from stages.pretraining.tasks import UNKNOWN
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]
 
 
 def held_out(people: NDArray[np.int32], share: float, seed: int) -> NDArray[np.bool_]:
@@ -51,25 +52,38 @@ def held_out(people: NDArray[np.int32], share: float, seed: int) -> NDArray[np.b
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces and the targets of their tasks.
+    """Faces and the targets of their tasks; a face is decoded when it is asked for.
 
     Attributes
     ----------
-    images : (n, 112, 112, 3) np.ndarray
-        uint8, RGB.
-    targets : (n, outputs) torch.Tensor
+    jpegs : list of (bytes,) np.ndarray
+        uint8.
+    targets : (n, columns) torch.Tensor
     """
 
-    images: NDArray[np.uint8]
+    jpegs: list[NDArray[np.uint8]]
     targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.jpegs)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Return a face, (112, 112, 3) uint8 RGB."""
+        return decode_jpeg(self.jpegs[row])
 
 
 def _targets(reader: CropReader, rows: NDArray[np.int64], task: str) -> NDArray[np.float32]:
-    if task == "au":
-        return reader.extra("au")[rows].astype(np.float32)
-    return np.stack(
-        [reader.extra(name)[rows] for name in ("valence", "arousal")], 1, dtype=np.float32
-    )
+    if task == "va":
+        return np.stack(
+            [reader.extra(name)[rows] for name in ("valence", "arousal")], 1, dtype=np.float32
+        )
+    return reader.extra(task)[rows].astype(np.float32).reshape(len(rows), -1)
+
+
+def _known(targets: NDArray[np.float32], task: str) -> NDArray[np.bool_]:
+    """Rows in which something of a task is known."""
+    known = ~np.isnan(targets) if task == "va" else targets != UNKNOWN
+    return np.asarray(known.any(1), np.bool_)
 
 
 def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tuple[Faces, Faces]:
@@ -78,9 +92,11 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     Parameters
     ----------
     path : Path
-        A crop file with the datasets ``au``, ``valence``, ``arousal`` and ``person``.
+        A crop file with the datasets ``au``, ``valence``, ``arousal``, ``expression`` and
+        ``person``. Rows that its dataset ``training_only``, where there is one, marks are never
+        held out. Faces that have no label of any of the tasks are not used.
     tasks : sequence of str
-        ``au``, ``va``: their targets side by side.
+        ``au``, ``va``, ``expression``: their targets side by side.
     share, seed : float, int
         See :func:`held_out`.
 
@@ -91,25 +107,37 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     Raises
     ------
     DataError
-        When the file holds no faces, or those of one person alone.
+        When the file holds no faces, or those of one person alone, or no labels of a task.
     """
     with CropReader(path) as reader:
         kept = np.flatnonzero(reader.status)
         if not len(kept):
-            raise DataError(f"{path} holds no faces: run `dvc repro -f corpus`.")
-        images = np.stack([image for image in reader.read() if image is not None])
-        people = reader.extra("person")[kept]
+            raise DataError(f"{path} holds no faces: run `dvc repro -f stills frames`.")
         columns = [_targets(reader, kept, task) for task in tasks]
-        targets = torch.from_numpy(np.concatenate(columns, axis=1))
-    chosen = held_out(people, share, seed)
+        used = np.any([_known(c, task) for c, task in zip(columns, tasks, strict=True)], axis=0)
+        kept, columns = kept[used], [column[used] for column in columns]
+        jpegs = reader.encoded()
+        people = reader.extra("person")[kept]
+        free = np.ones(len(kept), np.bool_)
+        if reader.has("training_only"):
+            free = ~reader.extra("training_only")[kept]
+    chosen = np.zeros(len(kept), np.bool_)
+    chosen[free] = held_out(people[free], share, seed)
+    for task, column in zip(tasks, columns, strict=True):
+        known = _known(column, task)
+        for part, what in ((~chosen, "learn from"), (chosen, "held-out people")):
+            if not known[part].any():
+                raise DataError(f"{path} holds no face to {what} with a label for the task {task}.")
+    targets = torch.from_numpy(np.concatenate(columns, axis=1))
     training, validation = (
-        Faces(images[part], targets[torch.from_numpy(part)]) for part in (~chosen, chosen)
+        Faces([jpegs[row] for row in kept[part]], targets[torch.from_numpy(part)])
+        for part in (~chosen, chosen)
     )
     return training, validation
 
 
 def training_batches(
-    faces: Faces, encoder: VisualEncoder, batch: int, seed: int, epoch: int
+    faces: Faces, encoder: VisualEncoder, side: int, batch: int, seed: int, epoch: int
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch; the last, smaller one is left out.
 
@@ -118,26 +146,29 @@ def training_batches(
 
     Yields
     ------
-    (batch, 3, resolution, resolution) torch.Tensor
-    (batch, outputs) torch.Tensor
+    (batch, 3, side, side) torch.Tensor
+    (batch, columns) torch.Tensor
     """
-    order = np.random.default_rng(epoch_seed(seed, epoch, "faces")).permutation(len(faces.images))
+    order = np.random.default_rng(epoch_seed(seed, epoch, "faces")).permutation(len(faces))
     batch = min(batch, len(order))
     # a generator a face: which thread takes it does not matter
     seeds = np.random.SeedSequence(epoch_seed(seed, epoch, "augmentation")).spawn(len(order))
 
     def varied(row: int) -> NDArray[np.float32]:
-        return augment(faces.images[row], np.random.default_rng(seeds[row]))
+        return augment(faces.image(row), np.random.default_rng(seeds[row]))
 
     with ThreadPoolExecutor(worker_count(None)) as threads:
         for first in range(0, len(order) - batch + 1, batch):
             rows = order[first : first + batch]
-            images = np.stack(list(threads.map(varied, rows)))
-            yield encoder.prepare(torch.from_numpy(images)), faces.targets[torch.from_numpy(rows)]
+            images = torch.from_numpy(np.stack(list(threads.map(varied, rows))))
+            yield encoder.prepare(images, side), faces.targets[torch.from_numpy(rows)]
 
 
-def validation_batches(faces: Faces, encoder: VisualEncoder, batch: int) -> Iterator[Batch]:
+def validation_batches(
+    faces: Faces, encoder: VisualEncoder, side: int, batch: int
+) -> Iterator[Batch]:
     """Yield the faces as they are, in their order."""
-    for first in range(0, len(faces.images), batch):
-        rows = slice(first, first + batch)
-        yield encoder.prepare(torch.from_numpy(faces.images[rows])), faces.targets[rows]
+    for first in range(0, len(faces), batch):
+        rows = range(first, min(first + batch, len(faces)))
+        images = torch.from_numpy(np.stack([faces.image(row) for row in rows]))
+        yield encoder.prepare(images, side), faces.targets[first : first + batch]

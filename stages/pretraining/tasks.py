@@ -1,7 +1,8 @@
 """What an encoder is pre-trained for: the loss, and the figures on held-out people.
 
-A task's targets are tensors in which what is unknown is marked: -1 for an AU or a phoneme, NaN for
-valence and arousal. What is unknown has no part in loss or figures.
+A task's targets are tensors in which what is unknown is marked: -1 for an AU, an expression or a
+phoneme, NaN for valence and arousal. What is unknown has no part in loss or figures; the loss of a
+batch in which nothing is known is 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.facs import N_AUS
+from stages.facs import EXPRESSIONS, N_AUS
 from stages.losses import masked_bce, positive_weight
 from stages.scores import all_ones_f1, f1_per_au
 
-UNKNOWN = -1  # AU or phoneme
+UNKNOWN = -1  # AU, expression or phoneme
 VARIANCE_FLOOR = 1e-6
 
 
@@ -96,6 +97,12 @@ def _au(targets: Tensor) -> Task:
 
 
 def _va(_: Tensor) -> Task:
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        # of one value there is no correlation
+        counted = (~torch.isnan(truth)).sum(0) > 1
+        distance = torch.where(counted, 1 - concordance(outputs, truth), 0.0)
+        return distance.sum() / counted.sum().clamp(min=1)
+
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
         valence, arousal = concordance(outputs, truth).tolist()
         return {"ccc": (valence + arousal) / 2, "ccc_valence": valence, "ccc_arousal": arousal}
@@ -103,10 +110,37 @@ def _va(_: Tensor) -> Task:
     return Task(
         name="va",
         outputs=2,
-        loss=lambda outputs, truth: 1 - concordance(outputs, truth).mean(),
+        loss=loss,
         figures=figures,
         monitor="ccc",
     )
+
+
+def _expression(_: Tensor) -> Task:
+    classes = len(EXPRESSIONS)
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        wanted = truth.flatten().long()
+        total = functional.cross_entropy(
+            outputs.float(), wanted, ignore_index=UNKNOWN, reduction="sum"
+        )
+        return total / (wanted != UNKNOWN).sum().clamp(min=1)
+
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        wanted = truth.flatten().long()
+        known = wanted != UNKNOWN
+        wanted, chosen = wanted[known], outputs.argmax(-1)[known]
+        pairs = torch.bincount(wanted * classes + chosen, minlength=classes**2)
+        table = pairs.view(classes, classes).double()  # of the true class (row) and the chosen one
+        both = (table.sum(0) + table.sum(1)).clamp(min=1)
+        count = max(len(wanted), 1)
+        return {
+            "accuracy": float(table.diagonal().sum()) / count,
+            "accuracy_chance": float(table.sum(1).max()) / count,  # always the most frequent one
+            "expression_f1": float((2 * table.diagonal() / both).mean()),
+        }
+
+    return Task("expression", classes, loss, figures, "expression_f1")
 
 
 def _phoneme(targets: Tensor) -> Task:
@@ -132,10 +166,15 @@ def _phoneme(targets: Tensor) -> Task:
     return Task("phoneme", classes, loss, figures, "frame_accuracy")
 
 
-_TASKS: dict[str, Callable[[Tensor], Task]] = {"au": _au, "va": _va, "phoneme": _phoneme}
+_TASKS: dict[str, Callable[[Tensor], Task]] = {
+    "au": _au,
+    "va": _va,
+    "expression": _expression,
+    "phoneme": _phoneme,
+}
 
-
-WIDTHS = {"au": N_AUS, "va": 2}  # columns of the targets of the tasks that can be joined
+# columns of the targets of the tasks that can be joined
+WIDTHS = {"au": N_AUS, "va": 2, "expression": 1}
 
 
 def make_task(name: str, targets: Tensor) -> Task:
@@ -164,10 +203,11 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
     widths = [WIDTHS[name] for name in names]
     parts = zip(names, torch.split(targets, widths, dim=-1), strict=True)
     tasks = [make_task(name, columns) for name, columns in parts]
+    outputs_of = [task.outputs for task in tasks]
 
     def columns(outputs: Tensor, truth: Tensor) -> Iterator[tuple[Task, Tensor, Tensor]]:
-        pairs = (torch.split(tensor, widths, dim=-1) for tensor in (outputs, truth))
-        return zip(tasks, *pairs, strict=True)
+        given = torch.split(outputs, outputs_of, dim=-1)
+        return zip(tasks, given, torch.split(truth, widths, dim=-1), strict=True)
 
     def loss(outputs: Tensor, truth: Tensor) -> Tensor:
         losses = [task.outputs * task.loss(x, y) for task, x, y in columns(outputs, truth)]
@@ -177,4 +217,4 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
         each = [task.figures(x, y) for task, x, y in columns(outputs, truth)]
         return {key: value for part in each for key, value in part.items()}
 
-    return Task("+".join(names), sum(widths), loss, figures, tasks[0].monitor)
+    return Task("+".join(names), sum(outputs_of), loss, figures, tasks[0].monitor)

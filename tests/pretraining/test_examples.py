@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from stages.crops import CropWriter
 from stages.encoders.registry import audio_encoder, visual_encoder
 from stages.errors import DataError
 from stages.pretraining import augmentation, faces, speech
@@ -25,16 +26,59 @@ def test_held_out_people_are_whole_people() -> None:
 def test_faces_and_their_targets_stay_together(tmp_path: Path) -> None:
     stand_ins.write_faces(tmp_path / "faces.h5", faces=40, people=5)
     training, validation = faces.load_faces(tmp_path / "faces.h5", ["au"], 0.2, seed=0)
-    assert len(training.images) == 32
-    assert len(validation.images) == 8
+    assert len(training) == 32
+    assert len(validation) == 8
     for part in (training, validation):
-        tile = part.images[:, 12:30, 2:10].astype(float).mean((1, 2, 3))  # of AU1
+        images = np.stack([part.image(row) for row in range(len(part))])
+        tile = images[:, 12:30, 2:10].astype(float).mean((1, 2, 3))  # of AU1
         np.testing.assert_array_equal(tile > 145, part.targets[:, 0].numpy() == 1)
     valence = faces.load_faces(tmp_path / "faces.h5", ["va"], 0.2, seed=0)[0].targets
     assert valence.shape == (32, 2)
     encoder = visual_encoder("ires100")
-    seen = torch.cat([y for _, y in faces.validation_batches(validation, encoder, 3)])
+    seen = torch.cat([y for _, y in faces.validation_batches(validation, encoder, 112, 3)])
     torch.testing.assert_close(seen, validation.targets)
+
+
+def write_partial(path: Path, **labels: np.ndarray) -> None:
+    count = len(labels["person"])
+    random = np.random.default_rng(0)
+    usual = {
+        "au": np.full((count, 12), -1, np.int8),
+        "valence": np.full(count, np.nan, np.float32),
+        "arousal": np.full(count, np.nan, np.float32),
+        "expression": np.full(count, -1, np.int8),
+    }
+    with CropWriter(path, {}) as writer:
+        for _ in range(count):
+            writer.append(stand_ins.picture(random, np.zeros(12, np.int8)))
+        for name, values in {**usual, **labels}.items():
+            writer.add(name, values)
+
+
+def test_faces_with_some_labels_are_joined_and_those_with_none_left_out(tmp_path: Path) -> None:
+    expression = np.array([3, -1, 2, -1] * 5, np.int8)
+    valence = np.tile([np.nan, 0.5, np.nan, np.nan], 5).astype(np.float32)
+    person = np.arange(20, dtype=np.int32)
+    write_partial(tmp_path / "f.h5", expression=expression, valence=valence, person=person)
+    parts = faces.load_faces(tmp_path / "f.h5", ["va", "expression"], 0.5, seed=2)
+    assert sum(map(len, parts)) == 15  # every fourth has neither
+    targets = torch.cat([part.targets for part in parts])
+    assert sorted(targets[:, 2].tolist()) == [-1.0] * 5 + [2.0] * 5 + [3.0] * 5
+    assert torch.isnan(targets[:, 0]).sum() == 10
+    assert torch.isnan(targets[:, 1]).all()
+    with pytest.raises(DataError, match="no face to learn from with a label for the task au"):
+        faces.load_faces(tmp_path / "f.h5", ["expression", "au"], 0.5, seed=2)
+
+
+def test_rows_for_training_only_are_never_held_out(tmp_path: Path) -> None:
+    person = np.repeat(np.arange(10, dtype=np.int32), 4)
+    au = np.tile(person[:, None] % 2, 12).astype(np.int8)
+    only = person >= 4
+    write_partial(tmp_path / "f.h5", au=au, person=person, training_only=only)
+    for seed in range(5):
+        training, validation = faces.load_faces(tmp_path / "f.h5", ["au"], 0.5, seed)
+        assert len(validation) == 8  # two of the four people that may be held out
+        assert len(training) == 32
 
 
 def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
@@ -43,7 +87,9 @@ def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
     encoder = visual_encoder("ires100")
 
     def first(seed: int, epoch: int) -> torch.Tensor:
-        batch: torch.Tensor = next(faces.training_batches(training, encoder, 8, seed, epoch))[0]
+        batch: torch.Tensor = next(faces.training_batches(training, encoder, 112, 8, seed, epoch))[
+            0
+        ]
         return batch
 
     torch.testing.assert_close(first(0, 0), first(0, 0), rtol=0, atol=0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.pretraining.tasks import concordance, make_joint_task, make_task
+from stages.facs import EXPRESSIONS
+from stages.pretraining.tasks import UNKNOWN, WIDTHS, concordance, make_joint_task, make_task
 
 
 def ccc(x: np.ndarray, y: np.ndarray) -> float:
@@ -90,3 +91,65 @@ def test_a_joint_task_of_one_is_that_task() -> None:
     alone, joint = make_task("au", labels), make_joint_task(["au"], labels)
     assert joint.name == "au"
     assert joint.loss(outputs, labels) == alone.loss(outputs, labels)
+
+
+def test_expression_task_is_cross_entropy_and_scikit_learns_scores() -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 7, (60, 1), generator=generator).float()
+    truth[:20] = 0
+    outputs = torch.randn(60, 7, generator=generator)
+    outputs[torch.arange(40), truth[:40, 0].long()] += 3
+    truth[50:] = UNKNOWN
+    task = make_task("expression", truth)
+    figures = task.figures(outputs, truth)
+    wanted, chosen = truth[:50, 0].numpy(), outputs[:50].argmax(1).numpy()
+    assert task.outputs == len(EXPRESSIONS) == 7
+    assert figures["accuracy"] == pytest.approx(accuracy_score(wanted, chosen))
+    assert figures["expression_f1"] == pytest.approx(f1_score(wanted, chosen, average="macro"))
+    assert figures["accuracy_chance"] == pytest.approx((wanted == 0).mean())
+    logs = outputs[:50].log_softmax(1)[torch.arange(50), truth[:50, 0].long()]
+    assert float(task.loss(outputs, truth)) == pytest.approx(float(-logs.mean()), rel=1e-5)
+    assert task.monitor in figures
+
+
+UNLABELLED = {"au": UNKNOWN, "va": float("nan"), "expression": UNKNOWN}
+
+
+@pytest.mark.parametrize("name", sorted(WIDTHS))
+def test_a_batch_without_any_label_of_a_task_gives_a_loss_of_zero(name: str) -> None:
+    labels = torch.zeros(8, WIDTHS[name])
+    task = make_task(name, labels)
+    outputs = torch.randn(8, task.outputs, requires_grad=True)
+    loss = task.loss(outputs, torch.full_like(labels, UNLABELLED[name]))
+    assert loss == 0
+    loss.backward()
+    assert (outputs.grad == 0).all()
+
+
+def test_a_single_known_value_has_no_correlation() -> None:
+    truth = torch.full((8, 2), float("nan"))
+    truth[3] = 0.5
+    task = make_task("va", truth)
+    outputs = torch.randn(8, 2, requires_grad=True)
+    assert task.loss(outputs, truth) == 0
+    truth[:, 1] = torch.linspace(-1, 1, 8)  # the other column now counts alone
+    expected = 1 - concordance(outputs, truth)[1]
+    torch.testing.assert_close(task.loss(outputs, truth), expected)
+
+
+def test_a_face_with_some_labels_teaches_those_tasks_alone() -> None:
+    generator = torch.Generator().manual_seed(3)
+    aus = torch.randint(0, 2, (30, 12), generator=generator).float()
+    classes = torch.randint(0, 7, (30, 1), generator=generator).float()
+    aus[:15], classes[15:] = UNKNOWN, UNKNOWN
+    task = make_joint_task(["expression", "au"], torch.cat([classes, aus], 1))
+    outputs = torch.randn(30, 19, generator=generator, requires_grad=True)
+    task.loss(outputs, torch.cat([classes, aus], 1)).backward()
+    assert outputs.grad is not None
+    assert (outputs.grad[:15, 7:] == 0).all()
+    assert (outputs.grad[15:, :7] == 0).all()
+    assert (outputs.grad[:15, :7] != 0).all()
+    assert (outputs.grad[15:, 7:] != 0).all()
+    assert (task.outputs, task.monitor) == (19, "expression_f1")

@@ -1,0 +1,108 @@
+"""Add frames of the training videos to the faces for pre-training (`dvc repro frames`).
+
+In: data/faces.h5, the manifest and labels (data/index), the face crops (data/crops). Out:
+data/faces+train.h5, the faces and every `data.frame_step`-th labelled crop of the videos of the
+training split; no frame of a video of another split, nor of a person who is also seen in the
+validation or test videos. Only the AUs of these frames are known. Where no encoder learns from
+`faces+train`, the file is left empty.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages import paths
+from stages.console import run_stage, say
+from stages.crops import FACE, CropReader, CropWriter
+from stages.facs import NOT_ANNOTATED
+from stages.manifest import Entry, Manifest, read_labels
+from stages.params import load_params
+
+HELD_OUT = ("validation", "test")
+LABELS = ("au", "valence", "arousal", "expression", "person")
+
+
+def training_entries(entries: Sequence[Entry]) -> list[Entry]:
+    """Choose the entries of training videos whose person and video no held-out set shows."""
+    kept_out = [entry for entry in entries if entry.split in HELD_OUT]
+    people, groups = {e.person for e in kept_out}, {e.group for e in kept_out}
+    return [
+        entry
+        for entry in entries
+        if entry.split == "train" and entry.person not in people and entry.group not in groups
+    ]
+
+
+def chosen_rows(
+    status: NDArray[np.uint8], labels: NDArray[np.int8], step: int
+) -> NDArray[np.int64]:
+    """Rows of one video, `step` frames apart, that show a face and have a label."""
+    rows = np.arange(0, min(len(status), len(labels)), step)
+    known = (labels[rows] != NOT_ANNOTATED).any(1)
+    return np.asarray(rows[known & (status[rows] == FACE)], np.int64)
+
+
+def read_frames(entry: Entry, step: int) -> Iterator[tuple[bytes, NDArray[np.int8]]]:
+    """Yield the chosen crops of one entry as JPEGs, each with its AUs, (12,)."""
+    labels = read_labels(paths.INDEX, entry.name)
+    with CropReader(paths.CROPS / f"{entry.name}.h5") as crops:
+        for row in chosen_rows(crops.status, labels, step):
+            yield crops.encoded(row, row + 1)[0].tobytes(), labels[row]
+
+
+def copy_faces(writer: CropWriter) -> dict[str, NDArray[np.generic]]:
+    """Copy the still faces; return their labels."""
+    with CropReader(paths.FACES) as faces:
+        for row, crop in enumerate(faces.encoded()):
+            score = float(faces.score[row])
+            writer.append(crop.tobytes() or None, faces.landmarks[row], faces.box[row], score)
+        return {name: faces.extra(name) for name in LABELS}
+
+
+def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: int) -> int:
+    """Write the faces and the frames of the entries with all labels; the number of frames."""
+    stills = copy_faces(writer)
+    aus: list[NDArray[np.int8]] = []
+    people: list[int] = []
+    names = sorted({entry.person for entry in entries})
+    first = int(stills["person"].max(initial=-1)) + 1
+    for entry in entries:
+        if not (paths.CROPS / f"{entry.name}.h5").is_file():
+            continue  # `crop` said why one is missing
+        for crop, au in read_frames(entry, step):
+            writer.append(crop, score=1.0)
+            aus.append(au)
+            people.append(first + names.index(entry.person))
+    count = len(aus)
+    frames = {
+        "au": np.array(aus, np.int8).reshape(count, -1) if count else stills["au"][:0],
+        "valence": np.full(count, np.nan, np.float32),
+        "arousal": np.full(count, np.nan, np.float32),
+        "expression": np.full(count, -1, np.int8),
+        "person": np.array(people, np.int32),
+    }
+    for name in LABELS:
+        writer.add(name, np.concatenate([stills[name], frames[name]]))
+    writer.add("training_only", np.arange(len(stills["person"]) + count) >= len(stills["person"]))
+    return count
+
+
+def main() -> None:
+    """Write the faces with the frames, where an encoder asks for them."""
+    params = load_params()
+    asking = [name for name, one in params.pretrain.items() if one.data == "faces+train"]
+    path = paths.FACES_AND_TRAIN
+    temporary = path.with_name(path.name + ".tmp")
+    with CropWriter(temporary, {}) as writer:
+        if asking:
+            entries = training_entries(Manifest.load(paths.INDEX).entries)
+            count = write_faces_and_frames(writer, entries, params.data.frame_step)
+            say(f"{path}: {count} frames of {len(entries)} training entries for {asking}")
+    temporary.replace(path)
+    if not asking:
+        say(f"{path}: left empty, no encoder of `pretrain` learns from faces+train")
+
+
+if __name__ == "__main__":
+    run_stage(main)

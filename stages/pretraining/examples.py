@@ -1,0 +1,79 @@
+"""What an encoder learns from: batches of faces or of speech, and the task of their targets."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
+from stages.errors import SettingsError
+from stages.fitting import epoch_seed
+from stages.params import Pretrain
+from stages.pretraining import faces, speech_tasks
+from stages.pretraining.tasks import Task, make_joint_task
+
+Batch = tuple[Tensor, ...]  # what the network takes, and the targets
+VISUAL_TASKS = ("au", "va", "expression")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What to train on: ``training(epoch)`` and ``validation()`` yield batches."""
+
+    training: Callable[[int], Iterator[Batch]]
+    validation: Callable[[], Iterator[Batch]]
+    task: Task
+    count: int
+
+
+def allowed_tasks(encoder: Encoder, scale: str) -> tuple[str, ...]:
+    """Return the tasks that an encoder can do."""
+    if isinstance(encoder, AudioEncoder):
+        return tuple(speech_tasks.allowed(encoder))
+    # who has a decoder can learn to draw what is hidden
+    return VISUAL_TASKS + ("mae",) * ("decoder" in encoder.scales[scale])
+
+
+def load_examples(
+    encoder: Encoder, scale: str, settings: Pretrain, data: Path, seed: int
+) -> Examples:
+    """Read the labelled data for one encoder and its tasks.
+
+    Raises
+    ------
+    SettingsError
+        When the encoder cannot do a task.
+    DataError
+        When the data are missing, or have no labels for a task.
+    """
+    tasks = allowed_tasks(encoder, scale)
+    if isinstance(encoder, AudioEncoder) and settings.auxiliary:
+        raise SettingsError(
+            f"pretrain.{encoder.name}.auxiliary: encoders of sound have one task; leave it out."
+        )
+    for name in (settings.task, *settings.auxiliary):
+        if name not in tasks:
+            raise SettingsError(
+                f"pretrain.{encoder.name}.task = {name!r}; allowed: {', '.join(tasks)}."
+            )
+    split = epoch_seed(seed, 0, "people") % 2**32
+    if isinstance(encoder, VisualEncoder):
+        return _faces(encoder, scale, settings, data, seed, split)
+    assert isinstance(encoder, AudioEncoder)
+    spoken = speech_tasks.load_examples(encoder, settings, data, seed, split)
+    return Examples(spoken.training, spoken.validation, spoken.task, spoken.count)
+
+
+def _faces(
+    encoder: VisualEncoder, scale: str, settings: Pretrain, data: Path, seed: int, split: int
+) -> Examples:
+    names, batch = settings.supervised, settings.batch
+    side = int(encoder.scales[scale].get("side", encoder.resolution))
+    seen, unseen = faces.load_faces(data, names, settings.validation, split)
+    return Examples(
+        lambda epoch: faces.training_batches(seen, encoder, side, batch, seed, epoch),
+        lambda: faces.validation_batches(unseen, encoder, side, batch),
+        make_joint_task(names, seen.targets),
+        len(seen),
+    )

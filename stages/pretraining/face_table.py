@@ -1,0 +1,224 @@
+"""A user's labelled pictures: a CSV with a column of paths and columns of labels.
+
+``image`` is a path relative to the CSV, which may not lead out of the CSV's folder, or an
+absolute one, for the CSV is the user's own. ``person`` (optional) keeps one person's pictures on
+one side of the validation; without it every picture counts as somebody else. Labels are any of
+AU1 ... AU26 (our 12; AU01 as well; 1, 0), ``valence`` and ``arousal`` (-1 to 1), ``expression``
+(a name or its number in :data:`stages.facs.EXPRESSIONS`). An empty cell, ``nan`` and, but for
+valence and arousal, -1 mean that it is not known.
+"""
+
+import csv
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.errors import DataError
+from stages.facs import AU_NUMBERS, EXPRESSIONS
+
+UNKNOWN = -1
+AU_COLUMN = re.compile(r"au0?([1-9]\d?)", re.IGNORECASE)
+AFFECT = ("valence", "arousal")
+ALLOWED = "image, person, AU1 ... AU26, valence, arousal, expression"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of the table.
+
+    Attributes
+    ----------
+    line : int
+        Its line in the CSV, from 1.
+    image : Path
+    person : str
+        ``""`` where it is not known.
+    aus : tuple of int
+        1, 0 or -1 (not known) for each of the 12 AUs.
+    valence, arousal : float
+        NaN where it is not known.
+    expression : int
+        -1 where it is not known.
+    """
+
+    line: int
+    image: Path
+    person: str
+    aus: tuple[int, ...]
+    valence: float
+    arousal: float
+    expression: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a CSV holds.
+
+    Attributes
+    ----------
+    rows : list of Row
+        The good ones, in the order of the file.
+    left_out : dict of int to str
+        By line, the reason why it is left out.
+    ignored : list of str
+        Columns that are none of ours.
+    """
+
+    rows: list[Row]
+    left_out: dict[int, str]
+    ignored: list[str]
+
+
+def _key(title: str) -> str:
+    """Return the name under which we know a column, ``""`` for one that is none of ours."""
+    title = title.strip()
+    au = AU_COLUMN.fullmatch(title)
+    if au:
+        return f"AU{int(au[1])}" if int(au[1]) in AU_NUMBERS else ""
+    return title.lower() if title.lower() in ("image", "person", *AFFECT, "expression") else ""
+
+
+def _number(text: str) -> float:
+    """Return the number in a cell, NaN for an empty one; ValueError for what is none."""
+    return float(text) if text else math.nan
+
+
+def _au(name: str, text: str) -> int:
+    try:
+        value = _number(text)
+    except ValueError:
+        value = math.inf
+    if math.isnan(value):
+        return UNKNOWN
+    if value not in (0, 1, UNKNOWN):
+        raise DataError(f"{name} = {text!r}; allowed: 0, 1, and -1 or nothing where not known")
+    return int(value)
+
+
+def _affect(name: str, text: str) -> float:
+    try:
+        value = _number(text)
+    except ValueError:
+        value = math.inf
+    if abs(value) > 1:  # never true of NaN
+        raise DataError(f"{name} = {text!r}; allowed: -1 to 1, and nothing where not known")
+    return value
+
+
+def _expression(text: str) -> int:
+    if text.lower() in EXPRESSIONS:
+        return EXPRESSIONS.index(text.lower())
+    try:
+        value = _number(text)
+    except ValueError:
+        value = math.inf
+    if math.isnan(value):
+        return UNKNOWN
+    if value not in range(UNKNOWN, len(EXPRESSIONS)):
+        names = ", ".join(f"{number} {name}" for number, name in enumerate(EXPRESSIONS))
+        raise DataError(f"expression = {text!r}; allowed: {names}, and nothing where not known")
+    return int(value)
+
+
+def _place(folder: Path, text: str) -> Path:
+    if not text:
+        raise DataError("image is empty")
+    if "\0" in text:
+        raise DataError("image holds a character that no path can hold")
+    if Path(text).is_absolute():
+        return Path(text)
+    if Path(os.path.normpath(text)).parts[:1] == (os.pardir,):
+        raise DataError(f"image = {text!r} leads out of the CSV's folder: give an absolute path")
+    return folder / text
+
+
+def _row(line: int, folder: Path, cells: dict[str, str]) -> Row:
+    row = Row(
+        line=line,
+        image=_place(folder, cells["image"]),
+        person=cells.get("person", ""),
+        aus=tuple(_au(f"AU{n}", cells.get(f"AU{n}", "")) for n in AU_NUMBERS),
+        valence=_affect("valence", cells.get("valence", "")),
+        arousal=_affect("arousal", cells.get("arousal", "")),
+        expression=_expression(cells.get("expression", "")),
+    )
+    affect_known = not (math.isnan(row.valence) and math.isnan(row.arousal))
+    if not (affect_known or row.expression != UNKNOWN or set(row.aus) != {UNKNOWN}):
+        raise DataError("it has no label")
+    return row
+
+
+def _lines(text: Iterator[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Yield the records of a CSV with their lines; one that cannot be read as its error."""
+    reader = csv.reader(text)
+    while True:
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, error
+        else:
+            if record:  # a blank line has no cells
+                yield reader.line_num, record
+
+
+def _columns(path: Path, titles: list[str]) -> list[str]:
+    keys = [_key(title) for title in titles]
+    known = [key for key in keys if key]
+    twice = {key for key in known if known.count(key) > 1}
+    if twice:
+        raise DataError(f"{path} has two columns {', '.join(sorted(twice))}: leave one out.")
+    if "image" not in known:
+        raise DataError(f"{path} has no column image: its first line names columns; {ALLOWED}.")
+    if not set(known) - {"image", "person"}:
+        raise DataError(f"{path} has no column of labels; allowed: {ALLOWED}.")
+    return keys
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV of labelled pictures; the pictures themselves are not looked at.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, commas, the first line names the columns in any order.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    DataError
+        When the file is missing or no CSV, or has no column of pictures or none of labels.
+    """
+    rows, left_out = [], {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = _lines(iter(file))
+            _, titles = next(lines, (0, []))
+            if isinstance(titles, csv.Error):
+                raise DataError(f"{path} is no CSV ({titles}).")
+            keys = _columns(path, titles)
+            for line, record in lines:
+                if isinstance(record, csv.Error):
+                    left_out[line] = f"it is no line of a CSV ({record})"
+                elif len(record) != len(keys):
+                    left_out[line] = f"it has {len(record)} columns, the first line {len(keys)}"
+                else:
+                    cells = zip(keys, record, strict=True)
+                    try:
+                        row = {key: cell.strip() for key, cell in cells if key}
+                        rows.append(_row(line, path.parent, row))
+                    except DataError as error:
+                        left_out[line] = str(error)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: check the setting `data.faces`.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a CSV in UTF-8 ({error}).") from None
+    ignored = [title.strip() for title, key in zip(titles, keys, strict=True) if not key]
+    return Table(rows, left_out, ignored)

@@ -1,0 +1,188 @@
+"""Training an encoder for its tasks, after masked reconstruction where that is its task.
+
+Both parts go through :func:`stages.fitting.fit`, each with a state of its own: a run that is
+killed in either goes on from there.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from stages.compute import make_fabric
+from stages.encoders.base import Encoder, VisualEncoder
+from stages.fitting import Fitted, Recipe, epoch_seed, fit
+from stages.params import Compute, Pretrain, Reconstruction
+from stages.pretraining.examples import Batch, Examples
+from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
+from stages.pretraining.tasks import Task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+DRAWN = "reconstruction_r2"
+
+
+class WithHead(nn.Module):
+    """An encoder's network and the head of its task."""
+
+    def __init__(self, encoder: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.encoder = encoder
+        width = int(encoder.width)  # type: ignore[arg-type]
+        self.head = task.head(width) if task.head else nn.Linear(width, task.outputs)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map the encoder's input to (..., outputs)."""
+        outputs: Tensor = self.head(self.encoder(*inputs))
+        return outputs
+
+
+def schedule(epochs: int) -> Callable[[int], float]:
+    """Return the rate's course: one epoch of warm-up, then half a cosine down to a twentieth."""
+
+    def rate(epoch: int) -> float:
+        if epoch == 0 and epochs > 1:
+            return 0.5
+        angle = torch.tensor(torch.pi * epoch / epochs)
+        return 0.05 + 0.475 * (1 + float(torch.cos(angle)))
+
+    return rate
+
+
+def _recipe(settings: Pretrain | Reconstruction, weight_decay: float) -> Recipe:
+    return Recipe(
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        weight_decay=weight_decay,
+        schedule=schedule(settings.epochs),
+        patience=settings.epochs,
+        decoupled=True,
+    )
+
+
+def reconstruct(
+    encoder: Encoder,
+    scale: str,
+    network: nn.Module,
+    settings: Pretrain,
+    examples: Examples,
+    *,
+    seed: int,
+    folder: Path,
+    fabric: "Fabric",
+) -> float:
+    """Train an encoder's network to draw what is hidden of a face; it ends with its best epoch.
+
+    Returns
+    -------
+    float
+        Share of the variance within the hidden patches of held-out people's faces that is drawn:
+        0 for who draws each patch in its mean colour.
+    """
+    chosen, dimensions = settings.reconstruction, encoder.scales[scale]
+    assert chosen is not None  # checked with the settings
+    model = MaskedAutoEncoder(
+        getattr(network, "transformer", network),
+        dimensions["side"],
+        hidden=chosen.hidden,
+        **dimensions["decoder"],
+    )
+
+    def loss(auto_encoder: nn.Module, batch: Batch) -> Tensor:
+        order = random_order(len(batch[0]), model.count)
+        value: Tensor = auto_encoder(batch[0].to(fabric.device), order.to(fabric.device))
+        return value
+
+    def validate(auto_encoder: nn.Module) -> dict[str, float]:
+        generator = torch.Generator().manual_seed(epoch_seed(seed, 0, "hidden patches"))
+        total, count = 0.0, 0
+        for images, *_ in examples.validation():
+            order = random_order(len(images), model.count, generator)
+            value = auto_encoder(images.to(fabric.device), order.to(fabric.device))
+            total, count = total + float(value) * len(images), count + len(images)
+        return {DRAWN: 1 - total / count}
+
+    folder.mkdir(exist_ok=True)
+    fitted = fit(
+        model,
+        # not the pictures of the supervised epochs again
+        batches=lambda epoch: examples.training(settings.epochs + epoch),
+        loss=loss,
+        validate=validate,
+        monitor=DRAWN,
+        recipe=_recipe(chosen, settings.weight_decay),
+        seed=seed,
+        folder=folder,
+        fabric=fabric,
+        description=f"pretrain {encoder.name} (reconstruction)",
+    )
+    model.load_state_dict(fitted.state)
+    return fitted.history[fitted.best_epoch - 1][DRAWN]
+
+
+def pretrain(
+    encoder: Encoder,
+    scale: str,
+    settings: Pretrain,
+    examples: Examples,
+    *,
+    seed: int,
+    compute: Compute,
+    folder: Path,
+) -> tuple[WithHead, Fitted, dict[str, float]]:
+    """Train an encoder for its task; see :func:`stages.fitting.fit` for resuming.
+
+    Returns
+    -------
+    WithHead
+        The network after its best epoch.
+    Fitted
+        With the figures of each epoch.
+    dict of str to float
+        Figures on held-out people at the best epoch.
+    """
+    task = examples.task
+    torch.manual_seed(epoch_seed(seed, 0, "weights"))
+    network = WithHead(encoder.build(encoder.scales[scale]), task)
+    if isinstance(encoder, VisualEncoder):
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    precision = encoder.training_precision if compute.precision == "auto" else None
+    fabric = make_fabric(compute, precision)
+    first: dict[str, float] = {}
+    if settings.reconstruction is not None:
+        first[DRAWN] = reconstruct(
+            encoder, scale, network.encoder, settings, examples,
+            seed=seed, folder=folder / "reconstruction", fabric=fabric,
+        )  # fmt: skip
+
+    def loss(model: nn.Module, batch: Batch) -> Tensor:
+        *inputs, targets = (part.to(fabric.device) for part in batch)
+        return task.loss(model(*inputs), targets)
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        outputs, truth = [], []
+        for *inputs, targets in examples.validation():
+            outputs.append(model(*(part.to(fabric.device) for part in inputs)).float().cpu())
+            truth.append(targets)
+        return task.figures(torch.cat(outputs), torch.cat(truth))
+
+    fitted = fit(
+        network,
+        batches=examples.training,
+        loss=loss,
+        validate=validate,
+        monitor=task.monitor,
+        recipe=_recipe(settings, settings.weight_decay),
+        seed=seed,
+        folder=folder,
+        fabric=fabric,
+        description=f"pretrain {encoder.name} ({task.name})",
+        replicas=encoder.replicas,
+    )
+    network.load_state_dict(fitted.state)
+    best = fitted.history[fitted.best_epoch - 1]
+    figures = {k: v for k, v in best.items() if k not in ("epoch", "learning_rate", "loss")}
+    return network, fitted, {**figures, **first}
