@@ -10,7 +10,7 @@ Run it with ``dvc repro corpus``.
 
 import csv
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -33,6 +33,11 @@ from stages.synthesis.speech_data import Speaker, join_speakers, write_speaker
 from stages.synthesis.stills import StillPerson, join_stills, write_stills
 
 MIN_PEOPLE = 3  # one in each split
+
+# How the names of pieces begin. All go to the workers together, in the order of their names: the
+# longest first and the shortest last, so that no core waits long for the others at the end.
+CLIP, FACES, SPEECH = "clip-", "faces-", "speech-"
+Piece = Clip | StillPerson | Speaker
 
 
 def settings_of(corpus: Corpus) -> Settings:
@@ -89,14 +94,26 @@ def one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def complete(outcome: Outcome, what: str) -> list[Path]:
-    """Return the pieces in order; a corpus with holes would not be the one that was asked for."""
-    if outcome.failed:
-        name, reason = next(iter(outcome.failed.items()))
+def make_piece(work: Piece, path: Path) -> None:
+    """Make a clip, one person's stills or one speaker's utterances."""
+    if isinstance(work, Clip):
+        render_clip(work, path)
+    elif isinstance(work, StillPerson):
+        write_stills(work, path)
+    else:
+        write_speaker(work, path)
+
+
+def complete(outcome: Outcome, kind: str, what: str) -> dict[str, Path]:
+    """Return the pieces of a kind in order; a corpus with holes is not the one asked for."""
+    failed = {name: why for name, why in outcome.failed.items() if name.startswith(kind)}
+    if failed:
+        name, reason = next(iter(failed.items()))
         raise DataError(
-            f"{len(outcome.failed)} {what} could not be made; the first, {name}: {reason}"
+            f"{len(failed)} {what} could not be made; the first, {name[len(kind) :]}: {reason}"
         )
-    return list(outcome.done.values())
+    done = outcome.done.items()
+    return {name[len(kind) :]: path for name, path in done if name.startswith(kind)}
 
 
 def write_annotations(clips: Sequence[Clip], root: Path) -> NDArray[np.int64]:
@@ -175,15 +192,16 @@ def summary(clips: Sequence[Clip], counts: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def assemble_videos(clips: Sequence[Clip], videos: Sequence[Path], root: Path) -> NDArray[np.int64]:
+def assemble_videos(
+    clips: Sequence[Clip], videos: Mapping[str, Path], root: Path
+) -> NDArray[np.int64]:
     """Lay out the data root; it takes its name only when it is whole."""
     temporary = root.with_name(f".{root.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     for folder in ("batch1", "batch2"):
         (temporary / folder).mkdir(parents=True)
-    by_stem = {path.stem: path for path in videos}
     for clip in clips:
-        shutil.copyfile(by_stem[clip.stem], temporary / clip.folder / f"{clip.stem}.mp4")
+        shutil.copyfile(videos[clip.stem], temporary / clip.folder / f"{clip.stem}.mp4")
     counts = write_annotations(clips, temporary)
     write_tables(clips, temporary)
     shutil.rmtree(root, ignore_errors=True)
@@ -197,31 +215,27 @@ def main() -> None:
     corpus, workers = params.corpus, params.compute.workers
     settings = settings_of(corpus)
     with partial_folder("corpus", identity_of("stages.corpus", corpus.model_dump())) as folder:
-        for name in ("clips", "faces", "speech"):
-            (folder / name).mkdir(exist_ok=True)
         head_bank()  # built here if it must be: the workers would all build it at once
         clips = plan_clips(settings)
-        speech = map_videos(
-            write_speaker, speakers(corpus), folder / "speech", suffix=".h5", workers=workers,
-            description="speech",
+        work: dict[str, Piece] = {CLIP + clip.stem: clip for clip in clips}
+        work |= {FACES + name: person for name, person in still_people(corpus).items()}
+        work |= {SPEECH + name: speaker for name, speaker in speakers(corpus).items()}
+        pieces = folder / "pieces"
+        pieces.mkdir(exist_ok=True)
+        outcome = map_videos(
+            make_piece, work, pieces, suffix="", workers=workers, description="corpus",
+            initializer=one_thread,
         )  # fmt: skip
-        videos = map_videos(
-            render_clip, {clip.stem: clip for clip in clips}, folder / "clips", suffix=".mp4",
-            workers=workers, description="clips", initializer=one_thread,
-        )  # fmt: skip
-        faces = map_videos(
-            write_stills, still_people(corpus), folder / "faces", suffix=".h5", workers=workers,
-            description="faces", initializer=one_thread,
-        )  # fmt: skip
+        videos = complete(outcome, CLIP, "clips")
         CORPUS_VIDEOS.parent.mkdir(parents=True, exist_ok=True)
-        for path, join, outcome, what in (
-            (CORPUS_SPEECH, join_speakers, speech, "speakers"),
-            (CORPUS_FACES, join_stills, faces, "people's faces"),
+        for path, join, kind, what in (
+            (CORPUS_SPEECH, join_speakers, SPEECH, "speakers"),
+            (CORPUS_FACES, join_stills, FACES, "people's faces"),
         ):
             temporary = path.with_name(f".{path.name}.new")
-            join(temporary, complete(outcome, what))
+            join(temporary, list(complete(outcome, kind, what).values()))
             temporary.replace(path)
-        counts = assemble_videos(clips, complete(videos, "clips"), CORPUS_VIDEOS)
+        counts = assemble_videos(clips, videos, CORPUS_VIDEOS)
     say(summary(clips, counts))
 
 

@@ -178,7 +178,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(made, tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             corpus.main()
     assert not (tmp_path / "data").exists()
-    assert len(list((tmp_path / parallel.PARTIAL / "corpus").glob("*/clips/*.mp4"))) == 5
+    assert len(list((tmp_path / parallel.PARTIAL / "corpus").glob("*/pieces/clip-*"))) == 5
     again = []
 
     def counted(path, *args, **kwargs):

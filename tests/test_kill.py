@@ -12,7 +12,7 @@ import yaml
 from tests.clone import Clone
 
 STAGES = (  # stage, what is there when it is in the middle of its work
-    ("corpus", "*/*/*.mp4"),
+    ("corpus", "*/pieces/clip-*"),
     ("crop", "*/*.h5"),
     ("pretrain@ires100", "*/state.pt"),
     ("visual@ires100", "*/*.h5"),

@@ -27,15 +27,21 @@ SIDES: Final = ("Left", "Right")
 # A name that ends in * stands for the shapes of both sides.
 AU_SHAPES: Final[dict[int, dict[str, float]]] = {
     1: {"browInnerUp": 1.5},
-    2: {"browOuterUp*": 1.4},
+    2: {"browOuterUp*": 1.6},
     4: {"browDown*": 1.15, "noseSneer*": 0.2, "eyeSquint*": 0.15},
     6: {"cheekSquint*": 1.35, "eyeSquint*": 0.4},
-    7: {"eyeSquint*": 1.3, "eyeBlink*": 0.13},
+    7: {"eyeSquint*": 1.4, "eyeBlink*": 0.15},
     10: {"mouthUpperUp*": 1.65, "noseSneer*": 0.08},
     12: {"mouthSmile*": 0.8, "cheekSquint*": 0.15},
-    15: {"mouthFrown*": 1.7, "mouthShrugLower": 0.2},
-    23: {"mouthRollUpper": 0.5, "mouthRollLower": 0.5, "mouthPucker": 0.4},
-    24: {"mouthPress*": 0.6, "mouthRollUpper": 0.55, "mouthRollLower": 0.6, "mouthShrugLower": 0.6},
+    15: {"mouthFrown*": 1.9, "mouthShrugLower": 0.3},
+    23: {"mouthRollUpper": 1.05, "mouthRollLower": 1.1, "mouthPucker": 0.9},
+    24: {
+        "mouthPress*": 0.7,
+        "mouthFrown*": 0.25,
+        "mouthRollUpper": 0.75,
+        "mouthRollLower": 0.8,
+        "mouthShrugLower": 0.8,
+    },
     25: {"mouthLowerDown*": 1.7, "mouthUpperUp*": 0.6, "mouthFunnel": 0.1},
     26: {"jawOpen": 0.62},
 }
@@ -58,7 +64,7 @@ BOUNDS: Final = {"eyeBlink*": 1.0, "jawOpen": 0.95, "mouthClose": 0.95, "mouthSm
 # Folds of the skin, in two layers that never cross one another; see `folds`.
 FOLDS_ACROSS: Final = (
     "forehead_inner", "forehead_outer_left", "forehead_outer_right", "crow_left", "crow_right",
-    "under_eye_left", "under_eye_right", "nasolabial_left", "nasolabial_right", "chin",
+    "under_eye_left", "under_eye_right", "nasolabial_left", "nasolabial_right", "chin", "lip_rim",
 )  # fmt: skip
 FOLDS_ALONG: Final = (
     "glabella", "lid_left", "lid_right", "corner_left", "corner_right", "lip_creases", "nose_root",
@@ -74,11 +80,13 @@ AU_FOLDS: Final[dict[int, dict[str, float]]] = {
     10: {"nasolabial_*": 1.0},
     12: {"nasolabial_*": 0.8, "crow_*": 0.15, "corner_*": 0.25},
     15: {"corner_*": 1.0, "chin": 0.5},
-    23: {"lip_creases": 1.0},
-    24: {"lip_creases": 0.5, "chin": 0.9, "corner_*": 0.3},
+    23: {"lip_creases": 1.0, "lip_rim": 1.0},
+    24: {"lip_creases": 0.3, "chin": 1.0, "corner_*": 0.3},
     25: {},
     26: {},
 }
+
+_DEEPENING: Final = ((0.0, 0.2, 0.5, 1.0), (0.0, 0.2, 0.65, 1.0))  # of a fold with the AU
 
 
 def _matrix(
@@ -204,8 +212,9 @@ def fold_weights(au_intensity: Floats, asymmetry: Floats | None = None) -> NDArr
 
     Returns
     -------
-    (frames, 17) float32 np.ndarray
+    (frames, folds) float32 np.ndarray
         Columns `FOLDS`, 0 to 1.
     """
-    left, right = _sides(np.clip(np.asarray(au_intensity, np.float64), 0.0, 1.0), asymmetry)
+    depth = np.interp(np.asarray(au_intensity, np.float64), *_DEEPENING)
+    left, right = _sides(depth, asymmetry)
     return np.clip(left @ _FOLD_LEFT + right @ _FOLD_RIGHT, 0.0, 1.0).astype(np.float32)

@@ -25,7 +25,7 @@ from stages.synthesis.speech import Manner
 
 # An AU is labelled present where its intensity reaches this share of its full strength: FACS
 # codes 'A' (trace) below it, 'B' (slight, visible to a trained eye) and more from it on.
-VISIBLE: Final = 0.3
+VISIBLE: Final = 0.35
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,19 @@ the texture, which tilts the skin's normals; and the dark of its bottom.
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.synthesis import face_canvas as canvas
 from stages.synthesis.action_units import FOLDS
+from stages.synthesis.skin_marks import SkinMarks
 
 Floats = NDArray[np.float32]
+Texels = NDArray[np.uint8]
 Point = tuple[float, float]
+
+STEEPEST: Final = 2.0  # tilt of a normal that a texel can hold
 
 # Centre and radii in decimetres of the soft spot in which a fold is deepest; a name with * has a
 # twin on the other side. x is to the person's left.
@@ -28,6 +33,7 @@ _PLACES: Final[dict[str, tuple[Point, Point]]] = {
     "lid_*": ((0.32, 7.15), (0.2, 0.07)),
     "corner_*": ((0.3, 6.53), (0.09, 0.11)),
     "lip_creases": ((0.0, 6.6), (0.24, 0.13)),
+    "lip_rim": ((0.0, 6.6), (0.28, 0.2)),
     "nose_root": ((0.0, 7.3), (0.14, 0.1)),
 }
 
@@ -42,7 +48,7 @@ def fold_masks(base: Floats) -> Floats:
 
     Returns
     -------
-    (17, n) float32 np.ndarray
+    (folds, n) float32 np.ndarray
         Rows `FOLDS`, 0 to 1; 0 at the back of the head.
     """
     masks = np.zeros((len(FOLDS), len(base)), np.float32)
@@ -86,6 +92,9 @@ def _across(rng: np.random.Generator) -> list[tuple[list[Point], float, float]]:
     for line in _both([(0.19, 6.92), (0.25, 6.82), (0.33, 6.69), (0.37, 6.56)]):
         lines.append((line, 0.034, 1.0))
     lines.append(([(-0.13, 6.37), (0.0, 6.41), (0.13, 6.37)], 0.035, 0.7))
+    # tightened lips bulge around the red: a furrow above and one below
+    lines.append(([(-0.2, 6.69), (-0.1, 6.745), (0.1, 6.745), (0.2, 6.69)], 0.026, 0.8))
+    lines.append(([(-0.17, 6.5), (-0.08, 6.465), (0.08, 6.465), (0.17, 6.5)], 0.03, 1.0))
     return lines
 
 
@@ -100,38 +109,43 @@ def _along(rng: np.random.Generator) -> list[tuple[list[Point], float, float]]:
     for line in _both([(0.26, 6.6), (0.29, 6.53), (0.31, 6.43)]):
         lines.append((line, 0.032, 1.0))
     for x in np.linspace(-0.2, 0.2, int(rng.integers(7, 12))) + rng.normal(0, 0.006):
-        lines.append(([(x, 6.73), (x * 0.97, 6.68)], 0.008, rng.uniform(0.3, 0.6)))
-        lines.append(([(x * 0.95, 6.52), (x * 1.02, 6.46)], 0.008, rng.uniform(0.3, 0.6)))
+        lines.append(([(x, 6.72), (x * 0.97, 6.66)], 0.008, rng.uniform(0.15, 0.35)))
+        lines.append(([(x * 0.95, 6.55), (x * 1.02, 6.48)], 0.008, rng.uniform(0.15, 0.35)))
     for y in (7.28, 7.33):
         lines.append(([(-0.1, y - 0.02), (0.0, y), (0.1, y - 0.02)], 0.016, 0.8))
     return lines
 
 
-def _layer(lines: list[tuple[list[Point], float, float]], strength: float) -> Floats:
-    """(height, width, 4) tilt of the normal in x, y, z, and darkness."""
-    depth = canvas.blank()
-    for points, width, amount in lines:
-        line = canvas.blank()
-        stroke = canvas.curve(points)
-        canvas.stroke(line, stroke[2:-2], width * 0.6, 0.85 * amount)
-        canvas.stroke(line, stroke[5:-5], width * 0.6, amount)
-        np.maximum(depth, canvas.soften(line, width * 0.55), out=depth)
-    height = -depth
-    slope_y, slope_x = np.gradient(height)
-    tilt = np.stack([-slope_x, slope_y, np.zeros_like(depth)], -1) * (strength * 7.0)
-    dark = np.clip(depth, 0, 1)[..., None] * (0.38 * strength)
-    return np.concatenate([tilt, dark], -1).astype(np.float32)
+def _layer(
+    lines: list[tuple[list[Point], float, float]], strength: float, marks: SkinMarks
+) -> Texels:
+    depth = np.zeros((canvas.HEIGHT, canvas.WIDTH), np.float32)
+    for width in sorted({width for _, width, _ in lines}):
+        drawn = canvas.blank()
+        for points, its_width, amount in lines:
+            if its_width == width:
+                stroke = canvas.curve(points)
+                canvas.stroke(drawn, stroke[2:-2], width * 0.6, 0.85 * amount)
+                canvas.stroke(drawn, stroke[5:-5], width * 0.6, amount)
+        np.maximum(depth, canvas.soften(drawn, width * 0.55), out=depth)
+    # half the difference of a pixel's neighbours is the slope; rows run downwards
+    across = cv2.Sobel(depth, -1, 1, 0, ksize=1, scale=3.5 * strength)
+    up = cv2.Sobel(depth, -1, 0, 1, ksize=1, scale=-3.5 * strength)
+    dark = np.minimum(depth, 1.0) * np.float32(0.38 * strength)
+    layer = canvas.project(cv2.merge([across, up, dark, np.zeros_like(dark)]), marks)
+    steps = cv2.multiply(layer, (127.0 / STEEPEST, 127.0 / STEEPEST, 255.0, 0.0))
+    return np.asarray(cv2.add(steps, (128.0, 128.0, 0.0, 0.0), dtype=cv2.CV_8U), np.uint8)
 
 
 def fold_textures(
-    places: Floats, strength: float, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+    marks: SkinMarks, strength: float, rng: np.random.Generator
+) -> tuple[Texels, Texels]:
     """The two layers of folds as textures.
 
     Parameters
     ----------
-    places : (size, size, 4) float32 np.ndarray
-        Points of the base head at the texels.
+    marks : SkinMarks
+        Where the texels lie.
     strength : float
         1 is a face of middle age.
     rng : np.random.Generator
@@ -139,8 +153,9 @@ def fold_textures(
 
     Returns
     -------
-    tuple of (size, size, 4) float32 np.ndarray
-        Tilt of the normal in the head's axes, and darkness, at full depth.
+    tuple of (size, size, 4) uint8 np.ndarray
+        At full depth: tilt of the normal along the head's x and y, 1 to 255 for `STEEPEST` to one
+        side and to the other; darkness, 255 for black; nothing.
     """
-    layers = [_layer(lines, strength) for lines in (_across(rng), _along(rng))]
-    return canvas.project(layers[0], places), canvas.project(layers[1], places)
+    across, along = (_layer(lines, strength, marks) for lines in (_across(rng), _along(rng)))
+    return across, along

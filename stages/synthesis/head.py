@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.synthesis.action_units import FOLDS
-from stages.synthesis.folds import fold_masks, fold_textures
+from stages.synthesis.folds import fold_textures
 from stages.synthesis.glasses import put_on_glasses
 from stages.synthesis.head_bank import EYE, HAIR, LASHES, MOUTH, SKIN, TEETH, TONGUE, HeadBank
 from stages.synthesis.head_model import Head
@@ -144,10 +144,9 @@ def build_head(person: Person, bank: HeadBank) -> Head:
     y, z = bank.base[:, 1], bank.base[:, 2]
     low, high = NECK
     ramp = np.clip((y + 0.5 * np.clip(z - 0.5, 0, 0.8) - low) / (high - low), 0, 1)
-    places = bank.places.astype(np.float32)
     rng = np.random.default_rng(person.texture_seed)
     strength = float(np.interp(person.age, (14, 30, 55, 85), (0.65, 0.85, 1.1, 1.4)))
-    across, along = fold_textures(places, strength, rng)
+    across, along = fold_textures(bank.marks, strength, rng)
     age_folds = np.full(len(FOLDS), np.interp(person.age, (25, 85), (0.0, 0.3)))
     kept = _kept_triangles(person, bank)
     head = Head(
@@ -161,8 +160,8 @@ def build_head(person: Person, bank: HeadBank) -> Head:
         surface=_surface(bank, side),
         rigid=(ramp * ramp * (3 - 2 * ramp)).astype(np.float32),
         pivot=((pivot - origin) / height).astype(np.float32),
-        fold_masks=fold_masks(bank.base),
-        skin=skin_texture(person, places, rng),
+        fold_masks=bank.fold_masks,
+        skin=skin_texture(person, bank.marks, rng),
         folds_across=across,
         folds_along=along,
         age_folds=age_folds.astype(np.float32),

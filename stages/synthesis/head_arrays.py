@@ -1,6 +1,7 @@
 """Heads and light as Warp's kernels want them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +29,18 @@ def array(values: NDArray[Any], dtype: Any) -> Any:
     return wp.array(np.ascontiguousarray(values), dtype=dtype, device="cpu")
 
 
+def shared(values: NDArray[Any], dtype: Any) -> Any:
+    """Warp's view of an array: what is written into one is in the other."""
+    return wp.array(values, dtype=dtype, device="cpu", copy=False)
+
+
+def _rows(values: NDArray[np.float32], dtype: Any) -> tuple[Any, Any]:
+    """Row of each vertex, -1 for those whose values are all 0, and the other vertices' values."""
+    used = np.abs(values).reshape(len(values), -1).max(axis=1) > 1e-6
+    number = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+    return array(number, wp.int32), array(values[used], dtype)
+
+
 class HeadArrays:
     """One head's arrays on Warp's side."""
 
@@ -36,12 +49,18 @@ class HeadArrays:
         self.head = head
         self.count = len(head.triangles)
         self.neutral = array(head.neutral, wp.vec3)
-        self.shapes = array(head.shapes, wp.vec3)
+        # a row for each vertex that any shape moves, or any fold marks, and its number there
+        self.moving, self.shapes = _rows(head.shapes.transpose(1, 0, 2), wp.vec3)
+        self.folding, self.fold_masks = _rows(head.fold_masks.T, wp.float32)
         self.rigid = array(head.rigid, wp.float32)
-        self.fold_masks = array(head.fold_masks, wp.float32)
-        self.two_sided = array(
-            np.isin(head.parts, (LASHES, HAIR, GLASSES)).astype(np.int32), wp.int32
-        )
+        two_sided = np.isin(head.parts, (LASHES, HAIR, GLASSES)).astype(np.int32)
+        self.two_sided = array(two_sided, wp.int32)
+        self.active = np.zeros(head.shapes.shape[0], np.int32)
+        self.weights = np.zeros(head.shapes.shape[0], np.float32)
+        self.folds = np.zeros(len(head.fold_masks), np.float32)
+        self.wp_active = shared(self.active, wp.int32)
+        self.wp_weights = shared(self.weights, wp.float32)
+        self.wp_folds = shared(self.folds, wp.float32)
         order = np.argsort(head.triangles.ravel(), kind="stable")
         counts = np.bincount(head.triangles.ravel(), minlength=n)
         self.starts = array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), wp.int32)
@@ -52,9 +71,9 @@ class HeadArrays:
         shell.corners = array(head.corners, wp.vec2)
         shell.rest = array(head.rest, wp.vec3)
         shell.surface = array(head.surface, wp.vec4)
-        shell.skin = array(head.skin, wp.vec4)
-        shell.folds_a = array(head.folds_across, wp.vec4)
-        shell.folds_b = array(head.folds_along, wp.vec4)
+        shell.skin = array(head.skin, wp.vec4ub)
+        shell.folds_a = array(head.folds_across, wp.vec4ub)
+        shell.folds_b = array(head.folds_along, wp.vec4ub)
         for name, dtype in (("screen", wp.vec3), ("points", wp.vec3), ("normals", wp.vec3)):
             setattr(shell, name, wp.zeros(n, dtype=dtype, device="cpu"))
         shell.creases = wp.zeros(n, dtype=wp.vec2, device="cpu")
@@ -62,8 +81,16 @@ class HeadArrays:
         self.lit = wp.zeros(n, dtype=wp.vec3, device="cpu")
         solid = np.isin(head.parts, (LASHES,), invert=True)
         self.casting = array(head.triangles[solid], wp.int32)
+        self.casting_two_sided = array(two_sided[solid], wp.int32)
         self.screen = shell.screen.numpy()
+        self.pivot = vec3(head.pivot)
         self.look = look_of(head)
+
+
+@lru_cache(maxsize=4)
+def head_arrays(head: Head) -> HeadArrays:
+    """Arrays of a head, kept for its next scene: no two scenes are drawn at once."""
+    return HeadArrays(head)
 
 
 def look_of(head: Head) -> Any:
@@ -92,6 +119,10 @@ def lighting_of(scene: Scene) -> Any:
     light.fill, light.fill_colour = vec3(scene.fill), vec3(scene.fill_colour)
     light.ambient = vec3(scene.ambient)
     light.ambient_x, light.ambient_y, light.ambient_z = map(vec3, scene.ambient_slope)
+    view = np.array((0.0, 0.0, 1.0))
+    half_key, half_fill = key + view, np.asarray(scene.fill) + view
+    light.half_key = vec3(half_key / np.linalg.norm(half_key))
+    light.half_fill = vec3(half_fill / np.linalg.norm(half_fill))
     light.right, light.up = vec3(right), vec3(np.cross(key, right))
     light.shadow_scale = SHADOW_SIZE / SHADOW_REACH
     light.shadow_strength = scene.shadow

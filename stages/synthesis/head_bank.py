@@ -7,6 +7,7 @@ and the map from the skin's texture to places on the base head.
 
 import os
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.synthesis.folds import fold_masks
 from stages.synthesis.mesh_files import (
     BODY,
     FACE_SHAPES,
@@ -37,6 +39,7 @@ from stages.synthesis.shape_axes import (
     WEIGHTS,
 )
 from stages.synthesis.skin_map import place_map, skin_place
+from stages.synthesis.skin_marks import SkinMarks, skin_marks
 
 VERSION: Final = 3  # raise it when what the file holds changes
 CHEST: Final = 4.2  # decimetres: height from which on the body is kept
@@ -97,6 +100,16 @@ class HeadBank:
     face_shapes: Floats
     places: NDArray[np.float16]
     source: Ints
+
+    @cached_property
+    def marks(self) -> SkinMarks:
+        """Where on the texture things may lie."""
+        return skin_marks(self.places)
+
+    @cached_property
+    def fold_masks(self) -> Floats:
+        """(folds, n) how strongly each fold acts on each vertex."""
+        return fold_masks(self.base)
 
 
 def bank_path(cache: Path) -> Path:

@@ -11,7 +11,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Head:
     """A person's head; n vertices, t triangles. One unit is the height of the face.
 
@@ -34,11 +34,11 @@ class Head:
         How far each vertex follows the head's turning.
     pivot : (3,) float32 np.ndarray
         Point the head turns about.
-    fold_masks : (17, n) float32 np.ndarray
+    fold_masks : (folds, n) float32 np.ndarray
         Rows `action_units.FOLDS`.
-    skin, folds_across, folds_along : (size, size, 4) float32 np.ndarray
-        Textures.
-    age_folds : (17,) float32 np.ndarray
+    skin, folds_across, folds_along : (size, size, 4) uint8 np.ndarray
+        Textures, from `skin.skin_texture` and `folds.fold_textures`.
+    age_folds : (folds,) float32 np.ndarray
         Depth of the folds of the face at rest.
     """
 
@@ -53,7 +53,7 @@ class Head:
     rigid: Floats
     pivot: Floats
     fold_masks: Floats
-    skin: Floats
-    folds_across: Floats
-    folds_along: Floats
+    skin: NDArray[np.uint8]
+    folds_across: NDArray[np.uint8]
+    folds_along: NDArray[np.uint8]
     age_folds: Floats

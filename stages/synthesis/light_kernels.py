@@ -23,6 +23,8 @@ class Lighting:
     centre: wp.vec3
     right: wp.vec3
     up: wp.vec3
+    half_key: wp.vec3
+    half_fill: wp.vec3
     shadow_scale: float
     shadow_strength: float
 
@@ -62,6 +64,17 @@ def wrapped(cosine: float, wrap: float) -> float:
 
 
 @wp.func
+def highlight(cosine: float, tight: float) -> float:
+    """Shine, from that of skin (power 14, `tight` is 0) to that of wet lips (power 40, 1)."""
+    c = wp.max(cosine, 0.0)
+    c2 = c * c
+    c4 = c2 * c2
+    c8 = c4 * c4
+    broad = c8 * c4 * c2
+    return broad * (1.0 - tight) + tight * c8 * c8 * c8 * c8 * c8
+
+
+@wp.func
 def lit(
     albedo: wp.vec3,
     normal: wp.vec3,
@@ -70,7 +83,7 @@ def lit(
     occlusion: float,
     wrap: float,
     gloss: float,
-    sharpness: float,
+    tight: float,
     light: Lighting,
 ) -> wp.vec3:
     """Reflected light; `reach` of the key light arrives, `occlusion` dims the rest."""
@@ -91,40 +104,12 @@ def lit(
     total = ambient + wp.cw_mul(light.key_colour, soft) + light.fill_colour * fill
     colour = wp.cw_mul(albedo, total)
     if gloss > 0.0:
-        view = wp.vec3(0.0, 0.0, 1.0)
-        half_key = wp.normalize(light.key + view)
-        half_fill = wp.normalize(light.fill + view)
         rim = 1.0 - wp.max(smooth[2], 0.0)
         fresnel = 0.35 + 0.65 * rim * rim * rim
         shine = light.key_colour * (
-            reach * wp.pow(wp.max(wp.dot(normal, half_key), 0.0), sharpness)
+            reach * highlight(wp.dot(normal, light.half_key), tight)
         ) + light.fill_colour * (
-            0.6 * occlusion * wp.pow(wp.max(wp.dot(normal, half_fill), 0.0), sharpness)
+            0.6 * occlusion * highlight(wp.dot(normal, light.half_fill), tight)
         )
         colour = colour + shine * (gloss * fresnel)
     return colour
-
-
-@wp.kernel
-def develop_pixels(
-    picture: wp.array2d(dtype=wp.vec3),
-    gain: wp.vec3,
-    vignette: wp.array2d(dtype=wp.float32),
-    curve: wp.array(dtype=wp.float32),
-    step: float,
-    noise: wp.array2d(dtype=wp.vec3),
-    noise_x: int,
-    noise_y: int,
-    pixels: wp.array3d(dtype=wp.uint8),
-) -> None:
-    """Look the light up in the tone curve and add noise."""
-    row, column = wp.tid()
-    light = wp.cw_mul(picture[row, column], gain) * vignette[row, column]
-    grain = noise[row + noise_y, column + noise_x]
-    last = curve.shape[0] - 2
-    for channel in range(3):
-        place = wp.sqrt(wp.max(light[channel], 0.0)) * step
-        cell = wp.min(int(place), last)
-        part = wp.min(place - float(cell), 1.0)
-        level = curve[cell] * (1.0 - part) + curve[cell + 1] * part + grain[channel]
-        pixels[row, column, channel] = wp.uint8(wp.clamp(level + 0.5, 0.0, 255.0))

@@ -45,14 +45,20 @@ class Shell:
     rest: wp.array(dtype=wp.vec3)
     creases: wp.array(dtype=wp.vec2)
     surface: wp.array(dtype=wp.vec4)
-    skin: wp.array2d(dtype=wp.vec4)
-    folds_a: wp.array2d(dtype=wp.vec4)
-    folds_b: wp.array2d(dtype=wp.vec4)
+    skin: wp.array2d(dtype=wp.vec4ub)
+    folds_a: wp.array2d(dtype=wp.vec4ub)
+    folds_b: wp.array2d(dtype=wp.vec4ub)
 
 
 @wp.func
-def texel(texture: wp.array2d(dtype=wp.vec4), place: wp.vec2) -> wp.vec4:
-    """Bilinear sample; the texture joins at its left and right edges."""
+def unpacked(value: wp.vec4ub) -> wp.vec4:
+    """Four bytes as numbers."""
+    return wp.vec4(float(value[0]), float(value[1]), float(value[2]), float(value[3]))
+
+
+@wp.func
+def texel(texture: wp.array2d(dtype=wp.vec4ub), place: wp.vec2) -> wp.vec4:
+    """Bilinear sample, 0 to 255; the texture joins at its left and right edges."""
     size = texture.shape[0]
     x = (place[0] - wp.floor(place[0])) * float(size) - 0.5
     y = wp.clamp(place[1] * float(size) - 0.5, 0.0, float(size) - 1.001)
@@ -66,8 +72,8 @@ def texel(texture: wp.array2d(dtype=wp.vec4), place: wp.vec2) -> wp.vec4:
     right = x0 + 1
     if right == size:
         right = 0
-    top = texture[y0, left] * (1.0 - fx) + texture[y0, right] * fx
-    low = texture[y0 + 1, left] * (1.0 - fx) + texture[y0 + 1, right] * fx
+    top = unpacked(texture[y0, left]) * (1.0 - fx) + unpacked(texture[y0, right]) * fx
+    low = unpacked(texture[y0 + 1, left]) * (1.0 - fx) + unpacked(texture[y0 + 1, right]) * fx
     return top * (1.0 - fy) + low * fy
 
 

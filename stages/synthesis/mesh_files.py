@@ -109,8 +109,8 @@ def read_target(path: Path, count: int) -> Floats:
     """(count, 3) displacement in decimetres that a target file holds."""
     content = path.read_bytes()
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    rows = [line.split() for line in text.splitlines() if line.strip() and line[0] != "#"]
-    values = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    values = np.fromstring(" ".join(lines), np.float64, sep=" ").reshape(-1, 4)
     displacement = np.zeros((count, 3), np.float32)
     displacement[values[:, 0].astype(int)] = values[:, 1:]
     return displacement

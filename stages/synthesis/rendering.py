@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from stages.synthesis import geometry_kernels as geometry
 from stages.synthesis import shading_kernels as shading
-from stages.synthesis.action_units import FOLDS_ACROSS, N_SHAPES, gaze_of
+from stages.synthesis.action_units import FOLDS, FOLDS_ACROSS, N_SHAPES, gaze_of
 from stages.synthesis.camera import Camera, camera_of, euler_matrix, rotation_matrix
 from stages.synthesis.developing import Developer
 from stages.synthesis.face_points import landmark_vertices
-from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, array, lighting_of, vec3
+from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, head_arrays, lighting_of, vec3
 from stages.synthesis.head_model import Head
 from stages.synthesis.scene import Scene, paint_background
 
@@ -39,7 +39,7 @@ class FaceState:
     ----------
     shapes : (52,) float32 np.ndarray
         Weights of the face shapes, from `action_units.face_shape_weights`.
-    folds : (17,) float32 np.ndarray
+    folds : (folds,) float32 np.ndarray
         From `action_units.fold_weights`.
     rotation : (3,) float32 np.ndarray
         Rotation vector in radians, on top of the scene's: about x (nodding down is positive), y
@@ -49,7 +49,7 @@ class FaceState:
     """
 
     shapes: Floats = field(default_factory=lambda: _zeros(N_SHAPES))
-    folds: Floats = field(default_factory=lambda: _zeros(17))
+    folds: Floats = field(default_factory=lambda: _zeros(len(FOLDS)))
     rotation: Floats = field(default_factory=lambda: _zeros(3))
     translation: Floats = field(default_factory=lambda: _zeros(3))
 
@@ -69,19 +69,22 @@ class Renderer:
     Raises
     ------
     ValueError
-        If there is no head.
+        If there is no head, or one of them twice.
     """
 
     def __init__(self, heads: Sequence[Head], scene: Scene, height: int, width: int) -> None:
         if not heads:
             raise ValueError("There is no head to draw.")
+        if len(set(heads)) < len(heads):
+            raise ValueError("The same head cannot be in two places.")
         self.height, self.width, self.scene = height, width, scene
-        self._models = [HeadArrays(head) for head in heads]
+        self._models = [head_arrays(head) for head in heads]
         self._cameras = [
             camera_of(scene, height, width, place, len(heads)) for place in range(len(heads))
         ]
         self._base = euler_matrix(*scene.rotation)
         self._light = lighting_of(scene)
+        self._light_axes = wp.mat33(*self._light.right, *self._light.up, *self._light.key)
         self._background = paint_background(scene, height, width)
         self._depth = np.empty((2 * height, 2 * width), np.float32)
         self._owner = np.empty((2 * height, 2 * width), np.int32)
@@ -91,6 +94,33 @@ class Renderer:
         self._wp_owner = wp.array(self._owner, dtype=wp.int32, device="cpu", copy=False)
         self._wp_shadow = wp.array(self._shadow, dtype=wp.float32, device="cpu", copy=False)
         self._wp_picture = wp.array(self._picture, dtype=wp.vec3, device="cpu", copy=False)
+        self._normals, self._draw, self._cast = [], [], []
+        first = 0
+        for model in self._models:
+            shell = model.shell
+            self._normals.append(
+                geometry.recorded(
+                    geometry.vertex_normals,
+                    len(model.head.neutral),
+                    [shell.points, shell.triangles, model.starts, model.around, shell.normals],
+                )
+            )
+            self._draw.append(
+                geometry.recorded(
+                    geometry.rasterize,
+                    model.count,
+                    [shell.screen, shell.triangles, model.two_sided, first, self._wp_depth,
+                     self._wp_owner],
+                )
+            )  # fmt: skip
+            self._cast.append(
+                geometry.recorded(
+                    geometry.rasterize_depth,
+                    model.casting.shape[0],
+                    [model.lit, model.casting, model.casting_two_sided, self._wp_shadow],
+                )
+            )
+            first += model.count
         skin = np.mean([head.person.skin for head in heads], axis=0)
         self._developer = Developer(scene, height, width, skin)
 
@@ -118,27 +148,15 @@ class Renderer:
         self._depth.fill(-1e9)
         self._owner.fill(-1)
         self._picture[:] = self._background
-        first = 0
-        firsts = []
-        for model, camera, state in zip(self._models, self._cameras, states, strict=True):
+        for model, camera, state, draw in zip(
+            self._models, self._cameras, states, self._draw, strict=True
+        ):
             self._move(model, camera, state)
-            shell = model.shell
-            geometry.launch(
-                geometry.rasterize,
-                model.count,
-                [
-                    shell.screen,
-                    shell.triangles,
-                    model.two_sided,
-                    first,
-                    self._wp_depth,
-                    self._wp_owner,
-                ],
-            )
-            firsts.append(first)
-            first += model.count
-        for model, state, begin in zip(self._models, states, firsts, strict=True):
-            self._shade(model, state, begin)
+            draw.launch()
+        begin = 0
+        for place, state in enumerate(states):
+            self._shade(place, state, begin)
+            begin += self._models[place].count
         return self._developer.develop(self._picture, frame)
 
     def landmarks(self, *states: FaceState) -> Floats:
@@ -173,62 +191,55 @@ class Renderer:
 
     def _move(self, model: HeadArrays, camera: Camera, state: FaceState) -> None:
         """Bring a head's vertices into the frame's shape and place."""
-        shapes = np.asarray(state.shapes, np.float32)
-        active = np.flatnonzero(shapes).astype(np.int32)
-        folds = np.maximum(np.asarray(state.folds, np.float32), model.head.age_folds)
-        shell = model.shell
+        active = np.flatnonzero(state.shapes)
+        model.active[: len(active)] = active
+        model.weights[: len(active)] = state.shapes[active]
+        np.maximum(state.folds, model.head.age_folds, out=model.folds)
+        shell, light = model.shell, self._light
         geometry.launch(
             geometry.deform,
             len(model.head.neutral),
             [
-                model.neutral, model.shapes, array(active, wp.int32),
-                array(shapes[active], wp.float32), model.rigid, model.fold_masks,
-                array(folds, wp.float32), len(FOLDS_ACROSS),
-                wp.mat33(*self._turn(state).ravel().tolist()), vec3(model.head.pivot),
-                vec3(state.translation),
+                model.neutral, model.moving, model.shapes, model.wp_active, model.wp_weights,
+                len(active), model.rigid, model.folding, model.fold_masks, model.wp_folds,
+                len(FOLDS_ACROSS), wp.mat33(*self._turn(state).ravel().tolist()),
+                model.pivot, vec3(state.translation),
                 wp.vec4(2 * camera.focal, camera.distance, 2 * camera.column, 2 * camera.row),
-                shell.points, shell.screen, shell.creases,
+                shell.points, self._light_axes, light.shadow_scale, float(SHADOW_SIZE),
+                shell.screen, model.lit, shell.creases,
             ],
         )  # fmt: skip
 
-    def _shade(self, model: HeadArrays, state: FaceState, first: int) -> None:
-        shell, light, look = model.shell, self._light, model.look
-        low = np.floor(model.screen[:, :2].min(0) / 2 - 1).astype(int)
-        high = np.ceil(model.screen[:, :2].max(0) / 2 + 1).astype(int)
-        low, high = np.maximum(low, 0), np.minimum(high, (self.width, self.height))
+    def _shade(self, place: int, state: FaceState, first: int) -> None:
+        model, camera = self._models[place], self._cameras[place]
+        light, look = self._light, model.look
+        low, high = _extent(model.screen, (self.width, self.height))
         if (high <= low).any():
             return
-        geometry.launch(
-            geometry.vertex_normals,
-            len(model.head.neutral),
-            [shell.points, shell.triangles, model.starts, model.around, shell.normals],
-        )
+        self._normals[place].launch()
         light.centre = vec3(state.translation)
         self._shadow.fill(-1e9)
-        geometry.launch(
-            geometry.to_light,
-            len(model.head.neutral),
-            [shell.points, light.centre, light.right, light.up, light.key, light.shadow_scale,
-             float(SHADOW_SIZE), model.lit],
-        )  # fmt: skip
-        geometry.launch(
-            geometry.rasterize_depth,
-            model.casting.shape[0],
-            [model.lit, model.casting, self._wp_shadow],
-        )
+        self._cast[place].launch()
         turn = self._turn(state)
         look.rotation = wp.mat33(*turn.ravel().tolist())
         gaze = gaze_of(np.asarray(state.shapes, np.float32))
         look.gaze_left, look.gaze_right = (_gaze_vector(*angles) for angles in gaze)
-        camera = self._cameras[self._models.index(model)]
         scale = 2 * camera.focal / max(camera.distance - 0.8 - float(state.translation[2]), 0.1)
         look.eye_pixels = max(1.0, EYE_OPENING * scale * 0.09)
         geometry.launch(
             shading.shade,
-            (int(high[1] - low[1]), int(high[0] - low[0])),
-            [int(low[0]), int(low[1]), first, shell, look, light, self._wp_depth, self._wp_owner,
-             self._wp_shadow, self._wp_picture],
+            int(high[1] - low[1]),
+            [int(low[0]), int(low[1]), int(high[0] - low[0]), first, model.shell, look,
+             light, self._wp_depth, self._wp_owner, self._wp_shadow, self._wp_picture],
         )  # fmt: skip
+
+
+def _extent(screen: Floats, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First pixels, (2,) column and row, of a head in the picture, and those after the last."""
+    column, row = screen[:, 0], screen[:, 1]
+    low = np.floor(np.array([column.min(), row.min()]) / 2 - 1)
+    high = np.ceil(np.array([column.max(), row.max()]) / 2 + 1)
+    return np.maximum(low, 0).astype(np.int64), np.minimum(high, size).astype(np.int64)
 
 
 def _gaze_vector(across: float, up: float) -> Any:

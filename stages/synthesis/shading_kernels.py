@@ -9,6 +9,7 @@ sample: edges are smooth at little more than the price of one sample.
 
 import warp as wp
 
+from stages.synthesis.folds import STEEPEST
 from stages.synthesis.light_kernels import Lighting, lit, unshadowed
 from stages.synthesis.look_kernels import Look, Shell, eye_colour, grain, owner_part, texel
 
@@ -22,7 +23,14 @@ TONGUE = wp.constant(4)
 LASHES = wp.constant(5)
 HAIR = wp.constant(6)
 GLASSES = wp.constant(7)
+TILT_STEP = wp.constant(STEEPEST / 127.0)
 EDGE = wp.constant(0.035)  # head units of depth between samples that make an edge
+
+
+@wp.func
+def unfolded(value: wp.vec4) -> wp.vec3:
+    """Tilt along x and y and darkness of a fold, from its texel (see `folds.fold_textures`)."""
+    return wp.vec3(TILT_STEP * (value[0] - 128.0), TILT_STEP * (value[1] - 128.0), value[2] / 255.0)
 
 
 @wp.func
@@ -64,30 +72,32 @@ def shade_sample(
     if part == SKIN:
         if rest[1] < look.neckline - 0.25 * wp.abs(rest[0]) + 0.5 * (rest[0] * rest[0]):
             weave = 0.9 + 0.2 * grain(rest[0] * 60.0, rest[1] * 60.0, rest[2] * 60.0)
-            return lit(look.cloth * weave, smooth, smooth, reach, surface[0], 0.1, 0.0, 8.0, light)
+            return lit(look.cloth * weave, smooth, smooth, reach, surface[0], 0.1, 0.0, 0.0, light)
         place = shell.corners[t, 0] * u + shell.corners[t, 1] * v + shell.corners[t, 2] * w
-        colour = texel(shell.skin, place)
-        albedo = wp.vec3(colour[0], colour[1], colour[2])
+        colour = texel(shell.skin, place) * (1.0 / 255.0)
+        # the texture holds roots: dark skin keeps its shades in eight bits
+        albedo = wp.vec3(colour[0] * colour[0], colour[1] * colour[1], colour[2] * colour[2])
         hairy = colour[3]  # 0 is bare skin, 1 is hair
         if wp.abs(rest[0]) > 0.6:
             ear = wp.clamp(1.3 - 1.4 * wp.abs(surface[3]), 0.0, 1.0)
             albedo = albedo * (1.0 - ear) + wp.cw_mul(look.skin, wp.vec3(1.03, 0.92, 0.92)) * ear
             hairy = hairy * (1.0 - ear)
         crease = shell.creases[i] * u + shell.creases[j] * v + shell.creases[k] * w
-        fold = wp.vec4(0.0, 0.0, 0.0, 0.0)
-        if crease[0] > 0.03:
-            fold = fold + texel(shell.folds_a, place) * crease[0]
-        if crease[1] > 0.03:
-            fold = fold + texel(shell.folds_b, place) * crease[1]
-        fold = fold * (1.0 - hairy)
-        tilt = look.rotation * wp.vec3(fold[0], fold[1], fold[2])
-        normal = wp.normalize(smooth + tilt)
+        fold = wp.vec3(0.0, 0.0, 0.0)
+        normal = smooth
+        if wp.max(crease[0], crease[1]) > 0.03:
+            if crease[0] > 0.03:
+                fold = unfolded(texel(shell.folds_a, place)) * crease[0]
+            if crease[1] > 0.03:
+                fold = fold + unfolded(texel(shell.folds_b, place)) * crease[1]
+            fold = fold * (1.0 - hairy)
+            tilt = look.rotation * wp.vec3(fold[0], fold[1], 0.0)
+            normal = wp.normalize(smooth + tilt)
         lip = wp.smoothstep(0.25, 0.75, surface[1])
         albedo = albedo * (1.0 - lip) + wp.cw_mul(look.lips, albedo * 0.5 + look.skin * 0.5) * lip
-        albedo = albedo * wp.max(1.0 - fold[3], 0.25)
+        albedo = albedo * wp.max(1.0 - fold[2], 0.25)
         gloss = look.oil * (1.0 - 0.85 * hairy) * (1.0 - lip) + look.lip_gloss * lip
-        sharpness = 14.0 + 26.0 * lip
-        occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[3], 0.2)
+        occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[2], 0.2)
         # the line of the lashes: skin of the lids within a few samples of the eyeball
         if surface[2] > 0.05:
             near = float(0.0)
@@ -105,9 +115,7 @@ def shade_sample(
             margin = wp.max(near, wp.smoothstep(0.6, 1.0, surface[2]) * look.liner)
             albedo = albedo * (1.0 - margin) + look.lash * margin
             gloss = gloss * (1.0 - margin)
-        return lit(
-            albedo, normal, smooth, reach, occlusion, 0.3 * (1.0 - hairy), gloss, sharpness, light
-        )
+        return lit(albedo, normal, smooth, reach, occlusion, 0.3 * (1.0 - hairy), gloss, lip, light)
     if part == EYE:
         direction = wp.normalize(rest)
         gaze = look.gaze_left
@@ -122,14 +130,12 @@ def shade_sample(
             if above != EYE:
                 shade = wp.min(shade, 0.38 + 0.14 * float(step))
         albedo = wp.vec3(colour[0], colour[1], colour[2])
-        out = lit(albedo, smooth, smooth, wp.min(reach, shade), 0.8 * shade, 0.25, 0.0, 1.0, light)
+        out = lit(albedo, smooth, smooth, wp.min(reach, shade), 0.8 * shade, 0.25, 0.0, 0.0, light)
         wet = look.rotation * direction
-        half_key = wp.normalize(light.key + wp.vec3(0.0, 0.0, 1.0))
-        half_fill = wp.normalize(light.fill + wp.vec3(0.0, 0.0, 1.0))
         # the cornea bulges, so it shows the lights where the ball alone would not
         bulge = wp.normalize(wet + 0.35 * colour[3] * (wet - look.rotation * gaze))
-        glint = wp.pow(wp.max(wp.dot(bulge, half_key), 0.0), 300.0) * 1.3 * shade
-        faint = wp.pow(wp.max(wp.dot(bulge, half_fill), 0.0), 200.0) * 0.5 * shade
+        glint = wp.pow(wp.max(wp.dot(bulge, light.half_key), 0.0), 300.0) * 1.3 * shade
+        faint = wp.pow(wp.max(wp.dot(bulge, light.half_fill), 0.0), 200.0) * 0.5 * shade
         return (
             out
             + light.key_colour * glint
@@ -145,7 +151,7 @@ def shade_sample(
             surface[0],
             0.2,
             0.12 * surface[0],
-            30.0,
+            0.6,
             light,
         )
     if part == TONGUE:
@@ -157,7 +163,7 @@ def shade_sample(
             surface[0],
             0.3,
             0.1 * surface[0],
-            18.0,
+            0.2,
             light,
         )
     if part == MOUTH:
@@ -170,16 +176,16 @@ def shade_sample(
             surface[0],
             0.3,
             0.08 * surface[0],
-            18.0,
+            0.2,
             light,
         )
     if part == LASHES:
-        return lit(look.lash, smooth, smooth, reach, 0.6, 0.0, 0.0, 1.0, light)
+        return lit(look.lash, smooth, smooth, reach, 0.6, 0.0, 0.0, 0.0, light)
     if part == GLASSES:
-        return lit(look.lash, smooth, smooth, reach, 1.0, 0.0, 0.6, 40.0, light)
+        return lit(look.lash, smooth, smooth, reach, 1.0, 0.0, 0.6, 1.0, light)
     strand = grain(rest[0] * 45.0 + rest[2] * 45.0, rest[1] * 6.0, 7.0)
     return lit(
-        look.hair * (0.6 + 0.7 * strand), smooth, smooth, reach, surface[0], 0.0, 0.1, 14.0, light
+        look.hair * (0.6 + 0.7 * strand), smooth, smooth, reach, surface[0], 0.0, 0.1, 0.0, light
     )
 
 
@@ -187,6 +193,7 @@ def shade_sample(
 def shade(
     origin_x: int,
     origin_y: int,
+    width: int,
     first: int,
     shell: Shell,
     look: Look,
@@ -196,54 +203,46 @@ def shade(
     shadow: wp.array2d(dtype=wp.float32),
     picture: wp.array2d(dtype=wp.vec3),
 ) -> None:
-    """Shade one head's samples of a pixel over what `picture` already shows."""
-    row, column = wp.tid()
-    row = row + origin_y
-    column = column + origin_x
+    """Shade one head's samples of a row of pixels over what `picture` already shows."""
+    row = wp.tid() + origin_y
     count = shell.parts.shape[0]
-    covered = 0
-    parts = -1
-    mixed = 0
-    low = float(1.0e9)
-    high = float(-1.0e9)
-    chosen = -1
-    for s in range(4):
-        y = 2 * row + s / 2
-        x = 2 * column + s % 2
-        t = owner[y, x] - first
-        if t >= 0 and t < count:
-            covered = covered + 1
-            z = depth[y, x]
-            low = wp.min(low, z)
-            high = wp.max(high, z)
-            part = shell.parts[t]
-            if parts >= 0 and part != parts:
-                mixed = 1
-            parts = part
-            chosen = t
-    if covered == 0:
-        return
-    if covered == 4 and mixed == 0 and high - low < EDGE:
-        # the triangle that holds the pixel's last sample stands for the whole pixel
-        picture[row, column] = shade_sample(
-            chosen,
-            float(2 * column) + 1.0,
-            float(2 * row) + 1.0,
-            first,
-            shell,
-            look,
-            light,
-            owner,
-            shadow,
-        )
-        return
-    total = picture[row, column] * (1.0 - 0.25 * float(covered))
-    for s in range(4):
-        y = 2 * row + s / 2
-        x = 2 * column + s % 2
-        t = owner[y, x] - first
-        if t >= 0 and t < count:
-            total = total + 0.25 * shade_sample(
-                t, float(x) + 0.5, float(y) + 0.5, first, shell, look, light, owner, shadow
-            )
-    picture[row, column] = total
+    for column in range(origin_x, origin_x + width):
+        covered = 0
+        parts = -1
+        mixed = 0
+        low = float(1.0e9)
+        high = float(-1.0e9)
+        for s in range(4):
+            y = 2 * row + s / 2
+            x = 2 * column + s % 2
+            t = owner[y, x] - first
+            if t >= 0 and t < count:
+                covered = covered + 1
+                z = depth[y, x]
+                low = wp.min(low, z)
+                high = wp.max(high, z)
+                part = shell.parts[t]
+                if parts >= 0 and part != parts:
+                    mixed = 1
+                parts = part
+        if covered == 0:
+            continue
+        # inside a smooth surface the triangle of the last sample stands for the whole pixel
+        step = float(0.5)
+        samples = 4
+        weight = float(0.25)
+        total = picture[row, column] * (1.0 - 0.25 * float(covered))
+        if covered == 4 and mixed == 0 and high - low < EDGE:
+            samples = 1
+            weight = 1.0
+            step = 1.0
+        for s in range(4 - samples, 4):
+            y = 2 * row + s / 2
+            x = 2 * column + s % 2
+            t = owner[y, x] - first
+            if t >= 0 and t < count:
+                total = total + weight * shade_sample(
+                    t, float(x) + 1.0 - step, float(y) + 1.0 - step, first, shell, look, light,
+                    owner, shadow,
+                )  # fmt: skip
+        picture[row, column] = total

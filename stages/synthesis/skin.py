@@ -1,5 +1,6 @@
 """A person's skin texture: tone, blotches, pores, brows, beard, hair and make-up."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -9,17 +10,23 @@ from numpy.typing import NDArray
 from stages.synthesis import face_canvas as canvas
 from stages.synthesis.people import Person
 from stages.synthesis.skin_map import SIZE
+from stages.synthesis.skin_marks import SkinMarks
 
 Floats = NDArray[np.float32]
+Texels = NDArray[np.uint8]
 
 # Middle line of the left brow on the base face, decimetres, from the nose outwards.
 _BROW: Final = ((0.11, 7.475), (0.25, 7.535), (0.42, 7.545), (0.58, 7.455))
+# Change of red, green and blue by blood under the skin, by blush and in the sockets of the eyes.
+_BLOOD: Final = (0.03, -0.1, -0.08)
+_BLUSH: Final = (0.05, -0.14, -0.1)
+_SOCKET: Final = (0.8, 1.0, 0.85)
 _NOISE_SCALES: Final = (6, 14, 34, 90)  # cells across the texture
 
 
 def noise(rng: np.random.Generator, cells: int) -> Floats:
     """(size, size) smooth noise of unit spread, joined at the left and right edges."""
-    small = rng.standard_normal((cells, cells)).astype(np.float32)
+    small = rng.standard_normal((cells, cells), np.float32)
     small = np.concatenate([small[:, -2:], small, small[:, :2]], 1)
     step = SIZE / cells
     large = cv2.resize(small, (round(step * (cells + 4)), SIZE), interpolation=cv2.INTER_CUBIC)
@@ -27,14 +34,15 @@ def noise(rng: np.random.Generator, cells: int) -> Floats:
     return np.asarray(large[:, start : start + SIZE], np.float32)
 
 
-def _mix(colour: Floats, other: Floats | tuple[float, ...], share: Floats) -> Floats:
-    amount = share[..., None]
-    return np.asarray(colour * (1 - amount) + np.asarray(other, np.float32) * amount, np.float32)
+def _mix(channels: list[Floats], other: Sequence[Floats | float], share: Floats) -> None:
+    """Move the colour, an array a channel, towards another in place."""
+    for channel, wanted in zip(channels, other, strict=True):
+        channel += share * (np.asarray(wanted, np.float32) - channel)
 
 
 def brow_canvas(person: Person, rng: np.random.Generator) -> Floats:
     """(height, width) share of the skin that the brows' hairs cover."""
-    drawn = canvas.blank()
+    drawn = np.zeros((canvas.HEIGHT, canvas.WIDTH), np.float32)
     count = round(70 + 200 * person.brow_density)
     thickness = 0.018 + 0.042 * person.brow_thickness
     for sign in (-1.0, 1.0):
@@ -61,27 +69,19 @@ def brow_canvas(person: Person, rng: np.random.Generator) -> Floats:
     return canvas.soften(drawn, 0.0025)
 
 
-def _beard(person: Person, places: Floats, rng: np.random.Generator) -> Floats:
+def _beard(person: Person, marks: SkinMarks, rng: np.random.Generator) -> Floats:
     """(size, size) share of the skin that beard or stubble covers."""
-    x, y, z = places[..., 0], places[..., 1], places[..., 2]
-    across = np.abs(x)
-    jaw = np.clip((6.62 + 0.55 * np.clip(across - 0.25, 0, 1) - y) / 0.1, 0, 1)
-    jaw *= np.clip((y - 5.98) / 0.12, 0, 1) * np.clip((z - 0.35) / 0.15, 0, 1)
-    lip = np.exp(-(((across - 0.12) / 0.16) ** 4) - ((y - 6.765) / 0.055) ** 4)
-    chin = np.exp(-((across / 0.2) ** 4) - ((y - 6.3) / 0.17) ** 4)
-    sides = np.exp(-(((across - 0.3) / 0.05) ** 2) - ((y - 6.55) / 0.2) ** 4)
-    area = {
-        "none": np.zeros_like(x),
-        "stubble": 0.55 * np.maximum(jaw, lip),
-        "moustache": lip,
-        "goatee": np.maximum(np.maximum(lip, chin), sides),
-        "full": np.maximum(jaw, lip),
-    }[person.beard]
-    bare = np.exp(-((across / 0.25) ** 4) - ((y - 6.6) / 0.115) ** 4)  # the lips
-    grainy = 0.75 + 0.35 * rng.standard_normal((SIZE, SIZE)).astype(np.float32)
-    grainy = cv2.GaussianBlur(grainy, (0, 0), 0.7)
+    jaw, lip = marks.jaw, marks.lip
+    if person.beard == "moustache":
+        area = lip
+    elif person.beard == "goatee":
+        area = np.maximum(np.maximum(lip, marks.chin), marks.corners)
+    else:
+        area = np.maximum(jaw, lip) * np.float32(0.55 if person.beard == "stubble" else 1.0)
+    grainy = 0.75 + 0.35 * rng.standard_normal((SIZE, SIZE), np.float32)
+    grainy = cv2.GaussianBlur(grainy, (5, 5), 0.7)
     strength = 0.62 if person.beard == "stubble" else 0.95
-    return np.asarray(np.clip(area * (1 - bare) * grainy * 1.2, 0, strength), np.float32)
+    return np.asarray(np.clip(area * (1 - marks.bare) * grainy * 1.2, 0, strength), np.float32)
 
 
 def hair_region(person: Person, x: Floats, y: Floats, z: Floats, rough: Floats | float) -> Floats:
@@ -115,69 +115,72 @@ def hair_region(person: Person, x: Floats, y: Floats, z: Floats, rough: Floats |
     return np.asarray(np.maximum(top, side), np.float32)
 
 
-def _complexion(person: Person, places: Floats, rng: np.random.Generator) -> Floats:
-    """(size, size, 3) skin without hair."""
+def _complexion(person: Person, marks: SkinMarks, rng: np.random.Generator) -> list[Floats]:
+    """Skin without hair: (size, size) red, green and blue."""
     layers = [noise(rng, cells) for cells in _NOISE_SCALES]
     shade = 1 + 0.025 * layers[0] + (0.01 + 0.025 * person.blotches) * layers[1]
     shade += 0.012 * layers[2] + (0.005 + 0.015 * person.pores) * layers[3]
-    fine = rng.standard_normal((SIZE, SIZE)).astype(np.float32)
-    shade += (0.01 + 0.035 * person.pores) * cv2.GaussianBlur(fine, (0, 0), 0.8)
-    colour = np.asarray(person.skin, np.float32) * shade[..., None]
-    x, y = places[..., 0], places[..., 1]
-    across = np.abs(x)
-    rosy = np.exp(-(((across - 0.42) / 0.22) ** 2) - ((y - 6.95) / 0.2) ** 2)
-    rosy += 0.8 * np.exp(-((across / 0.16) ** 2) - ((y - 6.98) / 0.13) ** 2)
-    rosy = rosy * (0.3 + 0.7 * person.redness) * (1 + 0.5 * layers[1] * person.blotches)
-    colour *= 1 + rosy[..., None] * np.array([0.03, -0.1, -0.08], np.float32)
-    blush = person.blush * np.exp(-(((across - 0.45) / 0.16) ** 2) - ((y - 6.95) / 0.12) ** 2)
-    colour *= 1 + blush[..., None] * np.array([0.05, -0.14, -0.1], np.float32)
+    fine = rng.standard_normal((SIZE, SIZE), np.float32)
+    shade += (0.01 + 0.035 * person.pores) * cv2.GaussianBlur(fine, (7, 7), 0.8)
+    rosy = (marks.cheeks + 0.8 * marks.nose) * (0.3 + 0.7 * person.redness)
+    rosy *= 1 + (0.5 * person.blotches) * layers[1]
     # thin skin over blood vessels: the sockets are darker and bluish
-    socket = np.exp(-(((across - 0.3) / 0.2) ** 4) - ((y - 7.22) / 0.14) ** 4)
     depth = 0.10 + 0.12 * max(0.0, person.age - 30) / 50
-    colour *= 1 - socket[..., None] * depth * np.array([0.8, 1.0, 0.85], np.float32)
+    channels: list[Floats] = []
+    for base, blood, make_up, dark in zip(person.skin, _BLOOD, _BLUSH, _SOCKET, strict=True):
+        channel = np.asarray(shade * np.float32(base), np.float32)
+        channel *= 1 + blood * rosy
+        if person.blush > 0:
+            channel *= 1 + make_up * person.blush * marks.blush
+        channel *= 1 - dark * depth * marks.sockets
+        channels.append(channel)
     if person.lid_paint > 0:
-        lids = np.exp(-(((across - 0.32) / 0.2) ** 4) - ((y - 7.375) / 0.07) ** 4)
-        tint = rng.uniform(0.1, 0.6, 3).astype(np.float32) * np.asarray(person.skin, np.float32)
-        colour = _mix(colour, tint, (0.7 * person.lid_paint * lids).astype(np.float32))
+        tint = rng.uniform(0.1, 0.6, 3) * person.skin
+        _mix(channels, tint.tolist(), 0.7 * person.lid_paint * marks.lids)
     if person.freckles > 0:
-        dots = cv2.GaussianBlur(fine, (0, 0), 1.1)
-        dots = np.clip((dots / dots.std() - 1.7) * 1.5, 0, 1)
-        where = np.exp(-((across / 0.55) ** 4) - ((y - 7.05) / 0.35) ** 4)
-        colour *= 1 - (person.freckles * dots * where)[..., None] * np.array([0.3, 0.45, 0.55])
-    return np.asarray(colour, np.float32)
+        dots = cv2.GaussianBlur(fine, (9, 9), 1.1)
+        dots = np.clip((dots / dots.std() - 1.7) * 1.5, 0, 1) * marks.freckles
+        for channel, dark in zip(channels, (0.3, 0.45, 0.55), strict=True):
+            channel *= 1 - person.freckles * dark * dots
+    return channels
 
 
-def skin_texture(person: Person, places: Floats, rng: np.random.Generator) -> Floats:
+def skin_texture(person: Person, marks: SkinMarks, rng: np.random.Generator) -> Texels:
     """Paint a person's skin.
 
     Parameters
     ----------
     person : Person
         Who.
-    places : (size, size, 4) float32 np.ndarray
-        Points of the base head at the texels.
+    marks : SkinMarks
+        Places and spots of the texture.
     rng : np.random.Generator
         Source of chance.
 
     Returns
     -------
-    (size, size, 4) float32 np.ndarray
-        Linear colour, and how hairy it is, 0 to 1.
+    (size, size, 4) uint8 np.ndarray
+        Roots of linear red, green and blue, so that dark skin keeps its shades, and how hairy it
+        is; 255 stands for 1.
     """
-    colour = _complexion(person, places, rng)
-    beard = _beard(person, places, rng)
-    colour = _mix(colour, tuple(0.8 * np.asarray(person.brows)), beard)
-    brows = canvas.project(brow_canvas(person, rng), places) * 0.92
-    colour = _mix(colour, person.brows, brows)
-    rough = (0.01 * noise(rng, 90) + 0.012 * noise(rng, 34)).astype(np.float32)
-    region = hair_region(person, places[..., 0], places[..., 1], places[..., 2], rough)
-    strands = rng.standard_normal((SIZE // 24, SIZE)).astype(np.float32)
-    strands = cv2.resize(strands, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    strands = cv2.GaussianBlur(strands, (0, 0), 0.6)
-    hair = np.asarray(person.hair, np.float32) * np.clip(1 + 0.45 * strands, 0.3, 2.2)[..., None]
-    share = region * (0.55 if person.hairstyle == "shaved" else 0.98)
-    share = share * np.clip(0.95 + 0.12 * strands, 0, 1)
-    amount = np.asarray(share, np.float32)[..., None]
-    colour = colour * (1 - amount) + hair * amount
-    hairy = np.maximum(np.maximum(share, 0.8 * brows), 0.8 * beard)
-    return np.concatenate([np.clip(colour, 0, 1), hairy[..., None]], -1).astype(np.float32)
+    colour = _complexion(person, marks, rng)
+    brows = np.float32(0.92) * canvas.project(brow_canvas(person, rng), marks)
+    hairy = np.float32(0.8) * brows
+    if person.beard != "none":
+        beard = _beard(person, marks, rng)
+        _mix(colour, [0.8 * value for value in person.brows], beard)
+        hairy = np.maximum(hairy, 0.8 * beard)
+    _mix(colour, person.brows, brows)
+    if person.hairstyle != "bald":
+        rough = 0.01 * noise(rng, 90) + 0.012 * noise(rng, 34)
+        region = hair_region(person, marks.x, marks.y, marks.z, rough)
+        strands = rng.standard_normal((SIZE // 24, SIZE), np.float32)
+        strands = cv2.resize(strands, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+        strands = cv2.GaussianBlur(strands, (5, 5), 0.6)
+        shine = np.clip(1 + 0.45 * strands, 0.3, 2.2)
+        share = region * np.float32(0.55 if person.hairstyle == "shaved" else 0.98)
+        share *= np.clip(0.95 + 0.12 * strands, 0, 1)
+        _mix(colour, [value * shine for value in person.hair], share)
+        hairy = np.maximum(hairy, share)
+    roots = [np.sqrt(np.maximum(channel, 0)) for channel in colour]
+    return np.asarray(cv2.multiply(cv2.merge([*roots, hairy]), (255.0,) * 4, dtype=cv2.CV_8U))

@@ -56,26 +56,26 @@ def place_map(base: Floats, triangles: Ints, corners: Floats) -> NDArray[np.floa
     places = np.zeros((SIZE, SIZE, 4), np.float32)
     reach = np.full((SIZE, SIZE), -1.0, np.float32)
     texels = corners.astype(np.float64) * SIZE - 0.5
-    for triangle, place in zip(triangles, texels, strict=True):
-        low = np.maximum(np.ceil(place.min(0) - 0.5), (-1e9, 0)).astype(int)
-        high = np.minimum(np.floor(place.max(0) + 0.5), (1e9, SIZE - 1)).astype(int)
-        if (high < low).any():
-            continue
-        column, row = np.meshgrid(
-            np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1), indexing="xy"
-        )
-        edges = np.stack([place[1] - place[0], place[2] - place[0]], axis=1)
-        if abs(np.linalg.det(edges)) < 1e-9:
-            continue
-        offset = np.stack([column, row], -1) - place[0]
-        inner = offset @ np.linalg.inv(edges).T
-        weights = np.concatenate([1.0 - inner.sum(-1, keepdims=True), inner], -1)
-        hit = (weights > -0.02).all(-1)
-        point = weights[hit] @ base[triangle]
-        at = row[hit], column[hit] % SIZE
+    low = np.maximum(np.ceil(texels.min(1) - 0.5), (-np.inf, 0)).astype(int)
+    high = np.minimum(np.floor(texels.max(1) + 0.5), (np.inf, SIZE - 1)).astype(int)
+    first, second = texels[:, 1] - texels[:, 0], texels[:, 2] - texels[:, 0]
+    area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    drawn = (high >= low).all(1) & (np.abs(area) > 1e-9)
+    for k in np.flatnonzero(drawn).tolist():
+        column = np.arange(low[k, 0], high[k, 0] + 1)
+        row = np.arange(low[k, 1], high[k, 1] + 1)[:, None]
+        x, y = column - texels[k, 0, 0], row - texels[k, 0, 1]
+        v = (x * second[k, 1] - y * second[k, 0]) / area[k]
+        w = (y * first[k, 0] - x * first[k, 1]) / area[k]
+        u = 1.0 - v - w
+        hit = (u > -0.02) & (v > -0.02) & (w > -0.02)
+        point = np.stack([u[hit], v[hit], w[hit]], 1) @ base[triangles[k]]
+        down, along = np.nonzero(hit)
+        down, along = down + low[k, 1], (along + low[k, 0]) % SIZE
         radius = np.hypot(point[:, 0], point[:, 2] - AXIS)
-        wins = radius > reach[at]
-        at = at[0][wins], at[1][wins]
-        reach[at] = radius[wins]
-        places[at] = np.concatenate([point[wins], np.ones((wins.sum(), 1))], 1)
+        wins = radius > reach[down, along]
+        down, along = down[wins], along[wins]
+        reach[down, along] = radius[wins]
+        places[down, along, :3] = point[wins]
+        places[down, along, 3] = 1.0
     return places.astype(np.float16)

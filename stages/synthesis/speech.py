@@ -7,7 +7,7 @@ the optional extra ``corpus`` installs; nothing of it is linked into or shipped 
 import _ctypes
 import ctypes
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -147,6 +147,9 @@ def _wheel() -> tuple[str, bytes]:
     return espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
 
 
+@lru_cache(
+    maxsize=256
+)  # a corpus's lines are said when they are planned and again for their labels
 def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
     """Say a text.
 
@@ -213,6 +216,7 @@ def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
         _ctypes.dlclose(library._handle)
     sound = np.concatenate(blocks).astype(np.float32) / 32768.0
     samples = np.clip(sound * np.float32(manner.volume), -1.0, 1.0)
+    samples.flags.writeable = False
     return Utterance(samples, rate, _phones(marks, len(samples), rate))
 
 

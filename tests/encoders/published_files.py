@@ -31,10 +31,14 @@ def transformers_folder(folder: Path, name: str = "wav2vec", form: str = "safete
     import transformers
 
     encoder, network = small(name)
-    heads = {"wav2vec": transformers.Wav2Vec2ForCTC}
-    inner = network.wav2vec2
-    model = heads[name](inner.config)
-    model.wav2vec2.load_state_dict(inner.state_dict())
+    kind, part = {
+        "wav2vec": (transformers.Wav2Vec2ForCTC, "wav2vec2"),
+        "hubert": (transformers.HubertForCTC, "hubert"),
+    }[name]
+    inner = getattr(network, part)
+    # as published: the learnt mask is there only where the library may mask at random
+    model = kind(type(inner.config)(**{**inner.config.to_dict(), "mask_time_prob": 0.05}))
+    getattr(model, part).load_state_dict(inner.state_dict())
     model.save_pretrained(folder)
     assert json.loads((folder / "config.json").read_text())["model_type"] == encoder.model_type
     if form == "bin":  # as the library wrote it of old

@@ -46,10 +46,11 @@ def same(name: str, expected: torch.nn.Module, path: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["safetensors", "bin"])
-def test_a_folder_of_transformers(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("name", ["wav2vec", "hubert"])
+def test_a_folder_of_transformers(tmp_path: Path, name: str, form: str) -> None:
     folder = tmp_path / "folder"
-    files.transformers_folder(folder, form=form)
-    same("wav2vec", files.small("wav2vec")[1], folder, tmp_path)
+    files.transformers_folder(folder, name, form)
+    same(name, files.small(name)[1], folder, tmp_path)
 
 
 def test_an_arcface_state(tmp_path: Path) -> None:

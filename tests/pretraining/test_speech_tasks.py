@@ -18,13 +18,13 @@ from tests import stand_ins
 
 def settings(task: str, **changes: object) -> Pretrain:
     usual = {
+        "kind": "audio",
         "task": task,
         "epochs": 1,
         "batch": 4,
         "learning_rate": 1e-3,
         "weight_decay": 0.0,
         "validation": 0.5,
-        "kind": "audio",
     }
     return Pretrain.model_validate({**usual, **changes})
 
