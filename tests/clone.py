@@ -20,8 +20,11 @@ def tiny_settings(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     content["corpus"].update(TINY_CORPUS)
     content["train"].update(window=32, stride=16, epochs=2)
+    content["single"]["epochs"] = 1
     for encoder in content["pretrain"].values():
         encoder["epochs"] = 2
+        if "reconstruction" in encoder:
+            encoder["reconstruction"]["epochs"] = 1
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.facs import AU_NAMES
 from stages.provenance import ROOT
@@ -44,14 +45,10 @@ def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> No
     assert not manifest["unreadable"]
     frames = {entry["name"]: entry["frames"] for entry in manifest["entries"]}
     assert len(frames) >= 12
-    for store in (
-        "visual/ires100",
-        "visual/mobilenet",
-        "audio/fbank",
-        "audio/wav2vec",
-        "audio/hubert",
-        "audio/ecapatdnn",
-    ):
+    features = yaml.safe_load((clone.folder / "params.yaml").read_text())["features"]
+    stores = [f"{kind}/{name}" for kind, names in features.items() for name in names]
+    assert len(stores) == 9
+    for store in stores:
         with h5py.File(clone.folder / f"data/features/{store}.h5") as file:
             assert {name: len(file[name]) for name in file} == frames
     for name, count in frames.items():

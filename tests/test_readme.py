@@ -4,7 +4,7 @@ import json
 import re
 
 from stages.provenance import ROOT
-from stages.table import as_markdown, table_rows
+from stages.table import as_markdown, encoder_rows, table_rows
 
 README = (ROOT / "README.md").read_text()
 
@@ -15,6 +15,11 @@ def tracked_scores() -> dict:
 
 def test_the_table_of_results_is_that_of_the_tracked_scores() -> None:
     assert as_markdown(table_rows(tracked_scores())) in README
+
+
+def test_the_table_of_encoders_is_that_of_the_tracked_scores() -> None:
+    scores = json.loads((ROOT / "metrics/encoders.json").read_text())["synthetic"]
+    assert as_markdown(encoder_rows(scores)) in README
 
 
 def test_pictures_and_files_it_names_are_there_and_small() -> None:
