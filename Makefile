@@ -47,6 +47,7 @@ check: $(STAMP) ## ruff and mypy, as continuous integration sees them
 bench: $(STAMP) ## measure frames a second of crop and of each encoder (needs a finished make repro)
 	@$(BIN)/python -m tests.benchmarks.crop
 	@$(BIN)/python -m tests.benchmarks.encoders
+	@$(BIN)/python -m tests.benchmarks.encoders --scale full --videos 1 --repeats 1
 
 pictures: $(STAMP) ## draw the README's pictures again
 	@$(BIN)/python -m stages.pictures

@@ -4,7 +4,8 @@ The stage is timed from file to file: reading and decoding, the forward pass, th
 forward pass alone runs on the same batches, prepared in memory. The plain way takes one frame
 at a time in float32: a crop, or the sound around the frame. All of it on one core, as one
 worker of the stage. Needs a finished `make repro`; run by `make bench`. The stage's figures go to
-metrics/speed.json, for the report's table of encoders.
+metrics/speed.json, for the report's table of encoders. With ``--scale full`` the networks have the
+published sizes and random weights, which are as fast as any.
 """
 
 import argparse
@@ -44,12 +45,19 @@ def best(function: Callable[[], object], repeats: int) -> float:
     return min(times[1:])
 
 
+def file_of(name: str, setting: str | None, params: Params) -> Path | None:
+    """Weights of the finished run; none, that is random ones, at another scale than its own."""
+    if params.scale != load_params().scale:
+        return None
+    return weights_path(name, setting, params.scale)
+
+
 def visual_rates(
     name: str, params: Params, entries: list[Entry], repeats: int
 ) -> tuple[float, float, float]:
     """Frames with a face a second: the stage, the forward pass alone, the plain way."""
     settings = params.visual[name]
-    weights = weights_path(name, settings.weights, params.scale)
+    weights = file_of(name, settings.weights, params)
     works = [
         visual.Work(
             name=entry.name,
@@ -96,7 +104,7 @@ def audio_rates(
 ) -> tuple[float, float, float]:
     """Frames with sound a second: the stage, the forward pass alone, the plain way."""
     root = Path(Manifest.load(paths.INDEX).root)
-    weights = weights_path(name, params.audio[name].weights, params.scale)
+    weights = file_of(name, params.audio[name].weights, params)
     work = audio.Work(
         name="",
         video=root,
@@ -156,10 +164,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--videos", type=int, default=8, help="how many videos to measure on")
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many runs counts")
+    parser.add_argument("--scale", choices=("small", "full"), help="default: as in params.yaml")
     given = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     use_one_thread()
     params = load_params()
+    params = params.model_copy(update={"scale": given.scale or params.scale})
     entries = [e for e in Manifest.load(paths.INDEX).entries if not e.warnings]
     chosen = entries[:: max(1, len(entries) // given.videos)][: given.videos]
     print(f"encoders at scale {params.scale}, {len(chosen)} videos, one core; frames a second")
