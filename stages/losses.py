@@ -8,7 +8,9 @@ from stages.facs import NOT_ANNOTATED
 
 
 def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
-    """Weight of each AU's positive class: its negatives for each of its positives.
+    """Weight of each AU's positive class: its negatives for each of its positives, 1 at least.
+
+    An AU that is active more often than not is not weighted down: F1 counts what is found of it.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
     """
     positives = (labels == 1).sum(0).float()
     negatives = (labels == 0).sum(0).float()
-    return (negatives / positives.clamp(min=1)).clamp(1 / limit, limit)
+    return (negatives / positives.clamp(min=1)).clamp(1, limit)
 
 
 def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:

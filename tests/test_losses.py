@@ -34,3 +34,4 @@ def test_positive_weight_counts_only_known_labels() -> None:
     rare = torch.zeros(1000, 1, dtype=torch.int8)
     rare[0] = 1
     assert positive_weight(rare, limit=30.0).item() == 30.0
+    assert positive_weight(1 - rare).item() == 1.0  # usual: not weighted down

@@ -195,8 +195,8 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
     Returns
     -------
     Task
-        Its loss is the sum of theirs over all outputs: else the concordance of two columns, whose
-        gradient is far steeper than that of a mean over 12 AUs, would be all that is learnt.
+        Its loss is the sum of theirs, each times its number of targets: else the concordance of
+        two columns, or one expression, would outweigh the mean over 12 AUs.
     """
     if len(names) == 1:
         return make_task(names[0], targets)
@@ -210,8 +210,8 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
         return zip(tasks, given, torch.split(truth, widths, dim=-1), strict=True)
 
     def loss(outputs: Tensor, truth: Tensor) -> Tensor:
-        losses = [task.outputs * task.loss(x, y) for task, x, y in columns(outputs, truth)]
-        return torch.stack(losses).sum()
+        each = [task.loss(x, y) for task, x, y in columns(outputs, truth)]
+        return torch.stack([n * value for n, value in zip(widths, each, strict=True)]).sum()
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
         each = [task.figures(x, y) for task, x, y in columns(outputs, truth)]
