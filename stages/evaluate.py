@@ -193,7 +193,8 @@ def write_report(
         ("learning_curves", "Learning curves"),
     ):
         sections.append((heading, page.picture(folder / f"{name}.png", f"{heading}: {title}")))
-    sections += encoder_sections(paths.SINGLE_REPORT)
+    kind = " (synthetic)" if label == "synthetic" else ""
+    sections += [(what + kind, html) for what, html in encoder_sections(paths.SINGLE_REPORT)]
     sections += mask_sections(paths.MASK_REPORT)
     note = (
         "Synthetic: all figures are on the generated corpus. They say that the pipeline works, "

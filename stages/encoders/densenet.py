@@ -1,8 +1,8 @@
 """`densenet`: torchvision's DenseNet-121 on face crops.
 
-The small scale has three short blocks of few channels, and ends by a depthwise convolution over
-what is left of the picture in place of its mean, for the reason given in
-:mod:`stages.encoders.mobilenet`.
+The small scale has three short blocks of wide layers, which a processor computes faster than many
+narrow ones, and ends by a depthwise convolution over what is left of the picture in place of its
+mean, for the reason given in :mod:`stages.encoders.mobilenet`.
 
 References
 ----------
@@ -69,10 +69,10 @@ ENCODER = VisualEncoder(
     scales={
         "small": {
             "side": 112,
-            "growth": 16,
-            "blocks": [2, 4, 6],
+            "growth": 32,
+            "blocks": [2, 3, 4],
             "channels": 32,
-            "bottleneck": 2,
+            "bottleneck": 1,
             "pool": "depthwise",
         },
         "full": {
