@@ -1,4 +1,4 @@
-"""Adding an encoder is a module with an ENCODER and entries in params.yaml, nothing else."""
+"""Adding an encoder is a module with its line in the registry, and its entries in params.yaml."""
 
 import json
 import sys

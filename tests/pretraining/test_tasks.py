@@ -69,7 +69,7 @@ def test_phoneme_task_ignores_what_is_unknown() -> None:
     torch.testing.assert_close(task.loss(worse, truth), task.loss(outputs, truth))
 
 
-def test_a_joint_task_is_its_parts_side_by_side_weighted_by_their_outputs() -> None:
+def test_a_joint_task_is_its_parts_side_by_side_weighted_by_their_columns() -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(-1, 2, (40, 12), generator=generator).float()
     feelings = torch.rand(40, 2, generator=generator) * 2 - 1
@@ -83,6 +83,18 @@ def test_a_joint_task_is_its_parts_side_by_side_weighted_by_their_outputs() -> N
     assert joint.figures(outputs, targets) == {
         **va.figures(outputs[:, :2], feelings), **au.figures(outputs[:, 2:], labels)
     }  # fmt: skip
+
+
+def test_an_expression_of_seven_classes_weighs_as_one_target() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 2, (40, 12), generator=generator).float()
+    faces = torch.randint(0, 7, (40, 1), generator=generator).float()
+    outputs = torch.randn(40, 19, generator=generator)
+    targets = torch.cat([faces, labels], dim=1)
+    joint = make_joint_task(["expression", "au"], targets)
+    one, many = make_task("expression", faces), make_task("au", labels)
+    expected = one.loss(outputs[:, :7], faces) + 12 * many.loss(outputs[:, 7:], labels)
+    torch.testing.assert_close(joint.loss(outputs, targets), expected)
 
 
 def test_a_joint_task_of_one_is_that_task() -> None:
