@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # torch is imported where the work is done, not by the proces
 
     from stages.encoders.base import AudioEncoder
 
+WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
+
 
 @dataclass(frozen=True)
 class Work:
@@ -146,6 +148,8 @@ def main() -> None:
         stage=f"audio@{name}",
         identity=identity,
         workers=params.compute.workers,
+        frames=sum(entry.frames for entry in manifest.entries),
+        worth_a_worker=WORTH_A_WORKER[params.scale],
     )
 
 

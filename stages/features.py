@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from stages.console import say
 from stages.errors import DataError
-from stages.parallel import map_videos, partial_folder
+from stages.parallel import map_videos, partial_folder, worker_count
 from stages.store import merge_stores
 
 Item = TypeVar("Item")
@@ -32,6 +32,8 @@ def make_store(
     stage: str,
     identity: str,
     workers: int | None,
+    frames: int,
+    worth_a_worker: int,
 ) -> None:
     """Encode every video and assemble the store.
 
@@ -51,6 +53,10 @@ def make_store(
         See :func:`stages.provenance.identity_of`.
     workers : int or None
         See :func:`stages.parallel.map_videos`.
+    frames : int
+        Frames of all items.
+    worth_a_worker : int
+        Frames that take about as long as a process takes to start: for fewer, none is started.
 
     Raises
     ------
@@ -63,15 +69,15 @@ def make_store(
             items,
             folder,
             suffix=".h5",
-            workers=workers,
+            workers=min(worker_count(workers), 1 + frames // worth_a_worker),
             description=stage,
             initializer=use_one_thread,
         )
         failures = [f"  {name}: {reason}" for name, reason in outcome.failed.items()]
         if not outcome.done:
             raise DataError("\n".join([f"{stage}: no video could be encoded:", *failures]))
-        frames = merge_stores(path, outcome.done, names)
+        rows = merge_stores(path, outcome.done, names)
         entries = sum(len(names[key]) for key in outcome.done)
-        say(f"{path}: {frames} frames of {entries} entries; {len(failures)} failed")
+        say(f"{path}: {rows} frames of {entries} entries; {len(failures)} failed")
         for line in failures:
             say(line)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # torch is imported where the work is done, not by the proces
 
     from stages.encoders.base import VisualEncoder
 
+WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
+
 
 @dataclass(frozen=True)
 class Work:
@@ -155,10 +157,11 @@ def main() -> None:
     weights = weights_path(name, settings.weights, params.scale)
     enforce_file(params.licences.noncommercial, f"visual.{name}", weights)
     weights_hash = file_hash(weights) if weights else ""
-    items = {}
+    items, frames = {}, 0
     for entry in Manifest.load(paths.INDEX).entries:
         crops = paths.CROPS / f"{entry.name}.h5"
         if crops.is_file():  # `crop` said why one is missing
+            frames += entry.frames
             items[entry.name] = Work(
                 name=entry.name,
                 crops=crops,
@@ -174,6 +177,7 @@ def main() -> None:
     if what:
         path, stage = paths.MASKED_FEATURES / f"{name}.h5", f"masked@{name}"
         items = of_copies(items, read_copies(paths.MASKED))
+        frames = sum(work.copy.frames for work in items.values() if work.copy)
         if not items:
             say(f"{stage}: no masked copies")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -193,6 +197,8 @@ def main() -> None:
         stage=stage,
         identity=identity,
         workers=params.compute.workers,
+        frames=frames,
+        worth_a_worker=WORTH_A_WORKER[params.scale],
     )
 
 
