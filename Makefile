@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
-	@echo "==> dvc repro: corpus, index, crop, pretrain, visual, audio, train, evaluate"
+	@echo "==> dvc repro: corpus, index, crop, stills, mask, pretrain, visual, audio, train, single, evaluate"
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m stages.table
 
