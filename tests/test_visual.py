@@ -116,5 +116,5 @@ def test_batch_sizes_make_no_difference_to_which_row_is_which(project: Path) -> 
 @pytest.mark.usefixtures("project")
 def test_an_unknown_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["visual", "fbank"])
-    with pytest.raises(SettingsError, match="'fbank' is no encoder of `visual`; allowed: .*ires"):
+    with pytest.raises(SettingsError, match=r"'fbank' is no encoder of `visual`; allowed: .*ires"):
         visual.main()

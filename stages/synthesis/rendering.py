@@ -1,7 +1,7 @@
 """Pictures of heads: a depth buffer with four samples a pixel, shading, and the camera.
 
-The first frame of a process compiles the kernels (about 10 seconds once on a machine, then they
-come from the cache of Warp); a frame of 256x256 pixels takes about 15 ms on a busy core.
+The first frame of a process compiles the kernels (about 3 seconds once on a machine, then they
+come from the cache of Warp); a frame of 256x256 pixels takes about 9 ms of a core.
 """
 
 from collections.abc import Sequence
