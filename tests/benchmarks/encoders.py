@@ -73,11 +73,12 @@ def visual_rates(
         for entry in entries
     ]
     encoder, network, device, precision = visual._load(name, params.scale, weights, params.compute)
+    side = encoder.side_of(network)
     batches, images = [], []
     for work in works:
         with CropReader(work.crops) as crops:
             for _, pictures in visual.read_batches(crops, settings.batch):
-                batches.append(encoder.prepare(torch.from_numpy(pictures).to(device)))
+                batches.append(encoder.prepare(torch.from_numpy(pictures).to(device), side))
                 images.extend(pictures)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "piece.h5"
@@ -94,7 +95,7 @@ def visual_rates(
     def plain() -> None:
         with torch.no_grad():
             for image in few:
-                network(encoder.prepare(torch.from_numpy(image[None]).to(device)))
+                network(encoder.prepare(torch.from_numpy(image[None]).to(device), side))
 
     return len(images) / stage, len(images) / alone, len(few) / best(plain, 1)
 
