@@ -1,39 +1,18 @@
 """The settings in ``params.yaml``, typed and checked before any work starts.
 
-Every section is a frozen model that refuses keys it does not know. PyYAML reads ``1e-4`` as a
-string and ``on`` as a bool; the types here mend the first and refuse the second.
+Every section is a frozen model that refuses keys it does not know.
 """
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
 from stages.refusals import sentence
-
-
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):  # YAML's `on` and `yes`; Python would count them as 1
-        raise ValueError("a number is needed")
-    return value
-
-
-Number = BeforeValidator(_no_bool)
-Positive = Annotated[int, Field(gt=0), Number]
-Rate = Annotated[float, Field(gt=0), Number]
-Share = Annotated[float, Field(ge=0, le=1), Number]
-Fraction = Annotated[float, Field(ge=0, lt=1), Number]
+from stages.setting_types import Fraction, Number, Positive, Rate, Section, Share
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
@@ -41,12 +20,6 @@ PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "s
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
 Model = Literal["transformer", "tcn", "dual_transformer"]
-
-
-class Section(BaseModel):
-    """A section of ``params.yaml``: immutable, and no key but the ones declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Compute(Section):

@@ -82,15 +82,15 @@ def _key(title: str) -> str:
 
 
 def _number(text: str) -> float:
-    """Return the number in a cell, NaN for an empty one; ValueError for what is none."""
-    return float(text) if text else math.nan
+    """Return the number in a cell: NaN for an empty one, infinity for what is none."""
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.inf
 
 
 def _au(name: str, text: str) -> int:
-    try:
-        value = _number(text)
-    except ValueError:
-        value = math.inf
+    value = _number(text)
     if math.isnan(value):
         return UNKNOWN
     if value not in (0, 1, UNKNOWN):
@@ -99,10 +99,7 @@ def _au(name: str, text: str) -> int:
 
 
 def _affect(name: str, text: str) -> float:
-    try:
-        value = _number(text)
-    except ValueError:
-        value = math.inf
+    value = _number(text)
     if abs(value) > 1:  # never true of NaN
         raise DataError(f"{name} = {text!r}; allowed: -1 to 1, and nothing where not known")
     return value
@@ -111,10 +108,7 @@ def _affect(name: str, text: str) -> float:
 def _expression(text: str) -> int:
     if text.lower() in EXPRESSIONS:
         return EXPRESSIONS.index(text.lower())
-    try:
-        value = _number(text)
-    except ValueError:
-        value = math.inf
+    value = _number(text)
     if math.isnan(value):
         return UNKNOWN
     if value not in range(UNKNOWN, len(EXPRESSIONS)):

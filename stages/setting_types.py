@@ -1,0 +1,28 @@
+"""What the sections of ``params.yaml`` are made of: a strict model, and numbers within bounds.
+
+PyYAML reads ``1e-4`` as a string and ``on`` as a bool; the types here mend the first and refuse
+the second.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):  # YAML's `on` and `yes`; Python would count them as 1
+        raise ValueError("a number is needed")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+Positive = Annotated[int, Field(gt=0), Number]
+Rate = Annotated[float, Field(gt=0), Number]
+Share = Annotated[float, Field(ge=0, le=1), Number]
+Fraction = Annotated[float, Field(ge=0, lt=1), Number]
+
+
+class Section(BaseModel):
+    """A section of ``params.yaml``: immutable, and no key but the ones declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
