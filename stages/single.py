@@ -136,7 +136,7 @@ def table_row(work: Work, width: int, use: Use, f1: list[float], speed: float | 
         f"{work.store.stat().st_size / 1e6:.1f}",
         "-" if speed is None else f"{speed:.0f}",
         use.source,
-        use.licence or "-",
+        use.licence.partition(":")[0] or "-",  # without what follows on its origin
         f"{np.mean(f1):.3f}",
         *(f"{f1[AU_NAMES.index(name)]:.3f}" for name in SHOWN),
     ]
