@@ -11,15 +11,15 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
+from stages.network_settings import Model, Models
 from stages.refusals import sentence
-from stages.setting_types import Fraction, Number, Positive, Rate, Section, Share
+from stages.setting_types import Number, Positive, Rate, Section, Share
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
-Model = Literal["transformer", "tcn", "dual_transformer"]
 
 
 class Compute(Section):
@@ -171,50 +171,6 @@ class Single(Section):
     """How long a network is trained on each encoder alone; the rest is as in ``train``."""
 
     epochs: Positive
-
-
-class Transformer(Section):
-    """Dimensions of ``transformer`` and ``dual_transformer``."""
-
-    width: Positive
-    layers: Positive
-    heads: Positive
-    feedforward: Positive
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TCN(Section):
-    """Dimensions of ``tcn``."""
-
-    width: Positive
-    channels: tuple[Positive, ...] = Field(min_length=1)
-    kernel: Positive
-    causal: bool
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TransformerScales(Section):
-    """A transformer's dimensions at both scales."""
-
-    small: Transformer
-    full: Transformer
-
-
-class TCNScales(Section):
-    """A temporal convolution network's dimensions at both scales."""
-
-    small: TCN
-    full: TCN
-
-
-class Models(Section):
-    """One section a network."""
-
-    transformer: TransformerScales
-    tcn: TCNScales
-    dual_transformer: TransformerScales
 
 
 class Params(Section):
