@@ -43,6 +43,8 @@ class Video:
         For a masked copy the video that it is copied from, whose sound it has; else empty.
     start : int
         For a masked copy the frame of the source that it begins with.
+    kept : (frames,) int64 np.ndarray or None
+        Where frames have been left out, the frame of the stores that each of the others is.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Video:
     nearest: NDArray[np.int64]
     source: str = ""
     start: int = 0
+    kept: NDArray[np.int64] | None = None
 
     @property
     def masked(self) -> bool:
@@ -155,8 +158,10 @@ class Features:
         visual = np.concatenate(seen, axis=1, dtype=np.float32) if seen else nothing
         if not self._audio:
             return visual, nothing, np.zeros(stop - start, np.bool_)
+        at = np.arange(start, stop) if video.kept is None else video.kept[start:stop]
+        first, last = int(at.min()), int(at.max()) + 1
         name, shift = video.source or video.name, video.start
-        heard = [store.read(name, start + shift, stop + shift) for store in self._audio]
+        heard = [store.read(name, first + shift, last + shift)[at - first] for store in self._audio]
         audio = np.concatenate(heard, axis=1, dtype=np.float32)
         sound = np.asarray(~np.isnan(audio).any(axis=1))
         audio[~sound] = 0

@@ -23,7 +23,9 @@ from stages.errors import DataError
 from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.networks import load_network
 from stages.params import Params, load_params
+from stages.protocol import resolve_choices
 from stages.scores import THRESHOLD, all_ones_f1, base_rates, f1_per_au, precision_recall
+from stages.selection import scored_videos
 from stages.windows import predict_video
 
 SPLITS = ("validation", "test")
@@ -51,13 +53,20 @@ def predict_split(
     network, _ = load_network(paths.NETWORKS / modalities / f"{params.model}.safetensors")
     device = pick_device(params.compute)
     network.to(device)
+    choices = resolve_choices(params)
     with open_features(params.features, modalities) as features:
         return np.concatenate(
             [
                 predict_video(
-                    network, features, video, window=params.train.window, device=device, mute=mute
+                    network,
+                    features,
+                    video,
+                    window=params.train.window,
+                    device=device,
+                    mute=mute,
+                    choices=choices,
                 )
-                for video in videos
+                for video in scored_videos(videos, choices)
             ]
         )
 

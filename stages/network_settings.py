@@ -1,6 +1,7 @@
 """The section ``models`` of ``params.yaml``: the dimensions of each sequence network at each scale.
 
-A network's checkpoint holds the same keys, so that it can be loaded without ``params.yaml``.
+A network's checkpoint holds the same keys (and ``causal``, a choice of protocol, where it has
+convolutions over time), so that it can be loaded without ``params.yaml``.
 """
 
 from typing import Literal
@@ -34,12 +35,11 @@ class Transformer(Section):
 
 
 class TCN(Section):
-    """Dimensions of ``tcn``."""
+    """Dimensions of ``tcn``; ``choices.tcn_causal`` says whether it sees what follows."""
 
     width: Positive
     channels: tuple[Positive, ...] = Field(min_length=1)
     kernel: Positive
-    causal: bool
     dropout: Fraction
     head: tuple[Positive, ...]
 
@@ -75,6 +75,18 @@ class CrossAttention(Section):
     feedforward: Positive
     dropout: Fraction
     head: tuple[Positive, ...]
+
+
+class BuiltTCN(TCN):
+    """What ``tcn`` is built from."""
+
+    causal: bool
+
+
+class BuiltTCNTransformer(TCNTransformer):
+    """What ``tcn_transformer`` is built from."""
+
+    causal: bool
 
 
 class TransformerScales(Section):

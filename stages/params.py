@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from stages.choices import ChoiceSettings, Preset
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
 from stages.network_settings import Model, Models
@@ -156,7 +157,6 @@ class Train(Section):
     """How the sequence networks are trained; lengths in frames."""
 
     window: Positive
-    stride: Positive
     batch: Positive
     epochs: Positive
     learning_rate: Rate
@@ -179,6 +179,8 @@ class Params(Section):
     seed: int = Field(ge=0)
     scale: Scale
     model: Model
+    protocol: Preset
+    choices: ChoiceSettings
     compute: Compute
     licences: Licences
     data: Data

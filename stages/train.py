@@ -16,6 +16,7 @@ from stages.errors import DataError
 from stages.networks import Dimensions, save_network
 from stages.parallel import partial_folder
 from stages.params import load_params
+from stages.protocol import network_settings, resolve_choices
 from stages.provenance import file_hash, identity_of
 from stages.training import train_network
 
@@ -24,7 +25,6 @@ def main() -> None:
     """Train the network that `params.yaml` names, on what the command line gives it."""
     params = load_params()
     modalities = sys.argv[1] if len(sys.argv) > 1 else "audiovisual"
-    dimensions_of = getattr(getattr(params.models, params.model), params.scale)
     videos = {split: load_videos(split) for split in ("train", "validation")}
     copies = sum(video.masked for video in videos["train"])
     with open_features(params.features, modalities, masked=copies > 0) as features:
@@ -43,11 +43,12 @@ def main() -> None:
             params.model,
             features.visual_width,
             features.audio_width,
-            dimensions_of.model_dump(mode="json"),
+            network_settings(params, params.model),
         )
         identity = identity_of(
             "stages.train",
             [params.seed, params.scale, params.train.model_dump(), dimensions.as_dict()],
+            resolve_choices(params).model_dump(),
             file_hash(paths.INPUTS),
         )
         with partial_folder(f"train@{modalities}", identity) as folder:

@@ -43,7 +43,7 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
     """AUs 1 to 10 can be read off the picture, AU25 and AU26 off the sound."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["features"] = {"visual": ["ires100"], "audio": ["fbank"]}
-    content["train"].update(window=32, stride=16, batch=4, epochs=25, learning_rate=0.01)
+    content["train"].update(window=32, batch=4, epochs=25, learning_rate=0.01)
     content["models"]["transformer"]["small"] = TINY
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     for name in ("data/index", "data/crops", "data/features/visual", "data/features/audio"):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from stages.network_settings import TCN as TCNDimensions
+from stages.network_settings import BuiltTCN, BuiltTCNTransformer
 from stages.networks.base import Dimensions, Head, Network
 
 
@@ -50,7 +50,7 @@ class Block(nn.Module):
         return functional.relu(y + self.residual(x))
 
 
-def make_blocks(d: TCNDimensions) -> nn.ModuleList:
+def make_blocks(d: BuiltTCN | BuiltTCNTransformer) -> nn.ModuleList:
     """Blocks of dilation 1, 2, 4, ..., from `d.width` to the last of `d.channels`."""
     widths = (d.width, *d.channels)
     return nn.ModuleList(
@@ -73,7 +73,7 @@ class TCN(Network):
 
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
-        d = TCNDimensions.model_validate(dimensions.settings)
+        d = BuiltTCN.model_validate(dimensions.settings)
         self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
         self.blocks = make_blocks(d)
         self.head = Head(d.channels[-1], d.head)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from stages.network_settings import TCNTransformer as TCNTransformerDimensions
+from stages.network_settings import BuiltTCNTransformer
 from stages.networks.base import Dimensions, Head, Network
 from stages.networks.tcn import convolve, make_blocks
 from stages.networks.transformer import add_positions, make_layers
@@ -14,7 +14,7 @@ class TCNTransformer(Network):
 
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
-        d = TCNTransformerDimensions.model_validate(dimensions.settings)
+        d = BuiltTCNTransformer.model_validate(dimensions.settings)
         self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
         self.blocks = make_blocks(d)
         self.layers = make_layers(d.width, d.layers, d.heads, d.feedforward, d.dropout)

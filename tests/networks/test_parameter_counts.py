@@ -7,6 +7,7 @@ import pytest
 from stages.network_settings import Model
 from stages.networks import Dimensions, parameter_count
 from stages.params import load_params
+from stages.protocol import network_settings
 
 V, A, D = 512, 192, 1024  # widths of the inputs, and of the published networks
 NO_SOUND = A
@@ -65,8 +66,8 @@ def convolutions() -> int:
         ),
     ],
 )
-def test_parameters_of_the_published_sizes(name: str, expected: int) -> None:
-    settings = getattr(load_params().models, name).full.model_dump(mode="json")
+def test_parameters_of_the_published_sizes(name: Model, expected: int) -> None:
+    settings = network_settings(load_params(), name, "full")
     assert parameter_count(Dimensions(name, V, A, settings)) == expected + NO_SOUND
 
 
