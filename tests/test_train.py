@@ -1,7 +1,9 @@
 """Stages `train` and `evaluate` end to end on tiny feature stores that carry the labels."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -285,3 +287,28 @@ def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
     assert "train3" not in names
     assert "test1" not in names
     assert "train4" in names
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_train_one_network_together(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    shutil.rmtree("models/runs/main")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "-m", "stages.train", "main"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    alone, together = (
+        read_predictions(folder / "data/predictions/main.h5").seeds[0]
+        for folder in (trained, Path())
+    )
+    videos = load_videos("validation", "test")
+    labels = np.concatenate([video.labels for video in videos])
+    one, two = (
+        f1_per_au(labels, np.concatenate([said[video.name] for video in videos]) >= 0).mean()
+        for said in (alone, together)
+    )
+    assert abs(one - two) < 0.05  # the same batches, shared; their sums differ in rounding
+    assert not list(Path(".partial").glob("train@main/*/*"))
