@@ -259,6 +259,25 @@ def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.Capture
     assert "metrics/report/index.html" in printed
 
 
+@pytest.mark.parametrize("preset", ["paper", "code"])
+def test_a_run_under_a_preset_predicts_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content.update(protocol=preset, model="tcn")
+    content["train"]["epochs"] = 2
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    run(monkeypatch, tmp_path, "main")
+    network, _ = load_network(tmp_path / "models/runs/main/seed0.safetensors")
+    assert network.dimensions.settings["causal"] == (preset == "code")
+    said = read_predictions(tmp_path / "data/predictions/main.h5")
+    assert set(said.videos) == {video.name for video in load_videos("validation", "test")}
+    for logits in said.seeds[0].values():
+        assert logits.shape == (FRAMES, 12)
+        assert np.isfinite(logits).all()
+
+
 def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
