@@ -10,7 +10,7 @@ import pytest
 import yaml
 from torch import Tensor, nn
 
-from stages import frames, pretrain, visual
+from stages import face_features, frames, pretrain, visual
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.errors import SettingsError
@@ -79,7 +79,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     figures = json.loads(Path("metrics/pretrain/toy.json").read_text())
     assert figures["f1"] > figures["f1_all_ones"] + 0.05
     monkeypatch.setattr("sys.argv", ["visual", "toy"])
-    visual._load.cache_clear()
+    face_features._load.cache_clear()
     visual.main()
     with FeatureReader(Path("data/features/visual/toy.h5")) as store:
         rows = store.read("one")
