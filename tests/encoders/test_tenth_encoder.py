@@ -56,6 +56,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(sys.modules, "stages.encoders.toy", module())
     content = yaml.safe_load((stand_ins.ROOT / "params.yaml").read_text())
     content["compute"].update(workers=1, device="cpu")
+    for one in content["pretrain"].values():
+        one["data"] = one["data"].removesuffix("+train")
     content["pretrain"]["toy"] = {**content["pretrain"]["ires100"], "epochs": 8, "batch": 16}
     content["visual"]["toy"] = dict(content["visual"]["ires100"])
     content["features"]["visual"].append("toy")
