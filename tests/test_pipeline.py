@@ -92,6 +92,8 @@ def test_features_that_the_networks_may_read_are_dependencies() -> None:
     for name in params.visual:
         assert f"data/features/visual/{name}.h5" in STAGES["inputs"]["deps"]
         assert f"data/features/masked/{name}.h5" in STAGES["inputs"]["deps"]
+        assert f"data/features/masked/{name}.h5" in STAGES["masked"]["outs"]
+        assert f"models/encoders/{name}.safetensors" in STAGES["masked"]["deps"]
     for name in params.audio:
         assert f"data/features/audio/{name}.h5" in STAGES["inputs"]["deps"]
 
