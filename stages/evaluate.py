@@ -182,7 +182,7 @@ def write_report(
         folder / "precision_recall.png", curves, rates, f"Precision and recall: {title}"
     )
     figures.learning_curves(folder / "learning_curves.png", read_curves(), f"Training: {title}")
-    sections = [
+    sections: list[tuple[str, str]] = [
         (table.describe(label, name), page.table(table.table_rows(scores[name])))
         for name in reversed(SPLITS)
         if name in scores

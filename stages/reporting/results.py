@@ -24,7 +24,6 @@ from stages.bootstrap import (
 )
 from stages.errors import DataError
 from stages.facs import NOT_ANNOTATED
-from stages.scores import THRESHOLD
 
 SETS = ("held_out", "test")
 Logits = Mapping[str, NDArray[np.float32]]
@@ -37,20 +36,9 @@ def _weights(names: tuple[str, ...]) -> NDArray[np.float64]:
     return draw_weights(names)
 
 
-def logit(probabilities: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Log odds; probabilities of 0 and 1 are taken for the nearest that have one."""
-    p = np.clip(np.asarray(probabilities, np.float64), 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(p / (1 - p)), np.float32)
-
-
-def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probability of each logit, in double precision."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64))))
-
-
 def active(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether each probability reaches the threshold of 0.5."""
-    return np.asarray(sigmoid(logits) >= THRESHOLD)
+    return np.asarray(logits >= 0)
 
 
 @dataclass(frozen=True)
@@ -63,10 +51,18 @@ class Scored:
         The annotated faces, sorted.
     counts : (seeds, faces, 12, 3) np.ndarray
         See :func:`stages.bootstrap.video_counts`.
+    ones : (faces, 12, 3) np.ndarray
+        The same of the baseline that always says 1.
     """
 
     names: tuple[str, ...]
     counts: Counts
+    ones: Counts
+
+    @property
+    def baseline(self) -> "Scored":
+        """The all-ones baseline on the same faces."""
+        return Scored(self.names, self.ones[None], self.ones)
 
     @property
     def f1(self) -> NDArray[np.float64]:
@@ -133,16 +129,9 @@ def score(
                     f"The predictions for {name} do not fit its {len(labels[name])} frames: "
                     "run `dvc repro` again."
                 )
-        rows.append(np.stack([video_counts(labels[name], decide(seed[name])) for name in chosen]))
-    return Scored(chosen, np.stack(rows))
-
-
-def all_ones(like: Scored, labels: Labels) -> Scored:
-    """Score the baseline that always says 1, on the same faces."""
-    ones = [
-        video_counts(labels[name], np.ones(labels[name].shape, np.bool_)) for name in like.names
-    ]
-    return Scored(like.names, np.stack(ones)[None])
+        rows.append([video_counts(labels[name], decide(seed[name])) for name in chosen])
+    ones = [video_counts(labels[name], np.ones(labels[name].shape, np.bool_)) for name in chosen]
+    return Scored(chosen, np.array(rows), np.array(ones))
 
 
 def mean_samples(group: Sequence[Scored]) -> NDArray[np.float64]:
