@@ -3,8 +3,8 @@
 Frames of one video are alike, so videos are what is drawn with replacement, thousands of times; all
 annotated faces of one video (``NAME``, ``NAME_left``, ``NAME_right``) go together. True positives,
 false positives and misses add up over videos, so a resample costs one product with a matrix. An AU
-that a resample lacks scores 0 there, as everywhere else (:mod:`stages.scores`): with few videos the
-interval of a mean over rare AUs reaches further down than up.
+that never occurs in a resample is left out of that resample's mean: its F1 says nothing there. One
+that never occurs at all counts 0, as everywhere else (:mod:`stages.scores`).
 
 References
 ----------
@@ -128,10 +128,12 @@ def macro_samples(counts: Counts, weights: NDArray[np.float64]) -> NDArray[np.fl
     -------
     (resamples,) np.ndarray
     """
-    per_seed = [
-        f1_of((weights @ seed.reshape(len(seed), -1)).reshape(-1, *seed.shape[1:])).mean(-1)
-        for seed in counts
-    ]
+    occurring = (counts[..., 0] + counts[..., 2]).any(axis=(0, 1))
+    per_seed = []
+    for seed in counts:
+        drawn = (weights @ seed.reshape(len(seed), -1)).reshape(-1, *seed.shape[1:])
+        counted = (drawn[..., 0] + drawn[..., 2] > 0) | ~occurring
+        per_seed.append((f1_of(drawn) * counted).sum(-1) / np.maximum(counted.sum(-1), 1))
     return np.asarray(np.mean(per_seed, axis=0))
 
 

@@ -34,7 +34,7 @@ def new_figure(
             "axes.grid": True,
             "grid.alpha": 0.25,
             "axes.axisbelow": True,
-            "figure.dpi": 110,
+            "figure.dpi": 150,
         }
     )
     figure, axes = plt.subplots(

@@ -10,7 +10,7 @@ STYLE = """
 :root { --ink: #1d2733; --soft: #5b6773; --line: #e3e7ec; --tint: #f4f6f8; --blue: #2563a8;
         --orange: #d9822b; --green: #3f8f5b; --red: #b8483d; }
 * { box-sizing: border-box; }
-html { scroll-behavior: smooth; scroll-padding-top: 3.2rem; }
+html { scroll-behavior: smooth; scroll-padding-top: 4rem; }
 body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink);
        margin: 0 auto; max-width: 64rem; padding: 1.2rem 1.2rem 4rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: .6rem 0 .2rem; letter-spacing: -.01em; }
@@ -21,8 +21,8 @@ p { margin: .5rem 0; max-width: 46rem; }
 p.small, figcaption { color: var(--soft); font-size: .88rem; }
 nav { position: sticky; top: 0; z-index: 5; background: rgba(255,255,255,.96);
       margin: 1rem -1.2rem 0; padding: .5rem 1.2rem; border-bottom: 1px solid var(--line);
-      overflow-x: auto; white-space: nowrap; font-size: .88rem; }
-nav a { color: var(--blue); text-decoration: none; margin-right: 1.1rem; }
+      display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; font-size: .88rem; }
+nav a { color: var(--blue); text-decoration: none; white-space: nowrap; }
 nav a:hover { text-decoration: underline; }
 .note { background: #fdf4e9; border-left: 4px solid var(--orange); padding: .6rem 1rem;
         max-width: none; border-radius: 0 .4rem .4rem 0; }
@@ -30,7 +30,7 @@ nav a:hover { text-decoration: underline; }
          margin: 1.2rem 0; }
 .tile { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem; }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
-.tile span { display: block; font-size: .86rem; color: var(--soft); }
+.tile span { display: block; overflow-wrap: anywhere; font-size: .86rem; color: var(--soft); }
 .tile.first { background: #eaf1f8; border-color: #c9dcee; }
 .claim { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem 1rem;
          margin: .7rem 0; }
@@ -47,13 +47,17 @@ th, td { padding: .34rem .6rem; text-align: right; border-bottom: 1px solid var(
 th { vertical-align: bottom; font-weight: 600; color: var(--soft); font-size: .84rem; }
 th:first-child, td:first-child { text-align: left; min-width: 9.5rem; max-width: 21rem; }
 .total tr:last-child td { font-weight: 600; border-top: 2px solid var(--ink); }
+.total td:first-child { white-space: nowrap; }
+table.narrow { width: auto; } table.wide { font-size: .84rem; }
+.wide th:nth-child(2), .wide td:nth-child(2) { text-align: left; min-width: 15rem; }
 .last tr:last-child td { color: var(--soft); border-top: 2px solid var(--line); }
 td.missing { color: var(--soft); font-style: italic; white-space: nowrap; }
 td svg { display: block; margin-left: auto; }
 figure { margin: .6rem 0; } figure img { display: block; width: 100%; min-width: 40rem; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .86rem; }
 @media (max-width: 34rem) {
-  body { padding: .8rem .8rem 3rem; } nav { margin: .8rem -.8rem 0; padding: .5rem .8rem; }
+  body { padding: .8rem .8rem 3rem; }
+  nav { margin: .8rem -.8rem 0; padding: .5rem .8rem; flex-wrap: nowrap; overflow-x: auto; }
   h1 { font-size: 1.4rem; } .tiles { grid-template-columns: 1fr 1fr; gap: .5rem; }
   .tile { padding: .6rem .7rem; } .tile b { font-size: 1.35rem; } th, td { padding: .3rem .4rem; }
 }

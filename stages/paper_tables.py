@@ -71,6 +71,14 @@ class Row:
         """F1 in the paper."""
         return float(self.printed)
 
+    @property
+    def title(self) -> str:
+        """What the run is, also outside its table."""
+        if not self.model:
+            return self.label
+        without = ", no masked copies" if self.masked is False else ""
+        return f"{MODEL_TITLES[self.model]} on {', '.join(self.encoders)}{without}"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -82,12 +90,15 @@ class Table:
     title : str
     split : str
         What its F1 is on: ``validation``, ``folds`` or ``test``.
+    column : str
+        What its rows are.
     rows : tuple of Row
     """
 
     number: int
     title: str
     split: str
+    column: str
     rows: tuple[Row, ...]
 
 
@@ -103,6 +114,14 @@ def _row(printed: str, features: str, model: str = "transformer", label: str = "
     return Row(run_name(encoders, model), printed, text, model, encoders)
 
 
+def _features(printed: str, features: str) -> Row:
+    return _row(printed, features, label=features.replace(";", ", "))
+
+
+def _network(printed: str, model: str) -> Row:
+    return _row(printed, "ires100;ecapatdnn", model, MODEL_TITLES[model])
+
+
 def _balanced(printed: str, masked: bool, label: str) -> Row:
     encoders = ("ires100", "mobilenet")
     name = run_name(encoders, "transformer", masked)
@@ -111,13 +130,13 @@ def _balanced(printed: str, masked: bool, label: str) -> Row:
 
 _FOLDS = ("0.56", "0.53", "0.55", "0.61", "0.56", "0.53", "0.57")
 FOLD_MEAN: Final = "0.559"  # as printed beside table 7's figures
-_BOTH = "ires100;ecapatdnn"
 
 TABLES: Final = (
     Table(
         1,
         "Training with and without masked copies",
         "validation",
+        "ires100, mobilenet",
         (
             _balanced("0.5508", True, "balanced by masked copies"),
             _balanced("0.5486", False, "as it is"),
@@ -127,58 +146,63 @@ TABLES: Final = (
         2,
         "Each visual encoder alone",
         "validation",
+        "Transformer on",
         (
-            _row("0.518", "ires100"),
-            _row("0.507", "mae"),
-            _row("0.504", "densenet"),
-            _row("0.488", "mobilenet"),
-            _row("0.486", "vit"),
+            _features("0.518", "ires100"),
+            _features("0.507", "mae"),
+            _features("0.504", "densenet"),
+            _features("0.488", "mobilenet"),
+            _features("0.486", "vit"),
         ),
     ),
     Table(
         3,
         "Each audio encoder beside ires100",
         "validation",
+        "Transformer on",
         (
-            _row("0.531", "ires100;wav2vec"),
-            _row("0.529", "ires100;fbank"),
-            _row("0.526", "ires100;hubert"),
-            _row("0.525", "ires100;ecapatdnn"),
+            _features("0.531", "ires100;wav2vec"),
+            _features("0.529", "ires100;fbank"),
+            _features("0.526", "ires100;hubert"),
+            _features("0.525", "ires100;ecapatdnn"),
         ),
     ),
     Table(
         4,
         "Combinations of encoders",
         "validation",
+        "Transformer on",
         (
-            _row("0.556", "ires100;mae;wav2vec;ecapatdnn"),
-            _row("0.554", "ires100;mobilenet;mae;wav2vec;ecapatdnn"),
-            _row("0.554", "ires100;mae;densenet;wav2vec;ecapatdnn"),
-            _row("0.553", "ires100;mobilenet;mae;wav2vec;fbank;ecapatdnn"),
-            _row("0.552", "ires100;densenet;vit;wav2vec;fbank"),
-            _row("0.551", "ires100;mobilenet;hubert;wav2vec"),
+            _features("0.556", "ires100;mae;wav2vec;ecapatdnn"),
+            _features("0.554", "ires100;mobilenet;mae;wav2vec;ecapatdnn"),
+            _features("0.554", "ires100;mae;densenet;wav2vec;ecapatdnn"),
+            _features("0.553", "ires100;mobilenet;mae;wav2vec;fbank;ecapatdnn"),
+            _features("0.552", "ires100;densenet;vit;wav2vec;fbank"),
+            _features("0.551", "ires100;mobilenet;hubert;wav2vec"),
         ),
     ),
     Table(
         5,
         "Nine networks on the same two encoders",
         "validation",
+        "network on ires100, ecapatdnn",
         (
-            _row("0.525", _BOTH, "transformer"),
-            _row("0.519", _BOTH, "tcn"),
-            _row("0.516", _BOTH, "bigru"),
-            _row("0.515", _BOTH, "bilstm"),
-            _row("0.513", _BOTH, "gru"),
-            _row("0.513", _BOTH, "lstm"),
-            _row("0.531", _BOTH, "tcn_transformer"),
-            _row("0.526", _BOTH, "dual_transformer"),
-            _row("0.525", _BOTH, "cross_attention_transformer"),
+            _network("0.525", "transformer"),
+            _network("0.519", "tcn"),
+            _network("0.516", "bigru"),
+            _network("0.515", "bilstm"),
+            _network("0.513", "gru"),
+            _network("0.513", "lstm"),
+            _network("0.531", "tcn_transformer"),
+            _network("0.526", "dual_transformer"),
+            _network("0.525", "cross_attention_transformer"),
         ),
     ),
     Table(
         6,
         "Six runs and the mean of their probabilities",
         "validation",
+        "run",
         (
             _row("0.556", "ires100;mae;wav2vec;ecapatdnn", "tcn_transformer"),
             _row("0.554", "ires100;mobilenet;mae;wav2vec;ecapatdnn", "dual_transformer"),
@@ -196,12 +220,14 @@ TABLES: Final = (
         7,
         "Seven folds, each scored on the fold that was held out",
         "folds",
+        "fold",
         tuple(Row(f"fold{i}", f1, f"fold {i}") for i, f1 in enumerate(_FOLDS, start=1)),
     ),
     Table(
         8,
         "Five submissions",
         "test",
+        "submission",
         tuple(
             Row(name, f1, title)
             for (name, title), f1 in zip(
@@ -232,3 +258,9 @@ def table_runs() -> dict[str, Mapping[str, Any]]:
                     "split": "official",
                 }
     return runs
+
+
+def run_title(name: str) -> str:
+    """What a run is, in words; its name where no table has it."""
+    titles = {row.run: row.title for table in TABLES for row in table.rows}
+    return titles.get(name, name)

@@ -21,7 +21,6 @@ from stages import paths, table
 from stages.console import run_stage, say
 from stages.ensembles import load_ensemble, sigmoid
 from stages.errors import DataError, SettingsError
-from stages.networks import Dimensions, parameter_count
 from stages.page import paragraph, subheading, write_page
 from stages.page import table as html_table
 from stages.paper_tables import SUBMISSIONS
@@ -39,7 +38,7 @@ STEPS = {"raw": "threshold 0.5", "thresholds": "thresholds", "smoothing": "thres
 LADDER = (
     "The main ensemble with threshold 0.5, with a threshold for each AU, and with each AU smoothed "
     "over time as well. On validation cross-fitted: what is decided on a video was fitted on "
-    "others. On test by what was fitted on validation."
+    "others. On test by what was fitted on all videos that no member had been trained on."
 )
 
 
@@ -65,6 +64,8 @@ ALL_TABLES = Target(
 
 def network_sizes(params: Params) -> dict[str, int]:
     """Parameters of each network at full scale."""
+    from stages.networks import Dimensions, parameter_count
+
     sizes = {}
     for name in type(params.models).model_fields:
         settings = getattr(params.models, name).full.model_dump(mode="json")
@@ -105,7 +106,7 @@ def what_is_shown(
             }
             decided = {name: calibration.decide(rows) for name, rows in smoothed.items()}
             if decided:
-                return Shown(f"{SUBMISSIONS[main]}, calibrated", split, smoothed, decided)
+                return Shown(f"{SUBMISSIONS[main]} (calibrated)", split, smoothed, decided)
         for name in ("main", *evidence.runs):
             if not (folder / f"{name}.h5").is_file():
                 continue
@@ -211,12 +212,11 @@ def write_report(
     anything: Mapping[str, Any] = results.get("main") or next(iter(results.values()), {})
     folder = target.figures
     folder.mkdir(parents=True, exist_ok=True)
-    ones = anything["test"].baseline.macro if "test" in anything else None
     parts: list[sections.Section | None] = [
         sections.claims_section(claims),
         sections.tables_section(results, anything, label),
         au_section(folder, shown, evidence, scores),
-        drawing.ladder_section(folder, calibration, ones, LADDER),
+        drawing.ladder_section(folder, calibration, LADDER),
         drawing.folds_section(folder, evidence),
     ]
     if shown is not None:

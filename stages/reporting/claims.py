@@ -12,7 +12,15 @@ from typing import Final
 import numpy as np
 
 from stages.bootstrap import Difference
-from stages.paper_tables import ENSEMBLE, HYBRIDS, SUBMISSIONS, TABLES, run_name, table_runs
+from stages.paper_tables import (
+    ENSEMBLE,
+    HYBRIDS,
+    SUBMISSIONS,
+    TABLES,
+    run_name,
+    run_title,
+    table_runs,
+)
 from stages.reporting.results import Scored, compare
 from stages.reporting.tables import Results
 
@@ -106,12 +114,16 @@ def weigh(contest: Contest, results: Results, label: str) -> tuple[str, Differen
     where = "test" if contest.split == "test" else "validation"
     kind = ", synthetic" if label == "synthetic" else ""
     sentence = (
-        f"{contest.first_words} {first:.3f}, {contest.second_words} {second:.3f} "
-        f"({len(groups[0][0].names)} {where} videos{kind}): a difference of "
-        f"{difference.value:+.3f}, 95 % interval {difference.low:+.3f} to {difference.high:+.3f}; "
-        f"the first is higher in {share_text(difference.probability)} of the resamples. "
-        f"{_closing(difference)}"
-    )
+        (
+            f"{contest.first_words} {first:.3f}, {contest.second_words} {second:.3f} "
+            f"({len(groups[0][0].names)} {where} videos{kind}): a difference of "
+            f"{difference.value:+.3f}, 95 % interval {difference.low:+.3f} to {difference.high:+.3f}; "
+            f"the first is higher in {share_text(difference.probability)} of the resamples. "
+            f"{_closing(difference)}"
+        )
+        .replace(" -0.", " −0.")
+        .replace(" %", "\u00a0%")
+    )  # no line ends before %
     return sentence[0].upper() + sentence[1:], difference
 
 
@@ -164,7 +176,9 @@ def _ensembles(results: Results) -> list[Contest]:
     titles = {"model": SUBMISSIONS["model"], ENSEMBLE: "the ensemble of table 6"}
     titles |= {name: title for name, title in SUBMISSIONS.items() if name not in titles}
     return [
-        Contest([name], [best], title, f"the single run best on validation, {best},", "test")
+        Contest(
+            [name], [best], title, f"the best single run on validation ({run_title(best)})", "test"
+        )
         for name, title in titles.items()
     ]
 
@@ -174,7 +188,7 @@ def _folds(results: Results) -> list[Contest]:
     if not others:
         return []
     best = max(others, key=lambda name: results[name]["test"].macro)
-    words = f"the best of the other submissions, {SUBMISSIONS[best]},"
+    words = f"the best of the others ({SUBMISSIONS[best]})"
     return [Contest(["kfold"], [best], "K-fold", words, "test")]
 
 
@@ -246,8 +260,6 @@ def judge(results: Results, label: str) -> list[Claim]:
             others = [n for n in SUBMISSIONS if n != "kfold" and "test" in results.get(n, {})]
             share = highest_share("kfold", others, results)
             number = len(others) + 1
-            sentence += (
-                f" Of the {number} submissions it is highest in {share_text(share)} of them."
-            )
+            sentence += f" It is the highest of all {number} in {share_text(share)} of them."
         claims.append(Claim(key, title, papers[key], verdict_of(difference), sentence, difference))
     return claims

@@ -106,10 +106,10 @@ def mistakes_section(folder: Path, shown: Shown, evidence: Evidence) -> Section:
     shares, missed = mistaken_for(labels, decisions)
     figures.mistaken_grid(folder / "mistaken.png", shares, missed)
     about = (
-        f"Of the frames in which an AU (row) is active and {shown.title} misses it, the percentage "
-        "in which another (column) is said though it is not active. A high figure far from others "
-        "of its column marks a pair that is taken for one another; a column that is high "
-        f"throughout is an AU said too often. On {shown.split}{kind_of(evidence.label)}."
+        f"{shown.title}, {shown.split}{kind_of(evidence.label)}. Of the frames in which an AU "
+        "(row) is active and missed, the percentage in which another (column) is said though it is "
+        "not active. A figure above the rest of its column marks two AUs of which one is taken for the "
+        "other; a column that is high throughout is an AU that is said too often."
     )
     drawn = picture(folder / "mistaken.png", "Which AU is said wrongly where another is missed")
     return "What is mistaken for what", paragraph(about, "small") + drawn
@@ -145,7 +145,8 @@ def example_section(folder: Path, shown: Shown, evidence: Evidence, crops: Path)
     )
     about = (
         f"{stretch.name}, {shown.split}{kind_of(evidence.label)}: the stretch in which the most "
-        f"AUs come and go, chosen by its labels alone. Labels above, {shown.title} below."
+        f"AUs come and go, chosen by its labels alone. Labels above, predictions below: "
+        f"{shown.title}."
     )
     drawn = picture(folder / "timeline.png", "Labels above predictions of each AU over time")
     return "An example", paragraph(about, "small") + drawn
@@ -170,8 +171,8 @@ def folds_section(folder: Path, evidence: Evidence) -> Section | None:
     figures.folds_spread(folder / "folds.png", ordered)
     about = (
         f"Each fold's F1{kind_of(evidence.label)} on the videos that it held out, and on test, "
-        "with 95 % intervals over videos; dotted: the means. The fold that is best on its own videos "
-        "need not be best on test, for the folds' videos differ in how hard they are."
+        "with 95 % intervals over videos; dotted: the means. The fold that is best on its own "
+        "videos need not be best on test, for the folds' videos differ in how hard they are."
     )
     drawn = picture(folder / "folds.png", "F1 of each fold on held-out and on test videos")
     return "The folds' spread", paragraph(about, "small") + drawn
@@ -203,12 +204,12 @@ def curves_section(folder: Path, curves: Mapping[str, Mapping[str, plain.Curve]]
 
 
 def ladder_section(
-    folder: Path, rungs: Mapping[str, Mapping[str, float]], baseline: float | None, about: str
+    folder: Path, rungs: Mapping[str, Mapping[str, float]], about: str
 ) -> Section | None:
     """What each step of calibration adds; None where there is no calibration."""
     if not rungs:
         return None
-    figures.ladder(folder / "ladder.png", rungs, baseline)
+    figures.ladder(folder / "ladder.png", rungs)
     drawn = picture(folder / "ladder.png", "Mean F1 after each step of calibration")
     return "Calibration", paragraph(about, "small") + drawn
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 0.005  # share from which on a number is written into its cell
 
 
-def ladder(path: Path, rungs: Mapping[str, Mapping[str, float]], baseline: float | None) -> None:
+def ladder(path: Path, rungs: Mapping[str, Mapping[str, float]]) -> None:
     """Draw the macro F1 after each step of calibration, a line a set of videos.
 
     Parameters
@@ -26,29 +26,23 @@ def ladder(path: Path, rungs: Mapping[str, Mapping[str, float]], baseline: float
         PNG file.
     rungs : mapping of str to mapping of str to float
         By set of videos, then by step in order.
-    baseline : float or None
-        All-ones on the test videos.
     """
     figure, axes = new_figure(9.5, 3.2)
     axis: Axes = axes[0, 0]  # type: ignore[index]
     steps = list(next(iter(rungs.values())))
+    tops = [max(values[step] for values in rungs.values()) for step in steps]
     for (name, values), colour in zip(rungs.items(), (ORANGE, BLUE, GREY), strict=False):
         heights = [values[step] for step in steps]
         axis.plot(heights, "o-", color=colour, linewidth=2, markersize=7, label=name)
         for place, height in enumerate(heights):
+            above = height == tops[place]
             axis.annotate(
-                f"{height:.3f}", (place, height), xytext=(0, 8), textcoords="offset points",
-                ha="center", fontsize=9, color=colour,
+                f"{height:.3f}", (place, height), xytext=(0, 8 if above else -17),
+                textcoords="offset points", ha="center", fontsize=9, color=colour,
             )  # fmt: skip
-    if baseline is not None:
-        axis.axhline(baseline, color=GREY, linestyle="--", linewidth=1)
-        axis.annotate(
-            "all-ones, test", (len(steps) - 0.55, baseline), xytext=(0, 3),
-            textcoords="offset points", ha="right", fontsize=8, color=GREY,
-        )  # fmt: skip
     axis.set_xticks(range(len(steps)), steps)
     axis.set_xlim(-0.45, len(steps) - 0.55)
-    axis.margins(y=0.2)
+    axis.margins(y=0.3)
     axis.set_ylabel("mean F1 of 12 AUs")
     axis.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     save_figure(figure, path)

@@ -6,7 +6,7 @@ Several seeds of one run are averaged; their spread is the standard deviation of
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Scored:
     counts: Counts
     ones: Counts
 
-    @property
+    @cached_property
     def baseline(self) -> "Scored":
         """The all-ones baseline on the same faces."""
         return Scored(self.names, self.ones[None], self.ones)
@@ -81,12 +81,12 @@ class Scored:
             return None
         return float(np.std(f1_of(self.counts.sum(1)).mean(-1), ddof=1))
 
-    @property
+    @cached_property
     def samples(self) -> NDArray[np.float64]:
         """Macro F1 in every resample of the videos, the set itself first."""
         return macro_samples(self.counts, _weights(self.names))
 
-    @property
+    @cached_property
     def interval(self) -> Interval:
         """Macro F1 with its 95 % interval."""
         return interval(self.samples)

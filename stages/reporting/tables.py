@@ -75,7 +75,7 @@ def heading(table: Table, label: str) -> list[str]:
     where = {"validation": "validation", "folds": "held-out fold", "test": "test"}[table.split]
     own = [f"here ({where}{kind})", "spread over seeds", "95 % interval"]
     test = [] if table.split == "test" else [f"here (test{kind})", "95 % interval, test"]
-    return ["", "paper", *own, *test]
+    return [table.column, "paper", *own, *test]
 
 
 def _cells(own: Scored | None, test: Scored | None, with_test: bool) -> list[str]:
