@@ -65,7 +65,8 @@ def write_submission(
                 rows = np.zeros((count, N_AUS), np.bool_)
             if rows.shape != (count, N_AUS):
                 raise DataError(
-                    f"{name} has {count} frames, but {len(rows)} predictions: run `dvc repro` again."
+                    f"{name} has {count} frames, but {len(rows)} predictions: "
+                    "run `dvc repro` again."
                 )
             for number, row in enumerate(rows.astype(np.uint8).tolist(), start=1):
                 file.write(f"{name}/{number:05d}.jpg,{','.join(map(str, row))}\n")

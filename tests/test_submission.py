@@ -1,4 +1,4 @@
-"""The challenge's file: what is written passes the check, and each defect is named with its line."""
+"""The challenge's file: what is written passes the check, each defect is named with its line."""
 
 import csv
 import sys

@@ -117,7 +117,8 @@ def weigh(contest: Contest, results: Results, label: str) -> tuple[str, Differen
         (
             f"{contest.first_words} {first:.3f}, {contest.second_words} {second:.3f} "
             f"({len(groups[0][0].names)} {where} videos{kind}): a difference of "
-            f"{difference.value:+.3f}, 95 % interval {difference.low:+.3f} to {difference.high:+.3f}; "
+            f"{difference.value:+.3f}, 95 % interval {difference.low:+.3f} to "
+            f"{difference.high:+.3f}; "
             f"the first is higher in {share_text(difference.probability)} of the resamples. "
             f"{_closing(difference)}"
         )

@@ -108,8 +108,8 @@ def mistakes_section(folder: Path, shown: Shown, evidence: Evidence) -> Section:
     about = (
         f"{shown.title}, {shown.split}{kind_of(evidence.label)}. Of the frames in which an AU "
         "(row) is active and missed, the percentage in which another (column) is said though it is "
-        "not active. A figure above the rest of its column marks two AUs of which one is taken for the "
-        "other; a column that is high throughout is an AU that is said too often."
+        "not active. A figure above the rest of its column marks two AUs of which one is taken for "
+        "the other; a column that is high throughout is an AU that is said too often."
     )
     drawn = picture(folder / "mistaken.png", "Which AU is said wrongly where another is missed")
     return "What is mistaken for what", paragraph(about, "small") + drawn
