@@ -9,9 +9,11 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from stages import paths
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
 from stages.refusals import sentence
+from stages.run_settings import EnsembleSettings, RunRow, Splits
 from stages.setting_types import Fraction, Number, Positive, Rate, Section, Share
 
 Weights = Annotated[str, AfterValidator(check_weights)]
@@ -165,6 +167,7 @@ class Train(Section):
     step_factor: Rate
     patience: Positive
     sound_dropout: Share
+    seeds: Positive
 
 
 class Single(Section):
@@ -235,6 +238,10 @@ class Params(Section):
     features: Features
     train: Train
     single: Single
+    splits: Splits
+    runs: dict[str, RunRow]
+    tables: dict[str, RunRow]
+    ensemble: EnsembleSettings
     models: Models
 
     @model_validator(mode="after")
@@ -246,10 +253,34 @@ class Params(Section):
                     raise ValueError(f"features.{kind} names {name!r}; allowed: {', '.join(known)}")
             if len(set(asked)) < len(asked):
                 raise ValueError(f"features.{kind} names an encoder twice")
+        for section in ("runs", "tables"):
+            for name, row in getattr(self, section).items():
+                self._run_fits(f"{section}.{name}", row)
         for name, settings in self.pretrain.items():
             if name not in getattr(self, settings.kind):
                 raise ValueError(f"pretrain.{name}.kind is {settings.kind}, which has no {name}")
         return self
+
+    @property
+    def data_label(self) -> str:
+        """What every figure is labelled with: ``synthetic``, or ``own_data`` of a user."""
+        return "synthetic" if self.data.root == paths.CORPUS_VIDEOS else "own_data"
+
+    def _run_fits(self, where: str, row: RunRow) -> None:
+        models = type(self.models).model_fields
+        if row.model is not None and row.model not in models:
+            raise ValueError(f"{where}.model is {row.model!r}; allowed: {', '.join(models)}")
+        for kind in ("visual", "audio"):
+            known = getattr(self, kind)
+            for name in getattr(row, kind) or ():
+                if name not in known:
+                    raise ValueError(f"{where}.{kind} names {name!r}; allowed: {', '.join(known)}")
+        if row.visual == () or (row.visual is None and not self.features.visual):
+            raise ValueError(f"{where}.visual is empty: a run reads one visual encoder at least")
+        folds = self.splits.train_folds + self.splits.validation_folds
+        if row.split.startswith("fold") and int(row.split[4:]) > folds:
+            allowed = f"official, fold1 ... fold{folds}, mix1, mix2, ..."
+            raise ValueError(f"{where}.split is {row.split!r}; allowed: {allowed}")
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

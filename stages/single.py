@@ -76,7 +76,7 @@ def train_alone(work: Work, path: Path) -> None:
     """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
     import torch
 
-    from stages.dataset import Features
+    from stages.joint_features import Features
     from stages.networks import Dimensions, build_network
     from stages.training import train_network, validation_f1
 
@@ -91,7 +91,16 @@ def train_alone(work: Work, path: Path) -> None:
     with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
         dimensions = Dimensions(MODEL, features.visual_width, features.audio_width, settings)
         fitted = train_network(
-            params, dimensions, features, videos, Path(folder), Path(folder) / work.name
+            params,
+            dimensions,
+            features,
+            videos["train"],
+            videos["validation"],
+            Path(folder),
+            Path(folder) / "curves",
+            seed=params.seed,
+            description=f"{work.name} alone",
+            progress=False,
         )
         network = build_network(dimensions)
         network.load_state_dict(fitted.state)

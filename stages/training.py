@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.compute import make_fabric
-from stages.dataset import Features, Video
+from stages.dataset import Video
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
+from stages.joint_features import Features
 from stages.losses import masked_bce, positive_weight
 from stages.networks import Dimensions, build_network
 from stages.params import Params
 from stages.scores import THRESHOLD, f1_per_au
-from stages.windows import Batch, input_statistics, predict_video, training_batches
+from stages.windows import Batch, input_statistics, predict_logits, training_batches
 
 
 def validation_f1(
@@ -43,18 +44,24 @@ def validation_f1(
     """
     truth = np.concatenate([video.labels for video in videos])
     predicted = [
-        predict_video(network, features, video, window=window, device=device) for video in videos
+        torch.sigmoid(torch.from_numpy(logits)).numpy() >= THRESHOLD
+        for _, logits in predict_logits(network, features, videos, window=window, device=device)
     ]
-    return f1_per_au(truth, np.concatenate(predicted) >= THRESHOLD)
+    return f1_per_au(truth, np.concatenate(predicted))
 
 
 def train_network(
     params: Params,
     dimensions: Dimensions,
     features: Features,
-    videos: dict[str, list[Video]],
+    training: Sequence[Video],
+    held_out: Sequence[Video],
     folder: Path,
     curves: Path,
+    *,
+    seed: int,
+    description: str,
+    progress: bool = True,
 ) -> Fitted:
     """Train one network; see :func:`stages.fitting.fit` for resuming.
 
@@ -63,12 +70,20 @@ def train_network(
     params : Params
     dimensions : Dimensions
     features : Features
-    videos : dict of str to list of Video
-        ``train`` and ``validation``.
+    training : sequence of Video
+    held_out : sequence of Video
+        By whose F1 the best epoch is chosen; without any, all epochs are trained and the last is
+        kept.
     folder : Path
         For the unfinished work.
     curves : Path
         Where dvclive writes the learning curves.
+    seed : int
+        Of weights and windows.
+    description : str
+        What the log and the progress bar call it.
+    progress : bool
+        Show a progress bar; not where several networks are trained side by side.
 
     Returns
     -------
@@ -77,25 +92,27 @@ def train_network(
     from dvclive import Live
 
     settings = params.train
-    torch.manual_seed(epoch_seed(params.seed, 0, "weights"))
-    network = build_network(dimensions)
-    statistics = input_statistics(features, videos["train"])
-    network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
-    network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
-    labels = torch.from_numpy(np.concatenate([video.labels for video in videos["train"]]))
     # windows of a few hundred steps are too little work for bfloat16 to pay at the small scale
     fabric = make_fabric(params.compute, "32-true" if params.scale == "small" else None)
+    torch.manual_seed(epoch_seed(seed, 0, "weights"))
+    network = build_network(dimensions)
+    statistics = input_statistics(features, training)
+    network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
+    network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
+    labels = torch.from_numpy(np.concatenate([video.labels for video in training]))
     weight = positive_weight(labels).to(fabric.device)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for batch in training_batches(
             features,
-            videos["train"],
+            training,
             window=settings.window,
             stride=settings.stride,
             batch=settings.batch,
             sound_dropout=settings.sound_dropout if dimensions.audio_width else 0.0,
-            seed=epoch_seed(params.seed, epoch, "windows"),
+            seed=epoch_seed(seed, epoch, "windows"),
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
         ):
             yield batch.to(fabric.device)
 
@@ -104,13 +121,7 @@ def train_network(
         return masked_bce(logits, batch.labels, weight)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        f1 = validation_f1(
-            model,
-            features,
-            videos["validation"],
-            window=settings.window,
-            device=fabric.device,
-        )
+        f1 = validation_f1(model, features, held_out, window=settings.window, device=fabric.device)
         return {"validation_f1": float(f1.mean())}
 
     recipe = Recipe(
@@ -125,20 +136,22 @@ def train_network(
 
         def on_epoch(row: dict[str, float]) -> None:
             live.step = int(row["epoch"])
-            live.log_metric("loss", row["loss"])
-            live.log_metric("validation_f1", row["validation_f1"])
+            for name in ("loss", "validation_f1"):
+                if name in row:
+                    live.log_metric(name, row[name])
             live.make_summary()
 
         return fit(
             network,
             batches=batches,
             loss=loss,
-            validate=validate,
-            monitor="validation_f1",
+            validate=validate if held_out else None,
+            monitor="validation_f1" if held_out else None,
             recipe=recipe,
-            seed=params.seed,
+            seed=seed,
             folder=folder,
             fabric=fabric,
-            description=f"train {dimensions.name} ({curves.name})",
-            on_epoch=on_epoch,
+            description=description,
+            on_epoch=on_epoch if fabric.is_global_zero else None,
+            progress=progress and fabric.is_global_zero,
         )

@@ -4,7 +4,7 @@ Features are read from the stores window by window, so memory does not grow with
 short window lacks repeats its last frame under a mask.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.dataset import Features, Video
+from stages.dataset import Video
 from stages.errors import DataError
 from stages.facs import N_AUS, NOT_ANNOTATED
+from stages.joint_features import Features
 
-PREDICT_BATCH = 32  # windows of one video that are predicted together
+PREDICT_BATCH = 32  # windows that are predicted together
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def training_batches(
     batch: int,
     sound_dropout: float,
     seed: int,
+    rank: int = 0,
+    processes: int = 1,
 ) -> Iterator[Batch]:
     """All training windows once, in an order drawn from the seed.
 
@@ -107,6 +110,8 @@ def training_batches(
         Share of the windows that lose their sound, so that the network learns to do without.
     seed : int
         Of this epoch.
+    rank, processes : int
+        Which of so many processes this is; they share each batch between them.
 
     Yields
     ------
@@ -119,7 +124,10 @@ def training_batches(
     order = generator.permutation(len(windows))
     silenced = generator.random(len(windows)) < sound_dropout
     for first in range(0, len(windows), batch):
-        chosen = order[first : first + batch]
+        whole = order[first : first + batch]
+        chosen = whole[rank::processes]
+        if not len(chosen):  # a last batch that does not go round: every process needs a step
+            chosen = whole
         made = make_batch(features, [windows[i] for i in chosen], window)
         made.sound[torch.from_numpy(silenced[chosen])] = False
         yield made
@@ -169,6 +177,71 @@ def input_statistics(features: Features, videos: Sequence[Video]) -> dict[str, T
 
 
 @torch.inference_mode()
+def predict_logits(
+    network: nn.Module,
+    features: Features,
+    videos: Iterable[Video],
+    *,
+    window: int,
+    device: torch.device,
+    mute: bool = False,
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Logit of each AU in each frame of some videos.
+
+    Windows overlap by half, and the logits of overlapping windows are averaged. Windows of several
+    short videos are predicted together.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode.
+    features : Features
+    videos : iterable of Video
+    window : int
+        Length of a window in frames.
+    device : torch.device
+    mute : bool
+        Withhold the sound.
+
+    Yields
+    ------
+    str, (frames, 12) np.ndarray
+        Name and float32 logits of each video, in their order.
+    """
+    sums: dict[str, tuple[Tensor, Tensor]] = {}
+    waiting: list[tuple[Video, int]] = []
+    ready: list[str] = []
+
+    def predict() -> None:
+        batch = make_batch(features, waiting, window).to(device)
+        sound = torch.zeros_like(batch.sound) if mute else batch.sound
+        logits = network(batch.visual, batch.audio, sound, batch.real).float().cpu()
+        for (video, start), rows in zip(waiting, logits, strict=True):
+            n = min(window, video.frames - start)
+            total, count = sums[video.name]
+            total[start : start + n] += rows[:n]
+            count[start : start + n] += 1
+        waiting.clear()
+
+    def finished() -> Iterator[tuple[str, NDArray[np.float32]]]:
+        for name in ready:
+            total, count = sums.pop(name)
+            yield name, (total / count).numpy()
+        ready.clear()
+
+    for video in videos:
+        sums[video.name] = (torch.zeros(video.frames, N_AUS), torch.zeros(video.frames, 1))
+        for start in window_starts(video.frames, window, max(window // 2, 1)):
+            waiting.append((video, start))
+            if len(waiting) == PREDICT_BATCH:
+                predict()
+                yield from finished()
+        ready.append(video.name)
+    if waiting:
+        predict()
+    yield from finished()
+
+
 def predict_video(
     network: nn.Module,
     features: Features,
@@ -178,37 +251,14 @@ def predict_video(
     device: torch.device,
     mute: bool = False,
 ) -> NDArray[np.float32]:
-    """Probability of each AU in each frame of a video.
-
-    Windows overlap by half, and the logits of overlapping windows are averaged.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In eval mode.
-    features : Features
-    video : Video
-    window : int
-        Length of a window in frames.
-    device : torch.device
-    mute : bool
-        Withhold the sound.
+    """Probability of each AU in each frame of one video; see :func:`predict_logits`.
 
     Returns
     -------
     (frames, 12) np.ndarray
         float32.
     """
-    total = torch.zeros(video.frames, N_AUS)
-    count = torch.zeros(video.frames, 1)
-    starts = window_starts(video.frames, window, max(window // 2, 1))
-    for first in range(0, len(starts), PREDICT_BATCH):
-        chosen = starts[first : first + PREDICT_BATCH]
-        batch = make_batch(features, [(video, start) for start in chosen], window).to(device)
-        sound = torch.zeros_like(batch.sound) if mute else batch.sound
-        logits = network(batch.visual, batch.audio, sound, batch.real).float().cpu()
-        for start, rows in zip(chosen, logits, strict=True):
-            n = min(window, video.frames - start)
-            total[start : start + n] += rows[:n]
-            count[start : start + n] += 1
-    return torch.sigmoid(total / count).numpy()
+    ((_, logits),) = predict_logits(
+        network, features, [video], window=window, device=device, mute=mute
+    )
+    return torch.sigmoid(torch.from_numpy(logits)).numpy()

@@ -11,9 +11,10 @@ import yaml
 from sklearn.metrics import f1_score
 
 from stages import evaluate, inputs, paths, single
-from stages.dataset import Features, load_videos
+from stages.dataset import load_videos
 from stages.errors import DataError
 from stages.facs import AU_NAMES
+from stages.joint_features import Features
 from stages.scores import THRESHOLD
 from stages.training import validation_f1
 from stages.windows import predict_video
@@ -23,9 +24,6 @@ from tests.test_train import write_workspace
 def only(folder: Path, epochs: int) -> None:
     """Leave two encoders in the settings: one that sees AU1 to AU24, one that hears the others."""
     content = yaml.safe_load((folder / "params.yaml").read_text())
-    content["visual"] = {"ires100": content["visual"]["ires100"]}
-    content["pretrain"] = {"ires100": content["pretrain"]["ires100"]}
-    content["audio"] = {"fbank": {}}
     content["single"]["epochs"] = epochs
     content["compute"] = {"workers": 1, "device": "cpu", "precision": "auto"}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.dataset import Features, Video, make_video, nearest_valid
+from stages.dataset import Video, make_video, nearest_valid
 from stages.errors import DataError
+from stages.joint_features import Features
 from stages.store import FeatureWriter
 from stages.windows import (
     input_statistics,
     make_batch,
+    predict_logits,
     predict_video,
     training_batches,
     window_starts,
@@ -187,3 +189,53 @@ def test_logits_of_overlapping_windows_are_averaged(stores, name: str) -> None:
         over = [numbers[s : s + 100].mean() / 100 for s in starts if s <= t < s + 100]
         expected = 1 / (1 + np.exp(-np.mean(over)))
         assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
+
+
+def test_windows_of_several_videos_are_predicted_together_to_the_same_end(
+    stores: tuple[list[Path], list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.windows.PREDICT_BATCH", 4)
+    videos = [video(name) for name in LENGTHS]
+    device = torch.device("cpu")
+    with Features(stores[0], []) as features:
+        said = dict(predict_logits(WindowMean(), features, videos, window=100, device=device))
+        assert list(said) == list(LENGTHS)
+        for one in videos:
+            alone = predict_video(WindowMean(), features, one, window=100, device=device)
+            np.testing.assert_allclose(1 / (1 + np.exp(-said[one.name])), alone, atol=1e-6)
+
+
+def test_processes_share_every_batch(stores: tuple[list[Path], list[Path]]) -> None:
+    settings = {"window": 40, "stride": 20, "batch": 4, "sound_dropout": 0.0, "seed": 3}
+    videos = [video(name) for name in LENGTHS]
+    with Features(*stores) as features:
+        whole = list(training_batches(features, videos, **settings))
+        parts = [
+            list(training_batches(features, videos, **settings, rank=rank, processes=2))
+            for rank in range(2)
+        ]
+    assert len(parts[0]) == len(parts[1]) == len(whole)
+    for batch, *shares in zip(whole, *parts, strict=True):
+        if len(batch.visual) > 1:
+            for rank, share in enumerate(shares):
+                assert torch.equal(share.labels, batch.labels[rank::2])
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 2000, 1 << 20])
+def test_what_is_kept_in_memory_changes_nothing(
+    stores: tuple[list[Path], list[Path]], cache_bytes: int
+) -> None:
+    with (
+        Features(*stores, cache_bytes=0) as plain,
+        Features(*stores, cache_bytes=cache_bytes) as kept,
+    ):
+        for _ in range(2):
+            for name, frames in LENGTHS.items():
+                for start in range(0, frames, 37):
+                    stop = min(start + 50, frames)
+                    for ours, theirs in zip(
+                        kept.read(video(name), start, stop),
+                        plain.read(video(name), start, stop),
+                        strict=True,
+                    ):
+                        np.testing.assert_array_equal(ours, theirs)
