@@ -52,14 +52,13 @@ class Target:
     figures: Path
 
 
-DEFAULT = Target(
-    Path("metrics/report.html"), Path("metrics/tables.json"), Path("metrics/tables.md"),
-    paths.REPORT,
-)  # fmt: skip
+DEFAULT = Target(paths.PAGE, paths.TABLES, paths.TABLES_MARKDOWN, paths.REPORT)
 ALL_TABLES = Target(
-    Path("metrics/tables/report.html"), Path("metrics/tables/tables.json"),
-    Path("metrics/tables/tables.md"), Path("metrics/tables/report"),
-)  # fmt: skip
+    paths.ALL_TABLES / "report.html",
+    paths.ALL_TABLES / "tables.json",
+    paths.ALL_TABLES / "tables.md",
+    paths.ALL_TABLES / "report",
+)
 
 
 def network_sizes(params: Params) -> dict[str, int]:
