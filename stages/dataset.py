@@ -40,6 +40,8 @@ class Video:
         From 1; 0 for a video that is in no fold.
     group : str
         The same for all videos that share a person or a file.
+    kept : (frames,) int64 np.ndarray or None
+        Where frames have been left out, the frame of the stores that each of the others is.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Video:
     split: str = "train"
     fold: int = 0
     group: str = ""
+    kept: NDArray[np.int64] | None = None
 
     @property
     def masked(self) -> bool:

@@ -30,13 +30,13 @@ from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
 from stages.errors import DataError, SettingsError
 from stages.facs import AU_NAMES
 from stages.joint_features import visual_paths
+from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
 from stages.params import Params, load_params
 from stages.predictions import PredictionWriter, RunPredictions, read_predictions
 from stages.provenance import file_hash
 from stages.run_training import network_path
 from stages.runs import all_rows
 from stages.scores import by_au
-from stages.selection import SUBMISSIONS, Chosen, choose_members, held_out_f1
 from stages.splits import LABELLED, assign_parts, label_counts
 from stages.store import FeatureReader
 from stages.terms import weights_terms

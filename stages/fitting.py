@@ -40,6 +40,9 @@ class Recipe:
         it has no state to resume.
     patience : int
         Epochs without a better score before training stops.
+    watched : tuple of str
+        Validation figures of which a better one also keeps training going; the best epoch is that
+        of the monitored figure alone.
     decoupled : bool
         AdamW instead of Adam.
     """
@@ -50,6 +53,7 @@ class Recipe:
     schedule: Callable[[int], float]
     patience: int
     decoupled: bool = False
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,15 @@ def epoch_seed(seed: int, epoch: int, purpose: str = "") -> int:
 def step_schedule(step_epochs: int, factor: float) -> Callable[[int], float]:
     """Return the schedule of torch's ``StepLR``: the rate times `factor` every `step_epochs`."""
     return lambda epoch: factor ** (epoch // step_epochs)
+
+
+def _last_better(history: list[dict[str, float]], names: tuple[str, ...]) -> int:
+    """Epoch (from 1) in which one of some figures was last better than ever before."""
+    last = 0
+    for name in names:
+        values = [row[name] for row in history]
+        last = max(last, values.index(max(values)) + 1)
+    return last
 
 
 def _cpu_copy(state: State) -> State:
@@ -194,7 +207,12 @@ def fit(
 
     def finished() -> bool:
         done = len(history)
-        return done >= recipe.epochs or (done > 0 and done - best_epoch >= recipe.patience)
+        if not done or done >= recipe.epochs:
+            return done > 0
+        if monitor is None:
+            return False
+        last = _last_better(history, (monitor, *recipe.watched))
+        return done - last >= recipe.patience
 
     bar = tqdm(
         total=recipe.epochs,

@@ -23,6 +23,7 @@ from stages.joint_features import audio_paths, masked_paths, visual_paths
 from stages.manifest import Entry, Manifest, read_labels
 from stages.masking import HiddenLabel, hide_labels
 from stages.params import Params, load_params
+from stages.protocol import resolve_choices
 from stages.provenance import file_hash
 from stages.runs import all_rows, resolve_run, write_run
 from stages.splits import group_entries, number_folds
@@ -123,7 +124,8 @@ def join_all(params: Params, lengths: dict[str, dict[str, int]]) -> list[Video]:
             say(f"left out: {error}")
     if not videos:
         raise DataError("No video has crops and features: look at what `dvc repro crop` says.")
-    folds = number_folds(videos, params.splits.train_folds, params.splits.validation_folds)
+    splits, rule = params.splits, resolve_choices(params).folds
+    folds = number_folds(videos, splits.train_folds, splits.validation_folds, rule)
     videos = [replace(video, fold=folds.get(video.name, 0)) for video in videos]
     training = {video.name: video for video in videos if video.split == "train"}
     copies = [copy for copy in read_copies(paths.MASKED) if copy.source in training]

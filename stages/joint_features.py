@@ -126,9 +126,11 @@ class Features:
             visual = seen[rows - first].astype(np.float32)
         if not self._audio:
             return visual, nothing, np.zeros(stop - start, np.bool_)
+        at = np.arange(start, stop) if video.kept is None else video.kept[start:stop]
+        first, last = int(at.min()), int(at.max()) + 1
         name, shift = video.source or video.name, video.start
-        heard = self._rows(self._audio, name, True, start + shift, stop + shift)
-        audio = heard.astype(np.float32)
+        heard = self._rows(self._audio, name, True, first + shift, last + shift)
+        audio = heard[at - first].astype(np.float32)
         sound = np.asarray(~np.isnan(audio).any(axis=1))
         audio[~sound] = 0
         return visual, audio, sound

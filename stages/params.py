@@ -10,18 +10,19 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stages import paths
+from stages.choices import ChoiceSettings, Preset
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
+from stages.network_settings import Model, Models
 from stages.refusals import sentence
 from stages.run_settings import EnsembleSettings, RunRow, Splits
-from stages.setting_types import Fraction, Number, Positive, Rate, Section, Share
+from stages.setting_types import Number, Positive, Rate, Section, Share
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
-Model = Literal["transformer", "tcn", "dual_transformer"]
 
 
 class Compute(Section):
@@ -158,7 +159,6 @@ class Train(Section):
     """How the sequence networks are trained; lengths in frames."""
 
     window: Positive
-    stride: Positive
     batch: Positive
     epochs: Positive
     learning_rate: Rate
@@ -176,56 +176,14 @@ class Single(Section):
     epochs: Positive
 
 
-class Transformer(Section):
-    """Dimensions of ``transformer`` and ``dual_transformer``."""
-
-    width: Positive
-    layers: Positive
-    heads: Positive
-    feedforward: Positive
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TCN(Section):
-    """Dimensions of ``tcn``."""
-
-    width: Positive
-    channels: tuple[Positive, ...] = Field(min_length=1)
-    kernel: Positive
-    causal: bool
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TransformerScales(Section):
-    """A transformer's dimensions at both scales."""
-
-    small: Transformer
-    full: Transformer
-
-
-class TCNScales(Section):
-    """A temporal convolution network's dimensions at both scales."""
-
-    small: TCN
-    full: TCN
-
-
-class Models(Section):
-    """One section a network."""
-
-    transformer: TransformerScales
-    tcn: TCNScales
-    dual_transformer: TransformerScales
-
-
 class Params(Section):
     """All of ``params.yaml``."""
 
     seed: int = Field(ge=0)
     scale: Scale
     model: Model
+    protocol: Preset
+    choices: ChoiceSettings
     compute: Compute
     licences: Licences
     data: Data
@@ -267,9 +225,6 @@ class Params(Section):
         return "synthetic" if self.data.root == paths.CORPUS_VIDEOS else "own_data"
 
     def _run_fits(self, where: str, row: RunRow) -> None:
-        models = type(self.models).model_fields
-        if row.model is not None and row.model not in models:
-            raise ValueError(f"{where}.model is {row.model!r}; allowed: {', '.join(models)}")
         for kind in ("visual", "audio"):
             known = getattr(self, kind)
             for name in getattr(row, kind) or ():

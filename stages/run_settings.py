@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stages.network_settings import Model
 from stages.setting_types import Number, Positive, Section
 
 Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
@@ -18,7 +19,7 @@ class RunRow(Section):
     train and validation without part N; ``mixN`` on both without some videos drawn anew for each N.
     """
 
-    model: str | None = None
+    model: Model | None = None
     visual: tuple[str, ...] | None = None
     audio: tuple[str, ...] | None = None
     masked: bool | None = None

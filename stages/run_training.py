@@ -17,6 +17,7 @@ from stages.errors import DataError
 from stages.parallel import PARTIAL, partial_folder
 from stages.params import Params
 from stages.processes import process_rank
+from stages.protocol import resolve_choices
 from stages.provenance import file_hash, identity_of
 from stages.runs import Run, run_path
 
@@ -33,6 +34,7 @@ def run_identity(params: Params, run: Run) -> str:
     return identity_of(
         "stages.run_training",
         [params.seed, params.scale, params.train.model_dump(), params.splits.model_dump()],
+        resolve_choices(params).model_dump(),
         [file_hash(run_path(run.name)), file_hash(paths.INPUTS)],
     )
 
@@ -93,6 +95,7 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
         masked=run.masked,
         mix_held_out=params.splits.mix_held_out,
         seed=params.seed,
+        balanced=resolve_choices(params).balanced_aus,
     )
     if not parts.training or (not parts.held_out and not run.split.startswith("mix")):
         what = "train on" if not parts.training else "choose an epoch by"
@@ -175,6 +178,7 @@ def _predict(
     from stages.compute import pick_device
     from stages.networks import load_network
     from stages.predictions import PredictionWriter
+    from stages.selection import scored_videos
     from stages.windows import predict_logits
 
     device = pick_device(params.compute)
@@ -185,11 +189,18 @@ def _predict(
     about = run.as_dict()
     about["parameters"] = sum(p.numel() for p in networks[0].parameters())
     writer = PredictionWriter(folder / "predictions.h5", about)
-    videos = [*parts.held_out, *parts.test]
+    choices = resolve_choices(params)
+    videos = scored_videos([*parts.held_out, *parts.test], choices)
     for number, network in enumerate(networks):
         for mute in (False, True) if dimensions.audio_width else (False,):
             logits = predict_logits(
-                network, features, videos, window=params.train.window, device=device, mute=mute
+                network,
+                features,
+                videos,
+                window=params.train.window,
+                device=device,
+                mute=mute,
+                choices=choices,
             )
             writer.write(number, logits, mute=mute)
     writer.close()

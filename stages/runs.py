@@ -16,6 +16,7 @@ from typing import Any
 from stages import paths
 from stages.errors import DataError, SettingsError
 from stages.params import Params
+from stages.protocol import network_settings
 from stages.run_settings import RunRow
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -54,11 +55,10 @@ class Run:
 def resolve_run(params: Params, name: str, row: RunRow) -> Run:
     """Fill in what a row leaves to the top level of the settings."""
     model = row.model or params.model
-    scales = getattr(params.models, model)
     return Run(
         name=name,
         model=model,
-        settings=getattr(scales, params.scale).model_dump(mode="json"),
+        settings=network_settings(params, model),
         visual=params.features.visual if row.visual is None else row.visual,
         audio=params.features.audio if row.audio is None else row.audio,
         masked=params.mask.enabled if row.masked is None else row.masked,

@@ -1,109 +1,86 @@
-"""Which runs make which ensemble: the five submissions of the paper.
+"""Which videos and frames are trained on, and which are predicted, by the choices of protocol."""
 
-A run is judged on the videos that it was not trained on: validation for the official split, its
-own part for a fold, the videos held out for a mix. Nothing here sees a test video.
-
-References
-----------
-Y. Deng et al. Multi-modal information fusion for action unit detection in the wild. CVPR
-Workshops 2023, section 4.6.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.dataset import Video
-from stages.facs import AU_NAMES
-from stages.predictions import RunPredictions
-from stages.scores import f1_per_au
-from stages.splits import LABELLED
-
-SUBMISSIONS: Final = ("au_top", "model", "kfold", "train_val_mix", "kfold_mix")
+from stages.choices import Choices, NoFace
+from stages.dataset import Video, nearest_valid
+from stages.errors import DataError
+from stages.facs import NOT_ANNOTATED
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A run within an ensemble, and the AUs that it is asked for."""
-
-    run: str
-    aus: tuple[str, ...] = AU_NAMES
-
-
-def held_out_f1(predictions: RunPredictions, videos: Mapping[str, Video]) -> NDArray[np.float64]:
-    """F1 of each AU of a run's first seed on its held-out train and validation videos, (12,)."""
-    names = [
-        name
-        for name in predictions.videos
-        if name in videos and videos[name].split in LABELLED and not videos[name].masked
-    ]
-    if not names:
-        return np.zeros(len(AU_NAMES))
-    labels = np.concatenate([videos[name].labels for name in names])
-    logits = np.concatenate([predictions.seeds[0][name] for name in names])
-    return f1_per_au(labels, logits >= 0)
-
-
-def kind_of(split: str) -> str:
-    """Kind of split: ``official``, ``fold`` or ``mix``."""
-    return split.rstrip("0123456789")
-
-
-def choose_members(
-    submission: str,
-    splits: Mapping[str, str],
-    f1: Mapping[str, NDArray[np.float64]],
-    members: int,
-) -> list[Chosen]:
-    """Choose the members of one of the five ensembles.
+def standing_frames(face: NDArray[np.bool_], rule: NoFace) -> NDArray[np.int64]:
+    """The frame whose picture stands for each frame.
 
     Parameters
     ----------
-    submission : str
-        ``au_top``: for each AU the run that is best on it; ``model``: the best runs of the official
-        split; ``kfold``: the runs of all folds; ``train_val_mix``: the runs of all mixes;
-        ``kfold_mix``: the best of those two.
-    splits : mapping of str to str
-        Split of each run.
-    f1 : mapping of str to (12,) np.ndarray
-        See :func:`held_out_f1`.
-    members : int
-        Runs that ``model`` and ``kfold_mix`` take.
+    face : (frames,) np.ndarray
+        bool, whether a face was found.
+    rule : {"nearest", "last"}
+        For a frame without a face: the nearest one with a face, or the video's last one.
 
     Returns
     -------
-    list of Chosen
-        Empty where too few runs are trained for this ensemble.
+    (frames,) np.ndarray
+        int64; a frame's own index where no frame has a face.
     """
+    if rule == "nearest" or not face.any():
+        return nearest_valid(face)
+    return np.where(face, np.arange(len(face)), np.flatnonzero(face)[-1]).astype(np.int64)
 
-    def of(*kinds: str) -> list[str]:
-        return sorted(name for name, split in splits.items() if kind_of(split) in kinds)
 
-    def best(names: Sequence[str]) -> list[Chosen]:
-        ranked = sorted(names, key=lambda name: (-float(f1[name].mean()), name))
-        return [Chosen(name) for name in sorted(ranked[:members])]
+def scored_videos(videos: Sequence[Video], choices: Choices) -> list[Video]:
+    """Videos that are predicted: all of their frames, each with a frame that stands for it."""
+    return [
+        replace(video, nearest=standing_frames(video.face, choices.no_face)) for video in videos
+    ]
 
-    official, folds, mixes = of("official"), of("fold"), of("mix")
-    if submission == "au_top" and len(official) >= members:
-        winners = [
-            min(official, key=lambda name: (-float(f1[name][au]), name))
-            for au in range(len(AU_NAMES))
-        ]
-        return [
-            Chosen(
-                name, tuple(au for au, won in zip(AU_NAMES, winners, strict=True) if won == name)
+
+def complete_frames(video: Video) -> Video:
+    """Leave out a video's frames without a face, and those with an AU that is not annotated."""
+    keep = np.flatnonzero(video.face & (video.labels != NOT_ANNOTATED).all(1))
+    return replace(
+        video,
+        labels=video.labels[keep],
+        face=video.face[keep],
+        nearest=video.nearest[keep],
+        kept=keep,
+    )
+
+
+def training_videos(videos: Sequence[Video], choices: Choices, seed: int) -> list[Video]:
+    """Videos that are trained on.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+        The training part with its masked copies.
+    choices : Choices
+    seed : int
+        Of the draw which copies are left out.
+
+    Returns
+    -------
+    list of Video
+        In the order of `videos`.
+
+    Raises
+    ------
+    DataError
+        When no frame is left.
+    """
+    copies = [video.name for video in videos if video.masked]
+    count = round(choices.dropped_copies * len(copies))
+    dropped = set(np.random.default_rng(seed).permutation(copies)[:count].tolist())
+    kept = scored_videos([video for video in videos if video.name not in dropped], choices)
+    if choices.frames == "complete":
+        kept = [complete for video in kept if (complete := complete_frames(video)).frames]
+        if videos and not kept:
+            raise DataError(
+                "No frame of the training videos has both a face and a label for each of the "
+                "12 AUs: set choices.frames to all."
             )
-            for name in sorted(set(winners))
-        ]
-    if submission == "model" and len(official) >= members:
-        return best(official)
-    if submission == "kfold" and len(folds) > 1:
-        return [Chosen(name) for name in folds]
-    if submission == "train_val_mix" and len(mixes) > 1:
-        return [Chosen(name) for name in mixes]
-    if submission == "kfold_mix" and len(folds) > 1 and len(mixes) > 1:
-        return best([*folds, *mixes])
-    return []
+    return kept

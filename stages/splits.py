@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.choices import BalancedAUs, Folds
 from stages.dataset import Video
 from stages.errors import SettingsError
-from stages.masking import below_average
+from stages.masking import balanced_aus
 
 LABELLED = ("train", "validation")  # what folds and mixes are made of
 
@@ -116,8 +117,28 @@ def label_counts(videos: Sequence[Video]) -> dict[str, NDArray[np.int64]]:
     return counts
 
 
+def deal_in_order(counts: Mapping[str, NDArray[np.int64]], parts: int) -> dict[str, int]:
+    """Cut groups in the order of their names into parts of about equal length.
+
+    Parameters
+    ----------
+    counts : mapping of str to (1 + 12,) np.ndarray
+        See :func:`assign_parts`.
+    parts : int
+
+    Returns
+    -------
+    dict of str to int
+        Part of each group, from 0.
+    """
+    names = sorted(counts)
+    frames = np.array([int(counts[name][0]) for name in names])
+    middles = (frames.cumsum() - frames / 2) / max(frames.sum(), 1)
+    return {name: int(at * parts) for name, at in zip(names, middles, strict=True)}
+
+
 def number_folds(
-    videos: Sequence[Video], train_folds: int, validation_folds: int
+    videos: Sequence[Video], train_folds: int, validation_folds: int, rule: Folds = "stratified"
 ) -> dict[str, int]:
     """Fold of each train and validation video, from 1; those of validation come last.
 
@@ -127,17 +148,20 @@ def number_folds(
         Without masked copies.
     train_folds, validation_folds : int
         Parts that the train and the validation videos are cut into.
+    rule : {"stratified", "in_order"}
+        :func:`assign_parts` or :func:`deal_in_order`.
 
     Returns
     -------
     dict of str to int
         By the video's name; other videos have none.
     """
+    deal = assign_parts if rule == "stratified" else deal_in_order
     folds: dict[str, int] = {}
     first = 1
     for split, parts in (("train", train_folds), ("validation", validation_folds)):
         chosen = [video for video in videos if video.split == split]
-        dealt = assign_parts(label_counts(chosen), parts)
+        dealt = deal(label_counts(chosen), parts)
         folds.update({video.name: first + dealt[video.group] for video in chosen})
         first += parts
     return folds
@@ -159,7 +183,13 @@ def _mix(videos: Sequence[Video], number: int, share: float, seed: int) -> set[s
 
 
 def divide(
-    videos: Sequence[Video], split: str, *, masked: bool, mix_held_out: float, seed: int
+    videos: Sequence[Video],
+    split: str,
+    *,
+    masked: bool,
+    mix_held_out: float,
+    seed: int,
+    balanced: BalancedAUs = "below_average",
 ) -> Parts:
     """Choose the videos of a run.
 
@@ -170,12 +200,14 @@ def divide(
     split : str
         ``official``, ``foldN`` or ``mixN``.
     masked : bool
-        Whether to train on masked copies as well. A copy stays only if it shows an AU that is rare
-        in this run's own training labels.
+        Whether to train on masked copies as well. A copy stays only if it shows an AU that is to be
+        balanced by this run's own training labels.
     mix_held_out : float
         Share of the frames that a mix holds out.
     seed : int
         Of the mixes.
+    balanced : {"below_average", "paper"}
+        See :func:`stages.masking.balanced_aus`.
 
     Returns
     -------
@@ -210,7 +242,7 @@ def divide(
     scored = {video.group for video in (*held_out, *test)}
     training = [video for video in training if video.group not in scored]
     if masked and training:
-        rare = below_average(np.concatenate([video.labels for video in training]))
+        rare = balanced_aus(np.concatenate([video.labels for video in training]), balanced)
         names = {video.name for video in training}
         training += [
             video

@@ -11,14 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.choices import CORRECTED, Choices
 from stages.compute import make_fabric
 from stages.dataset import Video
+from stages.facs import AU_NAMES
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.joint_features import Features
-from stages.losses import masked_bce, positive_weight
+from stages.losses import class_weight, masked_bce
 from stages.networks import Dimensions, build_network
 from stages.params import Params
+from stages.protocol import resolve_choices, window_stride
 from stages.scores import THRESHOLD, f1_per_au
+from stages.selection import scored_videos, training_videos
 from stages.windows import Batch, input_statistics, predict_logits, training_batches
 
 
@@ -29,6 +33,7 @@ def validation_f1(
     *,
     window: int,
     device: torch.device,
+    choices: Choices = CORRECTED,
 ) -> NDArray[np.float64]:
     """F1 of each AU over all frames of some videos, (12,); see :mod:`stages.scores`.
 
@@ -41,13 +46,28 @@ def validation_f1(
     window : int
         Length of a window in frames.
     device : torch.device
+    choices : Choices
+        See :func:`stages.windows.predict_logits`.
     """
     truth = np.concatenate([video.labels for video in videos])
     predicted = [
         torch.sigmoid(torch.from_numpy(logits)).numpy() >= THRESHOLD
-        for _, logits in predict_logits(network, features, videos, window=window, device=device)
+        for _, logits in predict_logits(
+            network, features, videos, window=window, device=device, choices=choices
+        )
     ]
     return f1_per_au(truth, np.concatenate(predicted))
+
+
+EACH_AU_PATIENCE = 2  # epochs: more than one in which nothing is better than before
+
+
+def stopping_rule(params: Params) -> tuple[int, tuple[str, ...]]:
+    """Patience in epochs, and the figures beside the mean F1 of which one may get better."""
+    stopping = resolve_choices(params).stopping
+    if stopping == "each_au":
+        return EACH_AU_PATIENCE, AU_NAMES
+    return params.train.patience if stopping == "mean" else params.train.epochs, ()
 
 
 def train_network(
@@ -91,7 +111,9 @@ def train_network(
     """
     from dvclive import Live
 
-    settings = params.train
+    settings, choices = params.train, resolve_choices(params)
+    training = training_videos(training, choices, epoch_seed(seed, 0, "dropped copies"))
+    held_out = scored_videos(held_out, choices)
     # windows of a few hundred steps are too little work for bfloat16 to pay at the small scale
     fabric = make_fabric(params.compute, "32-true" if params.scale == "small" else None)
     torch.manual_seed(epoch_seed(seed, 0, "weights"))
@@ -100,19 +122,21 @@ def train_network(
     network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
     network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
     labels = torch.from_numpy(np.concatenate([video.labels for video in training]))
-    weight = positive_weight(labels).to(fabric.device)
+    weight = class_weight(labels, choices.positive_weight)
+    weight = None if weight is None else weight.to(fabric.device)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for batch in training_batches(
             features,
             training,
             window=settings.window,
-            stride=settings.stride,
+            stride=window_stride(settings.window, choices.training_overlap),
             batch=settings.batch,
             sound_dropout=settings.sound_dropout if dimensions.audio_width else 0.0,
             seed=epoch_seed(seed, epoch, "windows"),
             rank=fabric.global_rank,
             processes=fabric.world_size,
+            short_videos=choices.short_videos,
         ):
             yield batch.to(fabric.device)
 
@@ -121,15 +145,25 @@ def train_network(
         return masked_bce(logits, batch.labels, weight)
 
     def validate(model: nn.Module) -> dict[str, float]:
-        f1 = validation_f1(model, features, held_out, window=settings.window, device=fabric.device)
-        return {"validation_f1": float(f1.mean())}
+        f1 = validation_f1(
+            model,
+            features,
+            held_out,
+            window=settings.window,
+            device=fabric.device,
+            choices=choices,
+        )
+        each = zip(AU_NAMES, f1.tolist(), strict=True)
+        return {"validation_f1": float(f1.mean()), **dict(each)}
 
+    patience, watched = stopping_rule(params)
     recipe = Recipe(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         schedule=step_schedule(settings.step_epochs, settings.step_factor),
-        patience=settings.patience,
+        patience=patience,
+        watched=watched if held_out else (),
     )
     # dvclive's defaults would rewrite dvc.yaml while DVC runs it
     with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:

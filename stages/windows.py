@@ -1,7 +1,7 @@
 """Windows of frames: what a network is trained on, and how it is run over a whole video.
 
 Features are read from the stores window by window, so memory does not grow with the data; what a
-short window lacks repeats its last frame under a mask.
+short window lacks repeats its last frame under a mask, or as the protocol chooses.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.choices import CORRECTED, Choices, ShortVideos
 from stages.dataset import Video
 from stages.errors import DataError
 from stages.facs import N_AUS, NOT_ANNOTATED
 from stages.joint_features import Features
+from stages.protocol import window_stride
 
 PREDICT_BATCH = 32  # windows that are predicted together
 
@@ -53,7 +55,12 @@ def window_starts(frames: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def make_batch(features: Features, windows: Sequence[tuple[Video, int]], window: int) -> Batch:
+def make_batch(
+    features: Features,
+    windows: Sequence[tuple[Video, int]],
+    window: int,
+    short_videos: ShortVideos = "masked",
+) -> Batch:
     """Read windows and lay them side by side.
 
     Parameters
@@ -62,7 +69,10 @@ def make_batch(features: Features, windows: Sequence[tuple[Video, int]], window:
     windows : sequence of (Video, int)
         Each window's video and first frame.
     window : int
-        Length in frames; what a shorter video lacks repeats its last frame, masked.
+        Length in frames.
+    short_videos : {"masked", "repeated", "cycled"}
+        What a shorter video lacks: its last frame, masked; its last frame; its frames from the
+        first on.
 
     Returns
     -------
@@ -77,10 +87,12 @@ def make_batch(features: Features, windows: Sequence[tuple[Video, int]], window:
     for row, (video, start) in enumerate(windows):
         n = min(window, video.frames - start)
         seen, heard, has_sound = features.read(video, start, start + n)
-        repeat = np.minimum(np.arange(window), n - 1)
-        visual[row], audio[row], sound[row] = seen[repeat], heard[repeat], has_sound[repeat]
-        real[row, :n] = True
-        labels[row, :n] = video.labels[start : start + n]
+        fill = np.arange(window)
+        fill = fill % n if short_videos == "cycled" else np.minimum(fill, n - 1)
+        visual[row], audio[row], sound[row] = seen[fill], heard[fill], has_sound[fill]
+        there = n if short_videos == "masked" else window
+        real[row, :there] = True
+        labels[row, :there] = video.labels[start : start + n][fill[:there]]
     return Batch(*(torch.from_numpy(array) for array in (visual, audio, sound, real, labels)))
 
 
@@ -95,6 +107,7 @@ def training_batches(
     seed: int,
     rank: int = 0,
     processes: int = 1,
+    short_videos: ShortVideos = "masked",
 ) -> Iterator[Batch]:
     """All training windows once, in an order drawn from the seed.
 
@@ -112,6 +125,8 @@ def training_batches(
         Of this epoch.
     rank, processes : int
         Which of so many processes this is; they share each batch between them.
+    short_videos : {"masked", "repeated", "cycled"}
+        See :func:`make_batch`.
 
     Yields
     ------
@@ -128,7 +143,7 @@ def training_batches(
         chosen = whole[rank::processes]
         if not len(chosen):  # a last batch that does not go round: every process needs a step
             chosen = whole
-        made = make_batch(features, [windows[i] for i in chosen], window)
+        made = make_batch(features, [windows[i] for i in chosen], window, short_videos)
         made.sound[torch.from_numpy(silenced[chosen])] = False
         yield made
 
@@ -185,11 +200,12 @@ def predict_logits(
     window: int,
     device: torch.device,
     mute: bool = False,
+    choices: Choices = CORRECTED,
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Logit of each AU in each frame of some videos.
 
-    Windows overlap by half, and the logits of overlapping windows are averaged. Windows of several
-    short videos are predicted together.
+    Windows overlap by half, and the logits of overlapping windows are averaged; or, as the protocol
+    chooses, each frame is predicted once. Windows of several short videos are predicted together.
 
     Parameters
     ----------
@@ -202,25 +218,31 @@ def predict_logits(
     device : torch.device
     mute : bool
         Withhold the sound.
+    choices : Choices
+        For `prediction_overlap` and `short_videos`.
 
     Yields
     ------
     str, (frames, 12) np.ndarray
         Name and float32 logits of each video, in their order.
     """
+    once = choices.prediction_overlap == "none"
+    stride = window_stride(window, choices.prediction_overlap)
     sums: dict[str, tuple[Tensor, Tensor]] = {}
     waiting: list[tuple[Video, int]] = []
     ready: list[str] = []
 
     def predict() -> None:
-        batch = make_batch(features, waiting, window).to(device)
+        batch = make_batch(features, waiting, window, choices.short_videos).to(device)
         sound = torch.zeros_like(batch.sound) if mute else batch.sound
         logits = network(batch.visual, batch.audio, sound, batch.real).float().cpu()
         for (video, start), rows in zip(waiting, logits, strict=True):
-            n = min(window, video.frames - start)
             total, count = sums[video.name]
-            total[start : start + n] += rows[:n]
-            count[start : start + n] += 1
+            stop = min(start + window, video.frames)
+            # with each frame once, the last window gives what the one before it has left
+            first_new = int(count.count_nonzero()) if once else start
+            total[first_new:stop] += rows[first_new - start : stop - start]
+            count[first_new:stop] += 1
         waiting.clear()
 
     def finished() -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -231,7 +253,7 @@ def predict_logits(
 
     for video in videos:
         sums[video.name] = (torch.zeros(video.frames, N_AUS), torch.zeros(video.frames, 1))
-        for start in window_starts(video.frames, window, max(window // 2, 1)):
+        for start in window_starts(video.frames, window, stride):
             waiting.append((video, start))
             if len(waiting) == PREDICT_BATCH:
                 predict()
@@ -250,6 +272,7 @@ def predict_video(
     window: int,
     device: torch.device,
     mute: bool = False,
+    choices: Choices = CORRECTED,
 ) -> NDArray[np.float32]:
     """Probability of each AU in each frame of one video; see :func:`predict_logits`.
 
@@ -259,6 +282,6 @@ def predict_video(
         float32.
     """
     ((_, logits),) = predict_logits(
-        network, features, [video], window=window, device=device, mute=mute
+        network, features, [video], window=window, device=device, mute=mute, choices=choices
     )
     return torch.sigmoid(torch.from_numpy(logits)).numpy()

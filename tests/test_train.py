@@ -54,7 +54,7 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
     folds = {f"fold{i}": {"split": f"fold{i}", "audio": ["fbank"]} for i in (1, 2, 3)}
     content["runs"] = {"main": {}, "visual": {"audio": []}, **folds}
     content["tables"] = {}
-    content["train"].update(window=32, stride=16, batch=4, epochs=25, learning_rate=0.01)
+    content["train"].update(window=32, batch=4, epochs=25, learning_rate=0.01)
     content["models"]["transformer"]["small"] = TINY
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     for name in ("data/index", "data/crops", "data/features/visual", "data/features/audio"):
