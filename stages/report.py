@@ -21,11 +21,11 @@ from stages import paths, table
 from stages.console import run_stage, say
 from stages.ensembles import load_ensemble, sigmoid
 from stages.errors import DataError, SettingsError
-from stages.page import paragraph, subheading, write_page
-from stages.page import table as html_table
+from stages.page import paragraph, write_page
 from stages.paper_tables import SUBMISSIONS
 from stages.params import Params, load_params
 from stages.predictions import read_predictions
+from stages.protocol import network_settings
 from stages.reporting import drawing, sections
 from stages.reporting.claims import judge
 from stages.reporting.drawing import Shown
@@ -63,13 +63,14 @@ ALL_TABLES = Target(
 
 def network_sizes(params: Params) -> dict[str, int]:
     """Parameters of each network at full scale."""
-    from stages.networks import Dimensions, parameter_count
+    from stages.networks import NETWORKS, Dimensions, parameter_count
 
-    sizes = {}
-    for name in type(params.models).model_fields:
-        settings = getattr(params.models, name).full.model_dump(mode="json")
-        sizes[name] = parameter_count(Dimensions(name, *FULL_WIDTHS, settings))
-    return sizes
+    return {
+        name: parameter_count(
+            Dimensions(name, *FULL_WIDTHS, network_settings(params, name, "full"))  # type: ignore[arg-type]
+        )
+        for name in NETWORKS
+    }
 
 
 def what_is_shown(
@@ -144,21 +145,6 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def au_section(
-    folder: Path, shown: Shown | None, evidence: Evidence, scores: Mapping[str, Any]
-) -> sections.Section | None:
-    """F1 of each AU: bars, and the tables of `evaluate`."""
-    parts = []
-    if shown is not None:
-        beside = {"main": "run main", "visual": "run visual (no sound)"}
-        parts.append(drawing.per_au(folder, shown, evidence, beside))
-    for split in ("test", "validation"):
-        if split in scores:
-            parts.append(subheading(table.describe(evidence.label, split)))
-            parts.append(html_table(table.table_rows(scores[split])))
-    return ("F1 of each AU", "".join(parts)) if parts else None
-
-
 def note_of(evidence: Evidence, root: str) -> str:
     """What a reader must know before reading any figure."""
     if evidence.label != "synthetic":
@@ -180,6 +166,7 @@ def write_report(
     scores: Mapping[str, Any],
     sizes: Mapping[str, int],
     root: str,
+    protocol: str,
 ) -> list[str]:
     """Write the page, the tables as JSON and Markdown, and the figures.
 
@@ -200,6 +187,8 @@ def write_report(
         Parameters of each network at full scale.
     root : str
         Name of the data root.
+    protocol : str
+        Preset that the runs follow.
 
     Returns
     -------
@@ -214,7 +203,7 @@ def write_report(
     parts: list[sections.Section | None] = [
         sections.claims_section(claims),
         sections.tables_section(results, anything, label),
-        au_section(folder, shown, evidence, scores),
+        drawing.au_section(folder, shown, evidence, scores),
         drawing.ladder_section(folder, calibration, LADDER),
         drawing.folds_section(folder, evidence),
     ]
@@ -233,7 +222,8 @@ def write_report(
     ]
     trained = sum(name not in SUBMISSIONS for name in evidence.runs)
     subtitle = paragraph(
-        f"Action units from picture and sound, the paper's experiments run again: {trained} runs.",
+        "Facial action units from picture and sound: the paper's experiments run again. "
+        f"{trained} runs, protocol {protocol}.",
         "small",
     )
     write_page(
@@ -287,6 +277,7 @@ def main() -> None:
         scores=read_json(paths.SCORES).get(label, {}),
         sizes=network_sizes(params),
         root=params.data.root.name,
+        protocol=params.protocol,
     )
     for verdict in verdicts:
         say(verdict)

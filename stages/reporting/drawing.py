@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 from stages import figures as plain
 from stages.crops import CropReader
 from stages.facs import AU_NAMES, NOT_ANNOTATED
-from stages.page import paragraph, picture
+from stages.page import Html, paragraph, picture, subheading, table
 from stages.reporting import figures
 from stages.reporting.evidence import Evidence
 from stages.reporting.mistaken import mistaken_for
 from stages.reporting.sections import Section, kind_of
 from stages.reporting.timeline import LONGEST, faces_of, richest_stretch, timeline
 from stages.scores import all_ones_f1, base_rates, f1_per_au, precision_recall
+from stages.table import describe, table_rows
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _joined(
     )
 
 
-def per_au(folder: Path, shown: Shown, evidence: Evidence, others: Mapping[str, str]) -> str:
+def per_au(folder: Path, shown: Shown, evidence: Evidence, others: Mapping[str, str]) -> Html:
     """Bars of F1 per AU; `others` are runs drawn beside, by what to call them."""
     labels, _, decisions = _joined(shown, evidence.labels(shown.split))
     f1, ones, rates = f1_per_au(labels, decisions), all_ones_f1(labels), base_rates(labels)
@@ -77,6 +79,21 @@ def per_au(folder: Path, shown: Shown, evidence: Evidence, others: Mapping[str, 
     heading = f"F1 per AU, {shown.split}{kind_of(evidence.label)}"
     plain.f1_bars(folder / "f1_per_au.png", bars, heading)
     return picture(folder / "f1_per_au.png", heading)
+
+
+def au_section(
+    folder: Path, shown: Shown | None, evidence: Evidence, scores: Mapping[str, Any]
+) -> Section | None:
+    """F1 of each AU: bars, and the tables of `evaluate`; None where there is neither."""
+    parts = []
+    if shown is not None:
+        beside = {"main": "run main", "visual": "run visual (no sound)"}
+        parts.append(per_au(folder, shown, evidence, beside))
+    for split in ("test", "validation"):
+        if split in scores:
+            parts.append(subheading(describe(evidence.label, split)))
+            parts.append(table(table_rows(scores[split])))
+    return ("F1 of each AU", "".join(parts)) if parts else None
 
 
 def precision_section(folder: Path, shown: Shown, evidence: Evidence) -> Section:

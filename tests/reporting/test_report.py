@@ -95,7 +95,7 @@ def write_workspace(labelled_test: bool = True) -> None:
             if split == "test" and not labelled_test:
                 labels = np.full_like(labels, -1)
             videos.append(make_video(name, labels, np.ones(FRAMES, bool), split=split))
-    Path("data").mkdir()
+    Path("data/index").mkdir(parents=True)
     write_inputs(Path("data/inputs.h5"), videos)
     entries = [entry(name, split) for split, names in NAMES.items() for name in names]
     Manifest("videos", tuple(entries), {}).save(Path("data/index"))
@@ -230,9 +230,12 @@ def test_tables_hold_the_f1_of_the_predictions(reported: Path) -> None:
     assert "**Sound helps: held.**" in text
 
 
-def test_what_other_stages_left_is_taken_in(reported: Path, tmp_path: Path) -> None:
+def test_tables_reports_all_runs_elsewhere_and_takes_in_what_other_stages_left(
+    reported: Path, tmp_path: Path
+) -> None:
     again = tmp_path / "again"
     shutil.copytree(reported, again)
+    before = (again / "metrics/report.html").read_bytes()
     (again / "metrics/encoders").mkdir()
     (again / "metrics/encoders/table.csv").write_text("encoder,F1 alone\nvit <b>,0.5\nones,0.3\n")
     (again / "metrics/mask").mkdir()
@@ -241,27 +244,17 @@ def test_what_other_stages_left_is_taken_in(reported: Path, tmp_path: Path) -> N
     (again / "metrics/mask/counts.csv").write_text("AU,active_before\nAU01,7\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(again)
-        run(patch)
-    text = (again / "metrics/report.html").read_text()
+        write_run("kfold", NAMES["test"], 0.1, folder="data/tables/ensembles")
+        run(patch, "tables")
+        with pytest.raises(SettingsError, match="tables"):
+            run(patch, "everything")
+    numbers = json.loads((again / "metrics/tables/tables.json").read_text())["synthetic"]
+    assert numbers["table8"]["kfold"]["f1"] > 0.99
+    assert (again / "metrics/report.html").read_bytes() == before
+    text = (again / "metrics/tables/report.html").read_text()
     assert {"Encoders", "Masked copies"} <= set(Reader(text).headings)
     assert "vit &lt;b&gt;" in text
     assert "active before" in text
-
-
-def test_tables_reports_all_runs_elsewhere(reported: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    shutil.copytree(reported, again)
-    before = (again / "metrics/report.html").read_bytes()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(again)
-        write_run("kfold", NAMES["test"], 0.1, folder="data/tables/ensembles")
-        run(patch, "tables")
-        numbers = json.loads(Path("metrics/tables/tables.json").read_text())["synthetic"]
-        assert numbers["table8"]["kfold"]["f1"] > 0.99
-        assert Path("metrics/report.html").read_bytes() == before
-        assert Path("metrics/tables/report.html").is_file()
-        with pytest.raises(SettingsError, match="tables"):
-            run(patch, "everything")
 
 
 def test_without_test_labels_validation_is_shown(
@@ -328,7 +321,7 @@ def test_a_data_root_without_test_videos_has_an_empty_submission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("data").mkdir()
+    Path("data/index").mkdir(parents=True)
     Manifest("videos", (entry("a", "train"),), {}).save(Path("data/index"))
     submit.main()
     assert Path("data/submission.txt").read_text().count("\n") == 1
