@@ -111,7 +111,11 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
     )
     with open_features(run.visual, run.audio, masked=copies > 0) as features:
         dimensions = Dimensions(
-            run.model, features.visual_width, features.audio_width, dict(run.settings)
+            run.model,
+            features.visual_width,
+            features.audio_width,
+            dict(run.settings),
+            centred=resolve_choices(params).centre == "window",
         )
         for number in range(params.train.seeds):
             _train_seed(params, run, dimensions, features, parts, folder, number, progress)

@@ -91,7 +91,13 @@ def train_alone(work: Work, path: Path) -> None:
     settings, choices = network_settings(params, MODEL), resolve_choices(params)
     stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
     with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
-        dimensions = Dimensions(MODEL, features.visual_width, features.audio_width, settings)
+        dimensions = Dimensions(
+            MODEL,
+            features.visual_width,
+            features.audio_width,
+            settings,
+            centred=choices.centre == "window",
+        )
         fitted = train_network(
             params,
             dimensions,

@@ -52,6 +52,7 @@ def test_what_protocol_md_says_of_paper_and_code() -> None:
         "balanced_aus": "below_average",
         "dropped_copies": 0.3,
         "folds": "in_order",
+        "centre": "none",
     }
 
 

@@ -33,7 +33,7 @@ def only(folder: Path, epochs: int) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("single")
     write_workspace(folder)
-    only(folder, epochs=12)
+    only(folder, epochs=20)
     (folder / "metrics/pretrain").mkdir(parents=True)
     (folder / "metrics/pretrain/ires100.json").write_text(
         json.dumps({"f1": 0.7, "f1_all_ones": 0.45, "best_epoch": 3})

@@ -1,5 +1,6 @@
 """Every sequence network: padding, missing sound, any length, checkpoints, learning, references."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from stages.errors import DataError
 from stages.losses import masked_bce
 from stages.networks import NETWORKS, Dimensions, Network, build_network, load_network, save_network
+from stages.networks.base import centre
 
 ATTENTION = {"layers": 2, "heads": 2, "feedforward": 8}
 RECURRENT = {"width": 8, "hidden": 8, "layers": 2}
@@ -78,6 +80,32 @@ def test_sound_matters_where_there_is_some_and_not_where_there_is_none(name: str
     torch.testing.assert_close(
         network(visual, audio, sound, real), network(visual, other, sound, real)
     )
+
+
+def test_who_looks_different_all_along_looks_the_same_where_faces_are_centred(name: str) -> None:
+    visual, audio, sound, real = inputs(9)
+    other = visual + torch.randn(2, 1, 6)
+    for centred in (True, False):
+        network = tiny(name)
+        network.dimensions = replace(network.dimensions, centred=centred)
+        found = network(other, audio, sound, real)
+        assert torch.allclose(found, network(visual, audio, sound, real), atol=1e-5) == centred
+
+
+def test_centring_against_a_loop() -> None:
+    x, real = (
+        torch.randn(3, 5, 2),
+        torch.tensor([[True] * 5, [True] * 2 + [False] * 3, [False] * 5]),
+    )
+    found = centre(x, real)
+    for row, count in enumerate((5, 2)):
+        for column in range(2):
+            mean = sum(float(x[row, k, column]) for k in range(count)) / count
+            for k in range(5):
+                assert float(found[row, k, column]) == pytest.approx(
+                    float(x[row, k, column]) - mean, abs=1e-5
+                )
+    assert torch.equal(found[2], x[2])  # a window of padding alone
 
 
 @pytest.mark.parametrize("frames", [1, 2, 127, 300])
