@@ -19,6 +19,7 @@ from stages.paper_tables import (
     run_title,
     table_runs,
 )
+from stages.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,3 +92,13 @@ def test_encoders_and_networks_are_those_of_the_settings() -> None:
     assert set(VISUAL) == set(content["visual"])
     assert set(AUDIO) == set(content["audio"])
     assert set(content["models"]) <= set(MODEL_TITLES)
+
+
+def test_make_tables_trains_every_row() -> None:
+    rows = load_params(ROOT / "params.yaml").tables
+    for name, run in table_runs().items():
+        row = rows[name]
+        assert (row.model, row.masked, row.split) == (run["model"], run["masked"], run["split"])
+        assert (list(row.visual or ()), list(row.audio or ())) == (run["visual"], run["audio"])
+    # six of train and validation mixed, for the last two submissions
+    assert sum(row.split.startswith("mix") for row in rows.values()) == 6
