@@ -51,7 +51,8 @@ th:first-child, td:first-child { text-align: left; min-width: 9.5rem; max-width:
 table.narrow { width: auto; } table.wide { font-size: .84rem; }
 .wide th:nth-child(2), .wide td:nth-child(2) { text-align: left; min-width: 15rem; }
 .last tr:last-child td { color: var(--soft); border-top: 2px solid var(--line); }
-td.missing { color: var(--soft); font-style: italic; white-space: nowrap; }
+.last:not(.wide) td:not(:first-child) { white-space: nowrap; }
+td em { color: var(--soft); }
 td svg { display: block; margin-left: auto; }
 figure { margin: .6rem 0; } figure img { display: block; width: 100%; min-width: 40rem; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .86rem; }

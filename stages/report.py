@@ -22,7 +22,7 @@ from stages.console import run_stage, say
 from stages.ensembles import load_ensemble, sigmoid
 from stages.errors import DataError, SettingsError
 from stages.page import paragraph, write_page
-from stages.paper_tables import SUBMISSIONS
+from stages.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.params import Params, load_params
 from stages.predictions import read_predictions
 from stages.protocol import network_settings
@@ -106,7 +106,7 @@ def what_is_shown(
             }
             decided = {name: calibration.decide(rows) for name, rows in smoothed.items()}
             if decided:
-                return Shown(f"{SUBMISSIONS[main]} (calibrated)", split, smoothed, decided)
+                return Shown(f"{SUBMISSIONS[main]} (calibrated)", split, smoothed, decided, True)
         for name in ("main", *evidence.runs):
             if not (folder / f"{name}.h5").is_file():
                 continue
@@ -268,10 +268,16 @@ def main() -> None:
         raise DataError("No run has said anything of an annotated video: run `dvc repro` first.")
     main_ensemble = params.ensemble.main
     found = read_json(paths.TABLE_ENSEMBLE_SCORES if everything else paths.ENSEMBLE_SCORES)
+    # the exported ensemble is the one of `runs`, whatever else is reported
+    shown = what_is_shown(
+        evidence, paths.ENSEMBLE_PREDICTIONS, paths.PREDICTIONS, main_ensemble, paths.ENSEMBLE
+    )
+    if shown is not None and shown.calibrated:
+        evidence.add_decisions(CALIBRATED, shown.decisions)
     verdicts = write_report(
         evidence,
         target,
-        shown=what_is_shown(evidence, ensembles, paths.PREDICTIONS, main_ensemble, paths.ENSEMBLE),
+        shown=shown,
         curves=drawing.read_curves(paths.CURVES, list(evidence.runs)),
         calibration=rungs(found, label, main_ensemble),
         scores=read_json(paths.SCORES).get(label, {}),

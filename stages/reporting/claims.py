@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.bootstrap import Difference
 from stages.paper_tables import (
+    CALIBRATED,
     ENSEMBLE,
     HYBRIDS,
     SUBMISSIONS,
@@ -27,8 +28,8 @@ from stages.reporting.tables import Results
 SURE: Final = 0.975
 HELD, OPPOSITE, UNDECIDED, UNKNOWN = "held", "did not hold", "undecided", "not trained"
 VERDICTS: Final = (HELD, OPPOSITE, UNDECIDED, UNKNOWN)
-ENSEMBLES: Final = (*SUBMISSIONS, ENSEMBLE, "ensemble")  # no single networks
-PAPER: Final = {row.run: row.paper for table in reversed(TABLES) for row in table.rows}
+ENSEMBLES: Final = (*SUBMISSIONS, ENSEMBLE, CALIBRATED)  # no single networks
+PAPER: Final = {row.run: float(row.printed) for table in reversed(TABLES) for row in table.rows}
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _paper_texts() -> Mapping[str, str]:
     (masked, plain) = TABLES[0].rows
     hybrids, single = _hybrids({})[0].first, _hybrids({})[0].second
     *members, six = TABLES[5].rows
-    best, *rest = sorted(TABLES[7].rows, key=lambda row: -row.paper)
+    best, *rest = sorted(TABLES[7].rows, key=lambda row: -float(row.printed))
     return {
         "masking": f"{masked.printed} with, {plain.printed} without",
         "sound": f"{TABLES[1].rows[0].printed} ires100 alone, "

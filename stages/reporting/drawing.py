@@ -36,12 +36,15 @@ class Shown:
         By video.
     decisions : dict of str to (frames, 12) np.ndarray
         bool.
+    calibrated : bool
+        Whether they are the exported ensemble's, with its thresholds and smoothing.
     """
 
     title: str
     split: str
     probabilities: Mapping[str, NDArray[np.float32]]
     decisions: Mapping[str, NDArray[np.bool_]]
+    calibrated: bool = False
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

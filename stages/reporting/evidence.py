@@ -50,6 +50,13 @@ class Evidence:
             if scored is not None:
                 self.results.setdefault(name, {})[key] = scored
 
+    def add_decisions(self, name: str, decisions: Mapping[str, NDArray[np.bool_]]) -> None:
+        """Score decisions that were made by other thresholds than 0.5."""
+        signs = {
+            video: np.where(rows, 1, -1).astype(np.float32) for video, rows in decisions.items()
+        }
+        self.add(name, [signs])
+
 
 def load_evidence(label: str) -> Evidence:
     """Labels of all videos; no run yet."""

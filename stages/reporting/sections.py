@@ -7,13 +7,15 @@ from typing import Any
 
 from stages.bootstrap import RESAMPLES
 from stages.page import Html, claim, paragraph, picture, subheading, table, tiles, whisker
-from stages.paper_tables import MODEL_TITLES, SUBMISSIONS, TABLES, run_title
+from stages.paper_tables import CALIBRATED, MODEL_TITLES, SUBMISSIONS, TABLES, run_title
 from stages.reporting.claims import Claim, best_single
 from stages.reporting.results import Scored
 from stages.reporting.tables import (
     NOT_TRAINED,
     Outcome,
     Results,
+    f1_text,
+    interval_text,
     join,
     table_text,
 )
@@ -40,37 +42,31 @@ def opening(results: Results, claims: Sequence[Claim], label: str) -> Html:
     """Key figures: the best ensemble, the best single run, the baseline, the claims that held."""
     items: list[tuple[str, str]] = []
     kind = kind_of(label)
-    ensembles = {
-        title: results[name]["test"]
-        for name, title in {**SUBMISSIONS, "ensemble": "ensemble"}.items()
-        if "test" in results.get(name, {})
+    tested = {
+        name: results[name]["test"] for name in SUBMISSIONS if "test" in results.get(name, {})
     }
-    if ensembles:
-        title = max(ensembles, key=lambda name: ensembles[name].macro)
-        bounds = ensembles[title].interval
-        text = (
-            f"test F1{kind} of the best submission, {title}; {bounds.low:.3f} to {bounds.high:.3f}"
-        )
-        items.append((f"{bounds.value:.3f}", text))
+    best, title = results.get(CALIBRATED, {}).get("test"), "the exported ensemble, calibrated"
+    if best is None and tested:
+        name = max(tested, key=lambda name: tested[name].macro)
+        best, title = tested[name], f"the best submission, {SUBMISSIONS[name]}"
+    if best is not None:
+        text = f"test F1{kind} of {title}; {interval_text(best.interval)}"
+        items.append((f1_text(best.macro), text))
     single = best_single(results)
     if single is not None:
-        bounds = results[single]["test"].interval
+        alone = results[single]["test"]
         text = (
             f"test F1{kind} of the single run best on validation, {run_title(single)}; "
-            f"{bounds.low:.3f} to {bounds.high:.3f}"
+            f"{interval_text(alone.interval)}"
         )
-        items += [(f"{bounds.value:.3f}", text)]
-        ones = results[single]["test"].baseline.macro
-        items += [(f"{ones:.3f}", f"test F1{kind} of saying every AU in every frame")]
+        items.append((f1_text(alone.macro), text))
+        ones = f"test F1{kind} of saying every AU in every frame"
+        items.append((f1_text(alone.baseline.macro), ones))
     known = [found for found in claims if found.difference is not None]
     if known:
         held = sum(found.verdict == "held" for found in known)
-        items.append(
-            (
-                f"{held} of {len(known)}",
-                "of the paper's claims that could be tried surely held here",
-            )
-        )
+        text = "of the paper's claims that could be tried surely held here"
+        items.append((f"{held} of {len(known)}", text))
     return tiles(items)
 
 

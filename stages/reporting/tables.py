@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.bootstrap import Interval
-from stages.paper_tables import FOLD_MEAN, TABLES, Row, Table
+from stages.paper_tables import CALIBRATED, FOLD_MEAN, TABLES, Row, Table
 from stages.reporting.results import Scored
 
 NOT_TRAINED = "not trained: make tables"
@@ -42,12 +42,15 @@ class Outcome:
 
 
 def join(table: Table, results: Results) -> list[Outcome]:
-    """Rows of a table with the results of their runs."""
+    """Rows of a table with the results of their runs, and of the calibrated ensemble in table 8."""
     own = "test" if table.split == "test" else "held_out"
     joined = []
     for row in table.rows:
         found = results.get(row.run, {})
         joined.append(Outcome(row, found.get(own), found.get("test")))
+    if table.split == "test" and CALIBRATED in results:
+        row = Row(CALIBRATED, "", "the exported one, calibrated (not in the paper)")
+        joined.append(Outcome(row, results[CALIBRATED]["test"], results[CALIBRATED]["test"]))
     return joined
 
 
@@ -138,7 +141,7 @@ def table_text(
             if outcome.trained
             else [NOT_TRAINED, *["–"] * (4 if with_test else 2)]
         )
-        rows.append([outcome.row.label, outcome.row.printed, *cells])
+        rows.append([outcome.row.label, outcome.row.printed or "–", *cells])
     if table.split == "folds":
         mean = fold_mean(outcomes)
         own = ["–", "–"] if mean is None else [f1_text(mean[0]), f"{mean[1]:.3f} over folds"]
@@ -163,7 +166,8 @@ def tables_numbers(results: Results) -> dict[str, Any]:
     for table in TABLES:
         rows: dict[str, Any] = {}
         for outcome in join(table, results):
-            entry: dict[str, Any] = {"paper": outcome.row.paper, **_numbers(outcome.own)}
+            paper = {} if outcome.row.paper is None else {"paper": outcome.row.paper}
+            entry: dict[str, Any] = {**paper, **_numbers(outcome.own)}
             if table.split != "test" and outcome.test is not None:
                 entry["test"] = _numbers(outcome.test)
             rows[outcome.row.run] = entry
