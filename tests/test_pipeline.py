@@ -51,7 +51,7 @@ def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_declares_settings_that_exist(stage: str) -> None:
-    for key in STAGES[stage]["params"]:
+    for key in STAGES[stage].get("params", ()):
         node = SETTINGS
         for part in key.split("."):
             if "${" in part:

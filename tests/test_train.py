@@ -194,15 +194,6 @@ def test_shuffled_features_give_no_more_than_the_all_ones_level(
     assert 0.1 < f1_per_au(labels, predicted).mean() < ones + 0.1
 
 
-def test_report_is_one_file_that_asks_nobody_for_anything(trained: Path) -> None:
-    page = (trained / "metrics/report/index.html").read_text()
-    assert "http" not in page
-    assert "synthetic" in page
-    assert page.count("<img ") == 3
-    for name in ("f1_per_au", "precision_recall", "learning_curves"):
-        assert (trained / f"metrics/report/{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_metrics_hold_numbers_only(trained: Path) -> None:
     def leaves(node: object) -> list[object]:
         if isinstance(node, dict):
@@ -256,7 +247,7 @@ def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.Capture
     assert len(lines) == 2 + 12 + 1
     assert len({len(line) for line in lines}) == 1
     assert "synthetic" in printed
-    assert "metrics/report/index.html" in printed
+    assert "metrics/report.html" in printed
 
 
 @pytest.mark.parametrize("preset", ["paper", "code"])
