@@ -1,1 +1,5 @@
-"""AUs out of any video: predicting, and showing and comparing what was predicted."""
+"""Action units of any video: one row a frame, in one pass with bounded memory.
+
+:func:`stages.prediction.predict.predict_file` does it, :mod:`stages.prediction.results` reads what
+it wrote, :mod:`stages.cli` is the command line around both.
+"""

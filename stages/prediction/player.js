@@ -117,8 +117,7 @@ window.AUFusion = (() => {
           button.addEventListener("click", () => seek(data, video, m.time));
           return button;
         });
-        const share = track.active[au].some((a) => a >= 0)
-          ? `active in ${(100 * track.share[au]).toFixed(track.share[au] < 0.1 ? 1 : 0)} % of frames` : "";
+        const share = `active in ${(100 * track.share[au]).toFixed(track.share[au] < 0.1 ? 1 : 0)} % of frames`;
         return make("li", {}, make("h3", {}, `${name} ${data.meanings[au]}`), make("p", {}, share),
           buttons.length ? make("div", { class: "auf-row" }, ...buttons) : "nowhere: no face was seen");
       }));

@@ -3,8 +3,8 @@
 AUFusion.timeline = (() => {
   const { FULL, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf } = AUFusion;
   const GREY = "#c9ced4";
-  const STATUS = ["no face", "face", "interpolated"];
-  const STATUS_COLOURS = ["#6b727b", "#7fb8a4", "#e8c468"];
+  const STATUS = ["no face", "interpolated", "face"];
+  const STATUS_COLOURS = ["#6b727b", "#e8c468", "#7fb8a4"];
   const SCALE = [[0, "#f7fafd"], [0.25, "#cfe0f1"], [0.5, "#7fafd9"], [0.75, "#2f75b8"], [1, "#0b2f5c"]];
 
   /** Ticks at round times, about one a hundred pixels. */
@@ -32,7 +32,7 @@ AUFusion.timeline = (() => {
   function traces(data, track) {
     const middle = data.edges.slice(1).map((edge, k) => (edge + data.edges[k]) / 2);
     const says = middle.map((_, k) => `frame ${data.first_frame[k]}, ${clock(data.edges[k], 2)}`
-      + (track.status[k] === 1 ? "" : `, ${STATUS[track.status[k]]}`));
+      + (track.status[k] === 2 ? "" : `, ${STATUS[track.status[k]]}`));
     const list = [{
       type: "heatmap", x: data.edges, y: data.aus, z: track.probability.map((row) => row.map((p) => p === null ? null : p / FULL)),
       zmin: 0, zmax: 1, colorscale: SCALE, showscale: false, hoverongaps: false, ygap: 1,
@@ -104,7 +104,7 @@ AUFusion.timeline = (() => {
     slider.addEventListener("input", () => seek(data, video, Number(slider.value)));
     const legend = make("div", { class: "auf-legend" });
     [["inactive", SCALE[0][1]], ["50 %", SCALE[2][1]], ["certain", SCALE[4][1]], ["no face", STATUS_COLOURS[0]],
-      ["interpolated face", STATUS_COLOURS[2]]].forEach(([text, colour]) => {
+      ["interpolated face", STATUS_COLOURS[1]]].forEach(([text, colour]) => {
       const entry = make("span", {}, text);
       entry.style.setProperty("--of", colour);
       legend.append(entry);
@@ -152,7 +152,7 @@ AUFusion.timeline = (() => {
       slider.value = time;
       const column = columnAt(data, time), track = trackOf(data);
       const on = data.aus.filter((_, au) => track.active[au][column] === 1);
-      const face = track.status[column] === 1 ? "" : `, ${STATUS[track.status[column]]}`;
+      const face = track.status[column] === 2 ? "" : `, ${STATUS[track.status[column]]}`;
       slider.setAttribute("aria-valuetext", `${clock(time)}${face}, active: ${on.join(", ") || "none"}`);
       now.replaceChildren(make("b", {}, clock(time, 2)), ` of ${clock(whole[1])}${face}`);
     }

@@ -4,14 +4,17 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
-from stages.prediction.rows import FACE, INTERPOLATED, NO_FACE, Rows
+from stages.prediction.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
+from stages.prediction.results import Rows
 
+STATUSES = (NO_FACE, INTERPOLATED, FACE)  # a status in the data is the position here
 COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is zoomed to no more
 MOMENTS = 3  # of each AU
 APART = 1.0  # seconds at least from one moment of an AU to the next
@@ -29,17 +32,37 @@ def column_starts(frames: int, columns: int = COLUMNS) -> NDArray[np.intp]:
     return np.arange(0, frames, step)
 
 
-def _on_frames(rows: Rows, face: int, numbers: NDArray[np.int64]) -> Rows:
-    """Rows of one face, exactly one a frame; where it is not seen, `NO_FACE`."""
-    mine = (rows.face_id == face) | (rows.face_id < 0)
-    order = np.argsort(rows.face_id == face, kind="stable")  # the face's own row wins
-    at: NDArray[np.intp] = np.full(len(numbers), -1)
-    chosen = order[mine[order]]
-    at[np.searchsorted(numbers, rows.frame[chosen])] = chosen
-    taken = rows.take(np.maximum(at, 0))
-    for name, value in (("status", NO_FACE), ("probability", np.nan), ("active", -1)):
-        getattr(taken, name)[at < 0] = value
-    return taken
+def frames_of(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Numbers and presentation times in seconds of the frames, each once, in order."""
+    numbers, first = np.unique(rows.frame, return_index=True)
+    return numbers, rows.timestamp[first]
+
+
+def faces_of(rows: Rows) -> list[int]:
+    """Numbers of the people, who is seen in most frames first."""
+    seen = rows.face_id[(rows.face_id != NOBODY) & (rows.status != NO_FACE)]
+    numbers, counts = np.unique(seen, return_counts=True)
+    return [int(number) for _, number in sorted(zip(-counts, numbers, strict=True))]
+
+
+@dataclass(frozen=True)
+class _Person:
+    """One person in each frame: status (frames,), probability and active (frames, 12)."""
+
+    status: NDArray[np.int8]
+    probability: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+
+def _person(rows: Rows, face: int, numbers: NDArray[np.int64]) -> _Person:
+    mine = rows.of(face)
+    at = np.searchsorted(numbers, mine.frame)
+    status = np.zeros(len(numbers), np.int8)
+    probability = np.full((len(numbers), N_AUS), np.nan)
+    active = np.zeros((len(numbers), N_AUS), np.bool_)
+    status[at] = [STATUSES.index(text) for text in mine.status]
+    probability[at], active[at] = mine.probabilities, mine.active
+    return _Person(status, probability, active)
 
 
 def _most(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
@@ -86,15 +109,12 @@ def find_moments(
 def _track(
     rows: Rows, face: int, numbers: NDArray[np.int64], starts: NDArray[np.intp]
 ) -> dict[str, Any]:
-    mine = _on_frames(rows, face, numbers)
-    times = rows.frames()[1]
-    seen = mine.status != NO_FACE
-    # a column with a frame without face says so, however many frames it holds
-    without = _most((mine.status == NO_FACE).astype(np.int8), starts)
-    guessed = _most((mine.status == INTERPOLATED).astype(np.int8), starts)
-    status = np.where(without > 0, NO_FACE, np.where(guessed > 0, INTERPOLATED, FACE))
-    known = mine.active >= 0
-    share = (mine.active == 1).sum(0) / np.maximum(known.sum(0), 1)
+    mine = _person(rows, face, numbers)
+    times = frames_of(rows)[1]
+    seen = mine.status != STATUSES.index(NO_FACE)
+    # the lowest of a column's: one frame without face is enough to say so, however many it holds
+    status = np.minimum.reduceat(mine.status, starts)
+    share = mine.active[seen].mean(0) if seen.any() else np.zeros(N_AUS)
     moments = [
         {
             "au": au,
@@ -109,12 +129,8 @@ def _track(
         "face": face,
         "status": status.tolist(),
         "probability": [_integers(row) for row in _most(mine.probability, starts).T],
-        "active": _most(mine.active, starts).T.tolist(),
+        "active": _most(mine.active.astype(np.int8), starts).T.tolist(),
         "share": [round(float(value), 4) for value in share],
-        "mean": [
-            round(float(np.nanmean(column)), 4) if not np.isnan(column).all() else None
-            for column in mine.probability.T
-        ],
         "without_face": round(float((~seen).mean()), 4),
         "moments": moments,
     }
@@ -198,11 +214,11 @@ def make_timeline(
         ``columns``, ``edges`` in seconds, a track a face, ``waveform``, ``strip``.
     """
     pictures = pictures or {}
-    numbers, times = rows.frames()
+    numbers, times = frames_of(rows)
     starts = column_starts(len(numbers), columns)
     last = times[-1] + frame_step(times)
     edges = np.append(times[starts], last)
-    tracks = [_track(rows, face, numbers, starts) for face in rows.faces() or [-1]]
+    tracks = [_track(rows, face, numbers, starts) for face in faces_of(rows) or [NOBODY]]
     for track in tracks:
         for moment in track["moments"]:
             moment["picture"] = pictures.get(moment["frame"])
