@@ -23,7 +23,8 @@ from stages.prediction.fragment import (
     timeline_style,
 )
 from stages.prediction.results import read_about, read_faces, read_rows
-from stages.prediction.timeline import add_pictures, make_timeline, wanted_frames
+from stages.prediction.thumbnails import add_pictures, wanted_frames
+from stages.prediction.timeline import make_timeline, thresholds_of
 
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
 MEDIA_TYPES = {
@@ -187,7 +188,7 @@ def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) ->
     data = make_timeline(
         rows,
         title=video.name,
-        thresholds=about.get("thresholds"),
+        thresholds=thresholds_of(about),
         sound=read_sound(video),
         sound_rate=RATE,
         offset=player_start(video),

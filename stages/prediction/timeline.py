@@ -3,7 +3,6 @@
 `stages.prediction.fragment` says how a page draws it.
 """
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,6 @@ COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is z
 MOMENTS = 3  # of each AU
 STRIP = 120  # thumbnails, evenly over the video; a page shows those that find room
 PEOPLE = 8  # at most; who is seen in most frames first
-THUMBNAIL = 96  # pixels
 APART = 1.0  # seconds at least from one moment of an AU to the next
 FULL = 1000  # what a probability of 1 is in the data: short integers make small pages
 
@@ -47,6 +45,18 @@ def faces_of(rows: Rows) -> list[int]:
     seen = rows.face_id[(rows.face_id != NOBODY) & (rows.status != NO_FACE)]
     numbers, counts = np.unique(seen, return_counts=True)
     return [int(number) for _, number in sorted(zip(-counts, numbers, strict=True))]
+
+
+def thresholds_of(about: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """Thresholds of the 12 AUs that ``NAME.json`` tells of; None where it tells of none."""
+    for section in (about, about.get("calibration"), about.get("ensemble")):
+        if isinstance(section, Mapping):
+            found = section.get("thresholds") or (section.get("calibration") or {}).get(
+                "thresholds"
+            )
+            if isinstance(found, Sequence) and len(found) == N_AUS:
+                return tuple(float(value) for value in found)
+    return None
 
 
 @dataclass(frozen=True)
@@ -248,45 +258,3 @@ def make_timeline(
         "tracks": tracks,
         "waveform": waveform(sound, edges, sound_rate),
     }
-
-
-def wanted_frames(data: Mapping[str, Any]) -> set[int]:
-    """Frames whose faces the timeline shows, from 1."""
-    return {
-        place["frame"] for track in data["tracks"] for place in track["moments"] + track["strip"]
-    }
-
-
-def add_pictures(
-    data: Mapping[str, Any], pictures: Iterable[tuple[int, int, NDArray[np.uint8]]]
-) -> None:
-    """Put the thumbnails into the data of a timeline.
-
-    Parameters
-    ----------
-    data : mapping
-        Of :func:`make_timeline`.
-    pictures : iterable of (int, int, (height, width, 3) uint8 np.ndarray)
-        Frame, person, picture, as `stages.prediction.results.read_faces` yields them for
-        :func:`wanted_frames`.
-    """
-    places: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for track in data["tracks"]:
-        for place in track["moments"] + track["strip"]:
-            places.setdefault((place["frame"], track["face"]), []).append(place)
-    for frame, face, picture in pictures:
-        if (frame, face) in places:
-            address = picture_address(picture)
-            for place in places[frame, face]:
-                place["picture"] = address
-
-
-def picture_address(picture: NDArray[np.uint8], side: int = THUMBNAIL) -> str:
-    """A picture, (height, width, 3) uint8 RGB, as the address of an embedded JPEG."""
-    import cv2
-
-    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not done:
-        raise ValueError("the thumbnail could not be encoded as JPEG")
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
