@@ -23,8 +23,12 @@ from stages.prediction.fragment import (
     timeline_style,
 )
 from stages.prediction.results import read_about, read_faces, read_rows
-from stages.prediction.thumbnails import add_pictures, wanted_frames
-from stages.prediction.timeline import make_timeline, thresholds_of
+from stages.prediction.timeline import (
+    add_pictures,
+    make_timeline,
+    thresholds_of,
+    wanted_frames,
+)
 
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
 MEDIA_TYPES = {
@@ -158,7 +162,9 @@ def _made(about: Mapping[str, Any]) -> str:
     )
 
 
-def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) -> Path:
+def write_report(
+    video: Path, table: Path, out: Path, *, embed: bool = False, title: str | None = None
+) -> Path:
     """Write the page of one video.
 
     Parameters
@@ -171,6 +177,8 @@ def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) ->
         HTML file; written under a temporary name and renamed.
     embed : bool
         Put the video into the page. Without, the page names its path from `out`.
+    title : str, optional
+        What the video is called on the page; else the name of its file.
 
     Returns
     -------
@@ -187,7 +195,7 @@ def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) ->
     address = video_address(video, out, embed=embed)
     data = make_timeline(
         rows,
-        title=video.name,
+        title=title or video.name,
         thresholds=thresholds_of(about),
         sound=read_sound(video),
         sound_rate=RATE,

@@ -3,6 +3,7 @@
 `stages.prediction.fragment` says how a page draws it.
 """
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.prediction.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
 from stages.prediction.results import Rows
+from stages.prediction.waveform import waveform
 
 STATUSES = (NO_FACE, INTERPOLATED, FACE)  # a status in the data is the position here
 COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is zoomed to no more
 MOMENTS = 3  # of each AU
 STRIP = 120  # thumbnails, evenly over the video; a page shows those that find room
 PEOPLE = 8  # at most; who is seen in most frames first
+THUMBNAIL = 96  # pixels
 APART = 1.0  # seconds at least from one moment of an AU to the next
 FULL = 1000  # what a probability of 1 is in the data: short integers make small pages
 
@@ -167,44 +170,6 @@ def _track(
     }
 
 
-def waveform(
-    sound: Iterable[tuple[float, NDArray[np.float32]]], edges: NDArray[np.float64], rate: int
-) -> dict[str, list[int]] | None:
-    """Lowest and highest sample between edges of time, in bounded memory.
-
-    Parameters
-    ----------
-    sound : iterable of (float, (samples,) np.ndarray)
-        Blocks, each with the time of its first sample in seconds, as `read_sound` yields them.
-    edges : (columns + 1,) np.ndarray
-        Rising times in seconds.
-    rate : int
-        Hz.
-
-    Returns
-    -------
-    dict of str to list of int, or None
-        ``low`` and ``high`` in thousandths of full scale, 0 where there is no sound; None where
-        there is none at all.
-    """
-    low, high = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
-    heard = False
-    for start, samples in sound:
-        heard = True
-        cuts = np.clip(np.ceil((edges - start) * rate), 0, len(samples)).astype(np.int64)
-        for column in np.flatnonzero(np.diff(cuts)):
-            part = samples[cuts[column] : cuts[column + 1]]
-            low[column] = min(low[column], float(part.min()))
-            high[column] = max(high[column], float(part.max()))
-    if not heard:
-        return None
-    scaled = {"low": low, "high": high}
-    return {
-        name: np.round(FULL * values).clip(-FULL, FULL).astype(int).tolist()
-        for name, values in scaled.items()
-    }
-
-
 def make_timeline(
     rows: Rows,
     *,
@@ -258,3 +223,45 @@ def make_timeline(
         "tracks": tracks,
         "waveform": waveform(sound, edges, sound_rate),
     }
+
+
+def wanted_frames(data: Mapping[str, Any]) -> set[int]:
+    """Frames whose faces the timeline shows, from 1."""
+    return {
+        place["frame"] for track in data["tracks"] for place in track["moments"] + track["strip"]
+    }
+
+
+def add_pictures(
+    data: Mapping[str, Any], pictures: Iterable[tuple[int, int, NDArray[np.uint8]]]
+) -> None:
+    """Put the thumbnails into the data of a timeline.
+
+    Parameters
+    ----------
+    data : mapping
+        Of :func:`make_timeline`.
+    pictures : iterable of (int, int, (height, width, 3) uint8 np.ndarray)
+        Frame, person, picture, as `stages.prediction.results.read_faces` yields them for
+        :func:`wanted_frames`.
+    """
+    places: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for track in data["tracks"]:
+        for place in track["moments"] + track["strip"]:
+            places.setdefault((place["frame"], track["face"]), []).append(place)
+    for frame, face, picture in pictures:
+        if (frame, face) in places:
+            address = picture_address(picture)
+            for place in places[frame, face]:
+                place["picture"] = address
+
+
+def picture_address(picture: NDArray[np.uint8], side: int = THUMBNAIL) -> str:
+    """A picture, (height, width, 3) uint8 RGB, as the address of an embedded JPEG."""
+    import cv2
+
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise ValueError("the thumbnail could not be encoded as JPEG")
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
