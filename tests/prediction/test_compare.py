@@ -176,6 +176,16 @@ def test_nearest_pairs_are_the_nearest_and_unique(seed: int) -> None:
     assert (swapped[1] == i).all()
 
 
+def test_an_au_that_neither_finds_has_no_f1(tmp_path: Path) -> None:
+    quiet = OURS.copy()
+    quiet[:, 7] *= 0.4
+    found = agreement(
+        tracks.ours(tmp_path, TIMES, quiet), tracks.openface(tmp_path / "of.csv", TIMES, quiet)
+    )
+    assert np.isnan(found["AU15"].f1)
+    assert found["AU15"].correlation == pytest.approx(1, abs=1e-3)
+
+
 def test_it_writes_a_table_and_a_picture(tmp_path: Path) -> None:
     ours = tracks.ours(tmp_path, TIMES, OURS)
     theirs = tracks.openface(tmp_path / "of.csv", TIMES, THEIRS)
