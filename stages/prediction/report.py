@@ -111,7 +111,7 @@ def video_address(video: Path, page: Path, *, embed: bool = False) -> str:
 
 
 def player_start(video: Path) -> float:
-    """Time on the file's clock that a player calls 0, in seconds: where its first stream starts."""
+    """Time in seconds on the file's clock at which its first stream starts; some players' 0."""
     with open_video(video) as (container, _):
         starts = [
             float(stream.start_time * stream.time_base)
