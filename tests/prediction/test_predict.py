@@ -12,10 +12,11 @@ from pyarrow import parquet
 from stages import audio, crop, visual
 from stages.calibration import Calibration
 from stages.crops import CropReader
-from stages.dataset import Features, make_video
+from stages.dataset import make_video
 from stages.ensembles import load_ensemble
 from stages.errors import DataError
 from stages.facs import AU_NAMES
+from stages.joint_features import Features
 from stages.networks import load_network
 from stages.params import Compute, Crop
 from stages.prediction import looking
