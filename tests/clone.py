@@ -43,7 +43,7 @@ def leave_out_encoders(folder: Path) -> None:
 def tiny_settings(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     content["corpus"].update(TINY_CORPUS)
-    content["train"].update(window=32, stride=16, epochs=2)
+    content["train"].update(window=32, epochs=2)
     content["single"]["epochs"] = 1
     for encoder in content["pretrain"].values():
         encoder["epochs"] = 2
