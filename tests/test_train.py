@@ -1,7 +1,9 @@
 """Stages `train` and `evaluate` end to end on tiny feature stores that carry the labels."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -257,6 +259,25 @@ def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.Capture
     assert "metrics/report/index.html" in printed
 
 
+@pytest.mark.parametrize("preset", ["paper", "code"])
+def test_a_run_under_a_preset_predicts_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content.update(protocol=preset, model="tcn")
+    content["train"]["epochs"] = 2
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    run(monkeypatch, tmp_path, "main")
+    network, _ = load_network(tmp_path / "models/runs/main/seed0.safetensors")
+    assert network.dimensions.settings["causal"] == (preset == "code")
+    said = read_predictions(tmp_path / "data/predictions/main.h5")
+    assert set(said.videos) == {video.name for video in load_videos("validation", "test")}
+    for logits in said.seeds[0].values():
+        assert logits.shape == (FRAMES, 12)
+        assert np.isfinite(logits).all()
+
+
 def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -285,3 +306,28 @@ def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
     assert "train3" not in names
     assert "test1" not in names
     assert "train4" in names
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_train_one_network_together(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    shutil.rmtree("models/runs/main")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "-m", "stages.train", "main"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    alone, together = (
+        read_predictions(folder / "data/predictions/main.h5").seeds[0]
+        for folder in (trained, Path())
+    )
+    videos = load_videos("validation", "test")
+    labels = np.concatenate([video.labels for video in videos])
+    one, two = (
+        f1_per_au(labels, np.concatenate([said[video.name] for video in videos]) >= 0).mean()
+        for said in (alone, together)
+    )
+    assert abs(one - two) < 0.05  # the same batches, shared; their sums differ in rounding
+    assert not list(Path(".partial").glob("train@main/*/*"))
