@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from stages.cli import app
 from stages.errors import DataError
+from stages.media.video import scan
 from stages.prediction import folder, predict
 from stages.prediction.columns import COLUMNS
 from stages.prediction.options import Options
@@ -103,9 +104,7 @@ def test_done_files_are_left_alone_unless_something_differs(
     assert (read_rows(out / "a.parquet").status[1::3] == "interpolated").all()
 
 
-def test_results_of_another_video_are_not_overwritten(
-    loaded: Predictor, tmp_path: Path
-) -> None:
+def test_results_of_another_video_are_not_overwritten(loaded: Predictor, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("predict", clip(tmp_path / "one/a.mp4"), "--out", out)
     before = contents(out)
@@ -187,38 +186,27 @@ def test_a_folder_without_videos_is_code_1(loaded: Predictor, tmp_path: Path) ->
     assert "holds no video" in said
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(
-    loaded: Predictor, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(loaded: Predictor, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, where a folder is asked for")
     code, said = run("predict", clip(tmp_path / "a.mp4"), "--out", tmp_path / "out")
     assert code == 1
     assert "cannot be written: File exists" in said
 
 
-def test_overlay_and_report_are_made_once(
-    loaded: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Path] = []
-
-    def write(result: Result, path: Path) -> None:
-        made.append(path)
-        path.write_text(str(result.frames))
-
-    modules = {}
-    for name, function in (("overlay", "write_overlay"), ("report", "write_report")):
-        modules[f"stages.prediction.{name}"] = type(sys)(name)
-        setattr(modules[f"stages.prediction.{name}"], function, write)
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    words = ["predict", clip(tmp_path / "a.mp4"), "--out", tmp_path / "out"]
+def test_overlay_and_report_are_made_once(loaded: Predictor, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["predict", clip(tmp_path / "a.mp4"), "--out", out]
     run(*words)
-    assert made == []
+    assert set(contents(out)) == set(names(["a"]))
+    assert run(*words, "--overlay", "--report")[0] == 0
+    extras = [out / "a.overlay.mp4", out / "a.html"]
+    assert scan(extras[0]).timestamps.tolist() == scan(tmp_path / "a.mp4").timestamps.tolist()
+    assert "AUFusion.timeline" in extras[1].read_text()
+    made = [path.stat().st_mtime_ns for path in extras]
     run(*words, "--overlay", "--report")
-    run(*words, "--overlay", "--report")
-    assert [path.name for path in made] == ["a.overlay.mp4", "a.html"]
+    assert [path.stat().st_mtime_ns for path in extras] == made
     run(*words, "--every", 2)
-    assert list(contents(tmp_path / "out")) == names(["a"])
+    assert list(contents(out)) == names(["a"]), "of an earlier prediction nothing is left"
 
 
 def test_help_and_columns_explain_themselves() -> None:

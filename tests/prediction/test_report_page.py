@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from tests.prediction import clips, tracks
 
 FRAMES = 150
 START = 0.7  # seconds on the file's clock
-CLIP_START = {"v.webm": 0.0, "late.webm": START, "broken.webm": 0.0}
+CLIP_START = {"v.webm": 0.0, "late.webm": START, "broken.webm": 0.0, "blind.webm": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three videos with their pages: one from 0 on, one that begins later, one that is none."""
+    """Videos with their pages: from 0 on, one that begins later, one that is none, sound alone."""
     folder = tmp_path_factory.mktemp("pages")
     status = ["no_face" if 60 <= k < 75 else "face" for k in range(FRAMES)]
     for name, start in CLIP_START.items():
@@ -42,6 +43,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table = tracks.ours(folder, times, tracks.course(FRAMES), name=stem, status=status)
         write_report(folder / name, table.with_suffix(".parquet"), folder / f"{stem}.html")
     (folder / "broken.webm").write_bytes(b"no video")
+    with av.open(str(folder / "v.webm")) as source, av.open(str(folder / "s.webm"), "w") as sound:
+        track = sound.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = track
+                sound.mux(packet)
+    (folder / "s.webm").replace(folder / "blind.webm")
     return folder
 
 
@@ -53,7 +61,7 @@ def opened(browser: Any, folder: Path, stem: str, width: int = 1200, **more: Any
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.goto((folder / f"{stem}.html").as_uri())
     page.wait_for_selector(".auf-plot .main-svg", state="attached")
-    if stem != "broken":
+    if stem in ("v", "late"):
         page.wait_for_function("document.getElementById('video').readyState >= 2")
     return page
 
@@ -201,6 +209,15 @@ def test_a_video_that_cannot_play_is_said_and_the_timeline_works(
     shown = page.locator(".auf-bar output").all_text_contents()
     near = tracks.course(FRAMES)[frame - 1 : frame + 3]
     assert any(shown == [f"{int(100 * p + 0.5)} %" for p in row] for row in near)
+    page.close()
+
+
+def test_sound_without_a_picture_is_said(browser: Any, folder: Path) -> None:
+    page = opened(browser, folder, "blind")
+    page.wait_for_selector("#problem", state="visible")
+    page.close()
+    page = opened(browser, folder, "v")
+    assert not page.locator("#problem").is_visible()
     page.close()
 
 
