@@ -103,9 +103,7 @@ def test_done_files_are_left_alone_unless_something_differs(
     assert (read_rows(out / "a.parquet").status[1::3] == "interpolated").all()
 
 
-def test_results_of_another_video_are_not_overwritten(
-    loaded: Predictor, tmp_path: Path
-) -> None:
+def test_results_of_another_video_are_not_overwritten(loaded: Predictor, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("predict", clip(tmp_path / "one/a.mp4"), "--out", out)
     before = contents(out)
@@ -187,9 +185,7 @@ def test_a_folder_without_videos_is_code_1(loaded: Predictor, tmp_path: Path) ->
     assert "holds no video" in said
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(
-    loaded: Predictor, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(loaded: Predictor, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, where a folder is asked for")
     code, said = run("predict", clip(tmp_path / "a.mp4"), "--out", tmp_path / "out")
     assert code == 1
