@@ -134,7 +134,13 @@ def deal_in_order(counts: Mapping[str, NDArray[np.int64]], parts: int) -> dict[s
     names = sorted(counts)
     frames = np.array([int(counts[name][0]) for name in names])
     middles = (frames.cumsum() - frames / 2) / max(frames.sum(), 1)
-    return {name: int(at * parts) for name, at in zip(names, middles, strict=True)}
+    chosen: dict[str, int] = {}
+    part = -1
+    for i, (name, at) in enumerate(zip(names, middles, strict=True)):
+        # no part is skipped, and those that follow are left a group each
+        part = min(max(int(at * parts), part, parts - (len(names) - i)), part + 1)
+        chosen[name] = part
+    return chosen
 
 
 def number_folds(

@@ -4,6 +4,7 @@ The stages `train` (what is scored) and `single` (each encoder alone) share it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -165,10 +166,16 @@ def train_network(
         patience=patience,
         watched=watched if held_out else (),
     )
-    # dvclive's defaults would rewrite dvc.yaml while DVC runs it
-    with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+    with ExitStack() as stack:
+        live = None
+        if fabric.is_global_zero:
+            # dvclive's defaults would rewrite dvc.yaml while DVC runs it
+            live = Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None)
+            stack.enter_context(live)
 
         def on_epoch(row: dict[str, float]) -> None:
+            if live is None:
+                return
             live.step = int(row["epoch"])
             for name in ("loss", "validation_f1"):
                 if name in row:
@@ -186,6 +193,6 @@ def train_network(
             folder=folder,
             fabric=fabric,
             description=description,
-            on_epoch=on_epoch if fabric.is_global_zero else None,
+            on_epoch=on_epoch,
             progress=progress and fabric.is_global_zero,
         )

@@ -79,20 +79,25 @@ def make_batch(
     Batch
     """
     count = len(windows)
-    visual = np.zeros((count, window, features.visual_width), np.float32)
-    audio = np.zeros((count, window, features.audio_width), np.float32)
+    visual = np.empty((count, window, features.visual_width), np.float32)
+    audio = np.empty((count, window, features.audio_width), np.float32)
     sound = np.zeros((count, window), np.bool_)
     real = np.zeros((count, window), np.bool_)
     labels = np.full((count, window, N_AUS), NOT_ANNOTATED, np.int8)
     for row, (video, start) in enumerate(windows):
         n = min(window, video.frames - start)
         seen, heard, has_sound = features.read(video, start, start + n)
-        fill = np.arange(window)
-        fill = fill % n if short_videos == "cycled" else np.minimum(fill, n - 1)
-        visual[row], audio[row], sound[row] = seen[fill], heard[fill], has_sound[fill]
-        there = n if short_videos == "masked" else window
-        real[row, :there] = True
-        labels[row, :there] = video.labels[start : start + n][fill[:there]]
+        visual[row, :n], audio[row, :n], sound[row, :n] = seen, heard, has_sound
+        real[row, :n] = True
+        labels[row, :n] = video.labels[start : start + n]
+        if n == window:
+            continue
+        rest = np.arange(n, window)
+        rest = rest % n if short_videos == "cycled" else np.full(window - n, n - 1)
+        for filled in (visual, audio, sound):
+            filled[row, n:] = filled[row, rest]
+        if short_videos != "masked":
+            real[row], labels[row, n:] = True, labels[row, rest]
     return Batch(*(torch.from_numpy(array) for array in (visual, audio, sound, real, labels)))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from stages.dataset import Video, make_video
 from stages.errors import SettingsError
-from stages.splits import assign_parts, divide, group_entries, number_folds
+from stages.splits import assign_parts, deal_in_order, divide, group_entries, number_folds
 
 TRAIN, VALIDATION = 30, 10
 
@@ -84,6 +84,30 @@ def test_no_fold_is_empty_where_there_are_groups_for_all() -> None:
     assert assign_parts({}, 5) == {}
 
 
+def test_folds_in_order_are_runs_of_names_of_about_equal_length() -> None:
+    draw = np.random.default_rng(2)
+    counts = {f"g{i:02d}": np.array([int(draw.integers(50, 300)), *[0] * 12]) for i in range(40)}
+    chosen = deal_in_order(counts, 5)
+    assert list(chosen) == sorted(counts)
+    assert list(chosen.values()) == sorted(chosen.values())
+    lengths = [sum(int(counts[n][0]) for n, p in chosen.items() if p == part) for part in range(5)]
+    assert max(lengths) - min(lengths) < 600
+    for longest in "abcde":
+        uneven = {name: np.array([1000 if name == longest else 10, *[0] * 12]) for name in "abcde"}
+        assert list(deal_in_order(uneven, 5).values()) == [0, 1, 2, 3, 4]
+    assert deal_in_order({}, 5) == {}
+
+
+def test_the_rule_of_the_folds_is_followed() -> None:
+    videos = [video for video in made_videos() if not video.masked]
+    folds = number_folds(videos, 5, 2, "in_order")
+    for split, expected in (("train", [1, 2, 3, 4, 5]), ("validation", [6, 7])):
+        mine = [folds[v.name] for v in sorted(videos, key=lambda v: v.group) if v.split == split]
+        assert mine == sorted(mine)
+        assert sorted(set(mine)) == expected
+    assert folds != number_folds(videos, 5, 2, "stratified")
+
+
 @pytest.mark.parametrize("split", ["official", "fold1", "fold5", "fold6", "mix1", "mix2"])
 def test_nothing_that_is_scored_is_learnt(split: str) -> None:
     videos = made_videos()
@@ -132,6 +156,10 @@ def test_copies_are_chosen_by_the_runs_own_labels() -> None:
         video.labels[:, :5] = 1
     parts = divide(videos, "official", masked=True, mix_held_out=0.1, seed=0)
     assert not any(video.masked for video in parts.training)
+    by_the_list = divide(
+        videos, "official", masked=True, mix_held_out=0.1, seed=0, balanced="paper"
+    )
+    assert sum(video.masked for video in by_the_list.training) == 8
 
 
 def test_mixes_differ_and_repeat() -> None:

@@ -1,7 +1,9 @@
 """Stages `train` and `evaluate` end to end on tiny feature stores that carry the labels."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -192,15 +194,6 @@ def test_shuffled_features_give_no_more_than_the_all_ones_level(
     assert 0.1 < f1_per_au(labels, predicted).mean() < ones + 0.1
 
 
-def test_report_is_one_file_that_asks_nobody_for_anything(trained: Path) -> None:
-    page = (trained / "metrics/report/index.html").read_text()
-    assert "http" not in page
-    assert "synthetic" in page
-    assert page.count("<img ") == 3
-    for name in ("f1_per_au", "precision_recall", "learning_curves"):
-        assert (trained / f"metrics/report/{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_metrics_hold_numbers_only(trained: Path) -> None:
     def leaves(node: object) -> list[object]:
         if isinstance(node, dict):
@@ -254,7 +247,26 @@ def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.Capture
     assert len(lines) == 2 + 12 + 1
     assert len({len(line) for line in lines}) == 1
     assert "synthetic" in printed
-    assert "metrics/report/index.html" in printed
+    assert "metrics/report.html" in printed
+
+
+@pytest.mark.parametrize("preset", ["paper", "code"])
+def test_a_run_under_a_preset_predicts_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content.update(protocol=preset, model="tcn")
+    content["train"]["epochs"] = 2
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    run(monkeypatch, tmp_path, "main")
+    network, _ = load_network(tmp_path / "models/runs/main/seed0.safetensors")
+    assert network.dimensions.settings["causal"] == (preset == "code")
+    said = read_predictions(tmp_path / "data/predictions/main.h5")
+    assert set(said.videos) == {video.name for video in load_videos("validation", "test")}
+    for logits in said.seeds[0].values():
+        assert logits.shape == (FRAMES, 12)
+        assert np.isfinite(logits).all()
 
 
 def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,3 +297,45 @@ def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
     assert "train3" not in names
     assert "test1" not in names
     assert "train4" in names
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_train_one_network_together(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    shutil.rmtree("models/runs/main")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "-m", "stages.train", "main"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    alone, together = (
+        read_predictions(folder / "data/predictions/main.h5").seeds[0]
+        for folder in (trained, Path())
+    )
+    videos = load_videos("validation", "test")
+    labels = np.concatenate([video.labels for video in videos])
+    one, two = (
+        f1_per_au(labels, np.concatenate([said[video.name] for video in videos]) >= 0).mean()
+        for said in (alone, together)
+    )
+    assert abs(one - two) < 0.05  # the same batches, shared; their sums differ in rounding
+    assert not list(Path(".partial").glob("train@main/*/*"))
+
+
+def test_an_encoder_that_knows_the_held_out_videos_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    inputs.main()
+    assert "too high" not in capsys.readouterr().out
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["pretrain"]["ires100"]["data"] = "faces+train"
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    inputs.main()
+    printed = capsys.readouterr().out
+    assert "warning: ires100 learnt from frames of the training videos" in printed
+    assert "fold1, fold2, fold3" in printed
+    assert "main" not in printed.split("fitted on it:")[1].splitlines()[0]
