@@ -51,6 +51,10 @@ class Copy:
         """Number of frames."""
         return self.stop - self.start
 
+    def as_list(self) -> list[object]:
+        """Everything that it is, for JSON."""
+        return [self.source, self.half, self.start, self.stop, self.lines.tolist()]
+
 
 def write_copies(path: Path, copies: Iterable[Copy]) -> None:
     """Write the list, the same bytes for the same copies."""

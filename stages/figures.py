@@ -34,7 +34,7 @@ def new_figure(
             "axes.grid": True,
             "grid.alpha": 0.25,
             "axes.axisbelow": True,
-            "figure.dpi": 110,
+            "figure.dpi": 150,
         }
     )
     figure, axes = plt.subplots(
@@ -77,30 +77,6 @@ def f1_bars(path: Path, rows: Mapping[str, NDArray[np.float64]], title: str) -> 
     axis.grid(axis="x", visible=False)
     axis.set_title(title, loc="left", fontsize=11)
     axis.legend(ncols=len(rows), frameon=False, loc="upper left", fontsize=9)
-    save_figure(figure, path)
-
-
-def learning_curves(path: Path, curves: Mapping[str, Mapping[str, Curve]], title: str) -> None:
-    """Draw loss and validation F1 by epoch, side by side.
-
-    Parameters
-    ----------
-    path : Path
-        PNG file.
-    curves : mapping of str to mapping of str to (epochs, values)
-        For each run, its ``loss`` and ``validation_f1``.
-    title : str
-    """
-    figure, axes = new_figure(9.5, 3.2, columns=2)
-    names = {"loss": "training loss", "validation_f1": "validation mean F1"}
-    for column, (key, label) in enumerate(names.items()):
-        axis: Axes = axes[0, column]  # type: ignore[index]
-        for (run, run_curves), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
-            axis.plot(*run_curves[key], label=run, color=colour)
-        axis.set_xlabel("epoch")
-        axis.set_title(label, loc="left", fontsize=10)
-        axis.legend(frameon=False, fontsize=9)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     save_figure(figure, path)
 
 

@@ -18,6 +18,7 @@ from stages.console import run_stage, say
 from stages.copies import Copy, read_copies
 from stages.crops import FACE, CropReader
 from stages.dataset import Video, make_video, write_inputs
+from stages.encoders.sources import at_scale
 from stages.errors import DataError
 from stages.joint_features import audio_paths, masked_paths, visual_paths
 from stages.manifest import Entry, Manifest, read_labels
@@ -156,6 +157,24 @@ def write_runs(params: Params, copies: bool) -> int:
     return len(rows)
 
 
+def warn_of_known_videos(params: Params) -> None:
+    """Say so where an encoder was trained on videos that a fold or a mix holds out."""
+    known = [
+        name
+        for name, settings in params.pretrain.items()
+        if settings.data == "faces+train"
+        and at_scale(params.visual[name].weights, params.scale).kind == "pretrain"
+    ]
+    runs = [resolve_run(params, name, row) for name, row in all_rows(params).items()]
+    told = [run.name for run in runs if run.split != "official" and set(known) & set(run.visual)]
+    if told:
+        say(
+            f"warning: {', '.join(known)} learnt from frames of the training videos "
+            "(pretrain.data: faces+train): what these runs score on train videos that they hold "
+            f"out is too high, and so is what is fitted on it: {', '.join(told)}"
+        )
+
+
 def main() -> None:
     """Join the videos and write down what each run reads."""
     params = load_params()
@@ -164,6 +183,7 @@ def main() -> None:
     write_inputs(paths.INPUTS, videos)
     runs = write_runs(params, any(video.masked for video in videos))
     counts = Counter("masked copies of train" if v.masked else v.split for v in videos)
+    warn_of_known_videos(params)
     said = ", ".join(f"{count} {split}" for split, count in sorted(counts.items()))
     say(f"inputs: {said}; {runs} runs")
 

@@ -109,11 +109,13 @@ class Pretrain(Section):
 
     `kind` is the section that the encoder has its `weights` in, `data` the file below data/ that it
     learns from; `dvc.yaml` needs both. Task `mae` needs `reconstruction`, and `auxiliary` tasks
-    for the supervised run that follows.
+    for the supervised run that follows. `augmentation` is how far and how often faces are varied,
+    as a share of what `stages/pretraining/augmentation.py` says; sound is not varied.
     """
 
     kind: Literal["visual", "audio"]
     data: PretrainData
+    augmentation: Share = 1.0
     task: PretrainTask
     auxiliary: tuple[PretrainTask, ...] = ()
     reconstruction: Reconstruction | None = None

@@ -96,7 +96,7 @@ def main() -> None:
     split = "test" if "test" in scores else "validation"
     say(describe(label, split))
     say(as_markdown(table_rows(scores[split])))
-    say(f"\nReport: {paths.REPORT / 'index.html'}   Figures: {paths.SCORES}")
+    say(f"\nReport: {paths.PAGE}   Figures: {paths.SCORES}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ def settings(folder: Path, **changes: object) -> None:
     """Write the shipped settings with changes (`pretrain__ires100__epochs=2`) into a folder."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["compute"] = {"workers": 1, "device": "cpu", "precision": "auto"}
+    for one in content["pretrain"].values():  # who wants the frames of videos, too, says so
+        one["data"] = one["data"].removesuffix("+train")
     for key, value in changes.items():
         section = content
         *parents, last = key.split("__")

@@ -33,8 +33,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 def test_make_repro_ends_with_the_table_and_the_place_of_the_report(clone: Clone) -> None:
     assert re.search(r"mean of 12 AUs", clone.log)
-    assert clone.log.rstrip().splitlines()[-1].startswith("Report: metrics/report/index.html")
-    assert (clone.folder / "metrics/report/index.html").exists()
+    assert clone.log.rstrip().splitlines()[-1].startswith("Report: metrics/report.html")
+    assert (clone.folder / "metrics/report.html").exists()
     for split in ("validation", "test"):
         assert {"macro", *AU_NAMES} == set(clone.scores()[split]["f1"])
 

@@ -10,13 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import evaluate, inputs, mask, paths, visual
+from stages import evaluate, face_features, inputs, mask, masked, paths, visual
 from stages.copies import read_copies
 from stages.crops import CropReader, CropWriter
 from stages.dataset import load_videos
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
-from stages.errors import SettingsError
 from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.facs import AU_NAMES
 from stages.joint_features import open_features
@@ -86,16 +85,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = encoder.build(encoder.scales["small"])
     path = Path("models/encoders/ires100.safetensors")
     save_weights(path, encoder, "small", "au", network.state_dict(), {})
-    visual._load.cache_clear()
+    face_features._load.cache_clear()
     return tmp_path
 
 
 def change(folder: Path, **changes: object) -> None:
     stand_ins.settings(
         folder,
+        pretrain={},
         compute__precision="32-true",
         features={"visual": ["ires100"], "audio": ["fbank"]},
-        pretrain={},
         visual={"ires100": {"weights": "default", "batch": 16}},
         audio={"fbank": {}},
         tables={},
@@ -103,15 +102,11 @@ def change(folder: Path, **changes: object) -> None:
     )
 
 
-def encode(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr("sys.argv", ["visual", "ires100", *arguments])
-    visual.main()
-
-
 def run(monkeypatch: pytest.MonkeyPatch) -> None:
     mask.main()
-    encode(monkeypatch)
-    encode(monkeypatch, "masked")
+    monkeypatch.setattr("sys.argv", ["visual", "ires100"])
+    visual.main()
+    masked.main()
     inputs.main()
 
 
@@ -318,9 +313,31 @@ def test_the_report_shows_faces_and_counts_and_the_same_bytes_again(
 
 
 @pytest.mark.usefixtures("project")
-def test_what_else_than_masked_copies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="'mirrored' cannot be encoded; allowed: nothing"):
-        encode(monkeypatch, "mirrored")
+def test_what_was_encoded_with_the_same_weights_is_not_encoded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(monkeypatch)
+    store, encoded = Path("data/features/masked/ires100.h5"), []
+    first, encode = store.read_bytes(), face_features.encode_video
+
+    def counted(work: face_features.Work, path: Path) -> None:
+        encoded.append(work.name)
+        encode(work, path)
+
+    monkeypatch.setattr(face_features, "encode_video", counted)
+    store.unlink()  # as DVC does before it runs a stage
+    masked.main()
+    assert encoded == []
+    assert store.read_bytes() == first
+    encoder, path = visual_encoder("ires100"), Path("models/encoders/ires100.safetensors")
+    torch.manual_seed(1)
+    save_weights(
+        path, encoder, "small", "au", encoder.build(encoder.scales["small"]).state_dict(), {}
+    )
+    face_features._load.cache_clear()
+    masked.main()
+    assert encoded == ["a:lower:000035", "b:upper:000095"]
+    assert store.read_bytes() != first
 
 
 @pytest.mark.usefixtures("project")

@@ -51,7 +51,7 @@ def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_declares_settings_that_exist(stage: str) -> None:
-    for key in STAGES[stage]["params"]:
+    for key in STAGES[stage].get("params", ()):
         node = SETTINGS
         for part in key.split("."):
             if "${" in part:
@@ -92,6 +92,8 @@ def test_features_that_the_networks_may_read_are_dependencies() -> None:
     for name in params.visual:
         assert f"data/features/visual/{name}.h5" in STAGES["inputs"]["deps"]
         assert f"data/features/masked/{name}.h5" in STAGES["inputs"]["deps"]
+        assert f"data/features/masked/{name}.h5" in STAGES["masked"]["outs"]
+        assert f"models/encoders/{name}.safetensors" in STAGES["masked"]["deps"]
     for name in params.audio:
         assert f"data/features/audio/{name}.h5" in STAGES["inputs"]["deps"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages import visual
+from stages import face_features, visual
 from stages.crops import CropReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import visual_encoder
@@ -36,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path("models/encoders/ires100.safetensors")
     save_weights(path, encoder, "small", "au", network.state_dict(), {})
     monkeypatch.setattr("sys.argv", ["visual", "ires100"])
-    visual._load.cache_clear()
+    face_features._load.cache_clear()
     return tmp_path
 
 
@@ -81,25 +81,25 @@ def test_a_killed_run_continues_to_the_same_bytes(monkeypatch: pytest.MonkeyPatc
     visual.main()
     undisturbed = path.read_bytes()
     path.unlink()
-    encode, encoded = visual.encode_video, []
+    encode, encoded = face_features.encode_video, []
 
-    def killed_at_the_second(work: visual.Work, piece: Path) -> None:
+    def killed_at_the_second(work: face_features.Work, piece: Path) -> None:
         if encoded:
             raise KeyboardInterrupt
         encoded.append(work.name)
         encode(work, piece)
 
     with monkeypatch.context() as patch:
-        patch.setattr(visual, "encode_video", killed_at_the_second)
+        patch.setattr(face_features, "encode_video", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             visual.main()
     assert not path.exists()
 
-    def counted(work: visual.Work, piece: Path) -> None:
+    def counted(work: face_features.Work, piece: Path) -> None:
         encoded.append(work.name)
         encode(work, piece)
 
-    monkeypatch.setattr(visual, "encode_video", counted)
+    monkeypatch.setattr(face_features, "encode_video", counted)
     visual.main()
     assert sorted(encoded) == ["one", "three", "two"]  # nothing was done twice
     assert path.read_bytes() == undisturbed

@@ -35,20 +35,22 @@ def _encoders(ensemble: Ensemble) -> list[str]:
 
 
 def _figures(scores: Any) -> list[str]:
-    """Every F1 that the scores hold, by the names under which they stand."""
-    found: list[tuple[str, float]] = []
+    """Every mean F1 that the scores hold with those of the AUs, by where it stands in them."""
+    rows: list[list[str]] = []
 
     def walk(value: Any, names: tuple[str, ...]) -> None:
-        if isinstance(value, dict) and "macro" in value:
-            found.append((", ".join(names).replace("_", " "), float(value["macro"])))
-        elif isinstance(value, dict):
-            for name, below in value.items():
-                walk(below, (*names, str(name)))
-        elif isinstance(value, float):
-            found.append((", ".join(names).replace("_", " "), value))
+        if not isinstance(value, dict):
+            return
+        if "macro" in value:
+            numbers = [value.get(key) for key in ("macro", *AU_NAMES)]
+            said = ["-" if number is None else f"{float(number):.3f}" for number in numbers]
+            rows.append([", ".join(names).replace("_", " "), *said])
+            return
+        for name, below in value.items():
+            walk(below, (*names, str(name)))
 
-    walk({key: value for key, value in scores.items() if key != "label"}, ())
-    return [f"  {name}: {value:.3f}" for name, value in found]
+    walk(scores, ())
+    return _table([["", "mean", *AU_NAMES], *rows]) if rows else []
 
 
 def describe(folder: Path) -> str:

@@ -139,15 +139,22 @@ def predict_all(
                 extras.report and not (folder / f"{video.name}{REPORT}").exists(),
             )
             _extras(result, wanted)
-        except (DataError, SettingsError) as error:
-            done.failed[str(video.path)] = str(error)
-            print(f"{text}: {error}", file=sys.stderr, flush=True)
+        except Exception as error:  # one video, whatever is wrong with it, does not stop the rest
+            reason = _reason(error)
+            done.failed[str(video.path)] = reason
+            print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
         done.results.append(result)
         say(f"{text}: {_said(result, fresh)}")
     if len(videos) > 1 or done.failed:
         say(f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}")
     return done
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DataError | SettingsError):
+        return str(error)
+    return f"{type(error).__name__}: {error}. This is a defect of the program: please report it."
 
 
 def _said(result: Result, fresh: bool) -> str:

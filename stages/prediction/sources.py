@@ -17,7 +17,27 @@ from stages.provenance import file_hash
 
 # of a folder these are taken; a file that is named is tried whatever it is called
 TAKEN = frozenset(
-    (*EXTENSIONS, ".3gp", ".asf", ".flv", ".gif", ".m2ts", ".mts", ".mxf", ".ogv", ".ts", ".vob")
+    (
+        *EXTENSIONS,
+        ".3gp",
+        ".asf",
+        ".dv",
+        ".flv",
+        ".gif",
+        ".h264",
+        ".hevc",
+        ".ivf",
+        ".m2ts",
+        ".mts",
+        ".mxf",
+        ".nut",
+        ".ogv",
+        ".rm",
+        ".ts",
+        ".vob",
+        ".wtv",
+        ".y4m",
+    )
 )
 
 

@@ -3,7 +3,8 @@
 What differs from one face database to the next, and from generated to real faces, is varied here:
 position, light and shade, colour, sharpness, compression, noise, and what hides part of the face.
 Pictures are varied one by one in 8 bits, which is several times faster on a processor than the
-same steps on batches of floating point numbers.
+same steps on batches of floating point numbers. How far is a matter of the data: an encoder that
+has minutes to learn from a few thousand faces learns more of those that are varied less.
 """
 
 import math
@@ -31,34 +32,34 @@ HIDDEN = 0.25  # share of pictures with a hidden rectangle ...
 EXTENT = (0.12, 0.33)  # ... of such shares of the side
 
 
-def move(image: Image, random: Random) -> Image:
+def move(image: Image, random: Random, strength: float = 1.0) -> Image:
     """Mirror, turn, scale and shift."""
     side = image.shape[0]
-    angle = math.radians(random.uniform(-ROTATION, ROTATION))
-    scale = 1 + random.uniform(-SCALE, SCALE)
+    angle = math.radians(strength * random.uniform(-ROTATION, ROTATION))
+    scale = 1 + strength * random.uniform(-SCALE, SCALE)
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)
     mirror = -1.0 if random.random() < 0.5 else 1.0
     linear = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
     middle = np.full(2, (side - 1) / 2)
-    offset = middle + side * random.uniform(-SHIFT, SHIFT, 2) - linear @ middle
+    offset = middle + strength * side * random.uniform(-SHIFT, SHIFT, 2) - linear @ middle
     matrix = np.column_stack([linear, offset])
     moved = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(moved, np.uint8)
 
 
-def tone_curves(random: Random) -> Image:
+def tone_curves(random: Random, strength: float = 1.0) -> Image:
     """Draw a curve per channel, (1, 256, 3), of gamma, contrast, brightness and tint."""
-    value = np.linspace(0, 1, 256)[:, None] ** math.exp(random.uniform(-GAMMA, GAMMA))
-    value = 0.5 + (value - 0.5) * (1 + random.uniform(-CONTRAST, CONTRAST))
-    gain = 1 + random.uniform(-BRIGHTNESS, BRIGHTNESS)
-    curve = value * gain * (1 + random.uniform(-TINT, TINT, 3))
+    value = np.linspace(0, 1, 256)[:, None] ** math.exp(strength * random.uniform(-GAMMA, GAMMA))
+    value = 0.5 + (value - 0.5) * (1 + strength * random.uniform(-CONTRAST, CONTRAST))
+    gain = 1 + strength * random.uniform(-BRIGHTNESS, BRIGHTNESS)
+    curve = value * gain * (1 + strength * random.uniform(-TINT, TINT, 3))
     return (curve * 255).clip(0, 255).astype(np.uint8)[None]
 
 
-def soften(image: Image, random: Random) -> Image:
+def soften(image: Image, random: Random, strength: float = 1.0) -> Image:
     """Reduce and enlarge again."""
     side = image.shape[0]
-    small = int(side * random.uniform(SMALLEST, 1))
+    small = int(side * random.uniform(1 - strength * (1 - SMALLEST), 1))
     reduced = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(reduced, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -79,20 +80,20 @@ def hide(image: Image, random: Random) -> Image:
     return image
 
 
-def light_and_noise(image: Image, random: Random) -> NDArray[np.float32]:
+def light_and_noise(image: Image, random: Random, strength: float = 1.0) -> NDArray[np.float32]:
     """Shade from one side and, in some pictures, noise; float32 on the scale 0 to 255."""
     side = image.shape[0]
-    direction, slope = random.uniform(0, 2 * math.pi), random.uniform(0, SHADE)
+    direction, slope = random.uniform(0, 2 * math.pi), strength * random.uniform(0, SHADE)
     ramp = np.linspace(-slope, slope, side, dtype=np.float32)
     shade = 1 + ramp[None, :] * math.cos(direction) + ramp[:, None] * math.sin(direction)
     result = image * shade[:, :, None].astype(np.float32)
-    if random.random() < NOISY:
+    if random.random() < strength * NOISY:
         noise: NDArray[np.float32] = random.standard_normal(result.shape, np.float32)
-        result = result + noise * np.float32(random.uniform(0, NOISE))
+        result = result + noise * np.float32(strength * random.uniform(0, NOISE))
     return result.clip(0, 255)
 
 
-def augment(image: Image, random: Random) -> NDArray[np.float32]:
+def augment(image: Image, random: Random, strength: float = 1.0) -> NDArray[np.float32]:
     """Vary a face crop.
 
     Parameters
@@ -101,19 +102,23 @@ def augment(image: Image, random: Random) -> NDArray[np.float32]:
         uint8, RGB; not changed.
     random : np.random.Generator
         Source of all randomness.
+    strength : float
+        1 for all of the above, 0 for mirrored pictures and nothing else: a factor on how far and
+        how often pictures are varied.
 
     Returns
     -------
     (side, side, 3) np.ndarray
         float32 on the scale 0 to 255.
     """
-    varied = np.asarray(cv2.LUT(move(image, random), tone_curves(random)), np.uint8)
-    if random.random() < GREY:
+    moved = move(image, random, strength)
+    varied = np.asarray(cv2.LUT(moved, tone_curves(random, strength)), np.uint8)
+    if random.random() < strength * GREY:
         varied = np.repeat(cv2.cvtColor(varied, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2)
-    if random.random() < SOFT:
-        varied = soften(varied, random)
-    if random.random() < JPEG:
+    if random.random() < strength * SOFT:
+        varied = soften(varied, random, strength)
+    if random.random() < strength * JPEG:
         varied = recompress(varied, random)
-    if random.random() < HIDDEN:
+    if random.random() < strength * HIDDEN:
         varied = hide(varied, random)
-    return light_and_noise(varied, random)
+    return light_and_noise(varied, random, strength)

@@ -72,7 +72,9 @@ def _faces(
     side = int(encoder.scales[scale].get("side", encoder.resolution))
     seen, unseen = faces.load_faces(data, names, settings.validation, split)
     return Examples(
-        lambda epoch: faces.training_batches(seen, encoder, side, batch, seed, epoch),
+        lambda epoch: faces.training_batches(
+            seen, encoder, side, batch, seed, epoch, settings.augmentation
+        ),
         lambda: faces.validation_batches(unseen, encoder, side, batch),
         make_joint_task(names, seen.targets),
         len(seen),

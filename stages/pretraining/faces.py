@@ -137,7 +137,13 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
 
 
 def training_batches(
-    faces: Faces, encoder: VisualEncoder, side: int, batch: int, seed: int, epoch: int
+    faces: Faces,
+    encoder: VisualEncoder,
+    side: int,
+    batch: int,
+    seed: int,
+    epoch: int,
+    strength: float = 1.0,
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch; the last, smaller one is left out.
 
@@ -155,7 +161,7 @@ def training_batches(
     seeds = np.random.SeedSequence(epoch_seed(seed, epoch, "augmentation")).spawn(len(order))
 
     def varied(row: int) -> NDArray[np.float32]:
-        return augment(faces.image(row), np.random.default_rng(seeds[row]))
+        return augment(faces.image(row), np.random.default_rng(seeds[row]), strength)
 
     with ThreadPoolExecutor(worker_count(None)) as threads:
         for first in range(0, len(order) - batch + 1, batch):

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from torch import Tensor, nn
 
-from stages import frames, pretrain, visual
+from stages import face_features, frames, pretrain, visual
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.errors import SettingsError
@@ -56,6 +56,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(sys.modules, "stages.encoders.toy", module())
     content = yaml.safe_load((stand_ins.ROOT / "params.yaml").read_text())
     content["compute"].update(workers=1, device="cpu")
+    for one in content["pretrain"].values():
+        one["data"] = one["data"].removesuffix("+train")
     content["pretrain"]["toy"] = {**content["pretrain"]["ires100"], "epochs": 8, "batch": 16}
     content["visual"]["toy"] = dict(content["visual"]["ires100"])
     content["features"]["visual"].append("toy")
@@ -79,7 +81,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     figures = json.loads(Path("metrics/pretrain/toy.json").read_text())
     assert figures["f1"] > figures["f1_all_ones"] + 0.05
     monkeypatch.setattr("sys.argv", ["visual", "toy"])
-    visual._load.cache_clear()
+    face_features._load.cache_clear()
     visual.main()
     with FeatureReader(Path("data/features/visual/toy.h5")) as store:
         rows = store.read("one")

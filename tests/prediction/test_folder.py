@@ -222,7 +222,7 @@ def test_info_says_what_an_ensemble_is(ensemble: Path, tmp_path: Path) -> None:
     code, said = run("info", ensemble)
     assert code == 0
     for words in ("Ensemble tiny", "2 members", "wav2vec", "Apache-2.0", "CenterFace", "MIT",
-                  "synthetic", "test, f1: 0.250", "0.40"):  # fmt: skip
+                  "synthetic", "test, f1", "0.250", "0.40"):  # fmt: skip
         assert words in said
     code, said = run("info", tmp_path)
     assert code == 2
@@ -276,15 +276,21 @@ def test_ctrl_c_keeps_what_is_finished(
     assert list(contents(tmp_path / "out")) == names(["a"])
 
 
-def test_a_defect_of_ours_keeps_its_traceback(
+def test_a_defect_of_ours_stops_one_video_alone(
     loaded: Predictor, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*given: object, **more: object) -> Result:
-        raise ZeroDivisionError
+    plain = predict.predict_file
+
+    def broken(path: Path, *given: object, **more: object) -> Result:
+        if path.name == "b.mov":
+            raise ZeroDivisionError("nothing to divide by")
+        return plain(path, *given, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(predict, "predict_file", broken)
-    with pytest.raises(ZeroDivisionError):
-        run("predict", videos, "--out", tmp_path / "out")
+    code, said = run("predict", videos, "--out", tmp_path / "out")
+    assert code == 1
+    assert "b.mov: ZeroDivisionError: nothing to divide by. This is a defect" in said
+    assert list(contents(tmp_path / "out")) == names(["a", "c"])
 
 
 def test_a_result_of_something_else_is_refused(tmp_path: Path) -> None:

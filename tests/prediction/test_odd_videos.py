@@ -43,6 +43,13 @@ def predicted(path: Path, predictor: Predictor, **options: Any) -> tuple[Rows, t
         ("four_four_four.mkv", "libx264", "yuv444p"),
         ("vp9.webm", "libvpx-vp9", "yuv420p"),
         ("small.mpg", "mpeg2video", "yuv420p"),
+        ("small.ts", "mpeg2video", "yuv420p"),
+        ("small.nut", "ffv1", "yuv420p"),
+        ("small.y4m", "wrapped_avframe", "yuv420p"),
+        ("small.ivf", "libvpx-vp9", "yuv420p"),
+        ("small.mxf", "mpeg2video", "yuv420p"),
+        ("small.gif", "gif", "rgb8"),
+        ("small.h264", "libx264", "yuv420p"),
     ],
 )
 def test_kinds_of_pictures(
@@ -137,11 +144,40 @@ def test_a_truncated_video_keeps_what_decodes(predictor: Predictor, tmp_path: Pa
     assert any("promises 60 pictures" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_damage_anywhere_gives_rows_or_a_sentence(
+    predictor: Predictor, tmp_path: Path, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    path = tmp_path / f"a.{('mp4', 'mkv', 'ts')[seed % 3]}"
+    write_video(tmp_path / "whole.mp4", tiny.moving(30), np.arange(30) / 25, crf=24,
+                sound=tiny.speech(1.2))  # fmt: skip
+    with av.open(str(tmp_path / "whole.mp4")) as source, av.open(str(path), "w") as target:
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    data = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    data[random.integers(0, len(data), 60)] = random.integers(0, 256, 60)
+    path.write_bytes(data.tobytes())
+    try:
+        rows, _ = predicted(path, predictor)
+    except DataError:
+        assert not list((tmp_path / "out").glob("*"))
+        return
+    assert rows.frame.tolist() == list(range(1, rows.frame[-1] + 1))
+    assert (np.diff(rows.timestamp) > 0).all()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda path: path.write_bytes(b""), "is empty"),
-        (lambda path: path.write_bytes(path.read_bytes()[:300]), "no picture stream|cannot be opened"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:300]),
+            "no picture stream|cannot be opened",
+        ),
         (lambda path: path.write_text("no video\n" * 100), "cannot be opened as a video"),
         (lambda path: path.write_text("ffconcat version 1.0\nfile b.mp4\n"), "cannot be opened"),
         (lambda path: path.unlink(), "No such file"),
@@ -216,9 +252,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     assert list((tmp_path / "fresh").iterdir()) == []
 
 
-def test_a_file_that_is_truly_too_large_for_the_disk(
-    predictor: Predictor, tmp_path: Path
-) -> None:
+def test_a_file_that_is_truly_too_large_for_the_disk(predictor: Predictor, tmp_path: Path) -> None:
     """The same with a limit of the system's own on the size of a file."""
     path = tmp_path / "a.mp4"
     write_video(path, tiny.moving(120), np.arange(120) / 25, crf=20)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -112,6 +113,20 @@ def test_augmentation_keeps_the_face_in_place_and_range() -> None:
     corner = varied[:, :12, :12].mean((1, 2, 3))
     assert (middle > corner).mean() > 0.9
     assert varied.std(0).mean() > 5  # they differ
+
+
+def test_faces_are_varied_as_far_as_the_strength_says() -> None:
+    image = cv2.GaussianBlur(
+        np.random.default_rng(1).integers(40, 216, (112, 112, 3)).astype(np.uint8), (0, 0), 5
+    )
+    both = np.stack([image, image[:, ::-1]]).astype(np.float32)
+    change = {}
+    for strength in (0.0, 0.3, 1.0):
+        random = np.random.default_rng(0)
+        varied = [augmentation.augment(image, random, strength) for _ in range(100)]
+        change[strength] = np.mean([np.abs(both - one).mean((1, 2, 3)).min() for one in varied])
+    assert change[0.0] < 1  # a level of grey: curves of 8 bits
+    assert 2 * change[0.0] < change[0.3] < 0.6 * change[1.0]
 
 
 def test_moving_mirrors_half_of_the_pictures_and_moves_by_little() -> None:

@@ -1,0 +1,294 @@
+"""Write the report: the paper's tables, its claims, and figures (`dvc repro report`).
+
+In: what the runs and ensembles say of videos that they were not trained on (data/predictions,
+data/ensembles), labels (data/inputs.h5), faces (data/crops), the figures of `evaluate` and
+`ensemble`, what `mask` and `single` left for the report. Out: metrics/report.html, one file that
+opens offline; the tables as metrics/tables.json (numbers only, tracked by git) and
+metrics/tables.md; metrics/report, figures as PNG and plot data as CSV.
+
+`python -m stages.report tables` reports the runs of `tables` as well, below metrics/tables. Rows
+whose runs are not trained say so.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages import paths, table
+from stages.console import run_stage, say
+from stages.ensembles import load_ensemble, sigmoid
+from stages.errors import DataError, SettingsError
+from stages.page import paragraph, write_page
+from stages.paper_tables import CALIBRATED, SUBMISSIONS
+from stages.params import Params, load_params
+from stages.predictions import read_predictions
+from stages.protocol import network_settings
+from stages.reporting import drawing, sections
+from stages.reporting.claims import judge
+from stages.reporting.drawing import Shown
+from stages.reporting.evidence import Evidence, gather
+from stages.reporting.results import active
+from stages.reporting.tables import tables_numbers
+
+FULL_WIDTHS = (512, 192)  # numbers a frame of ires100 and ecapatdnn at full scale
+STEPS = {"raw": "threshold 0.5", "thresholds": "thresholds", "smoothing": "thresholds, smoothing"}
+LADDER = (
+    "The main ensemble with threshold 0.5, with a threshold for each AU, and with each AU smoothed "
+    "over time as well. On validation cross-fitted: what is decided on a video was fitted on "
+    "others. On test by what was fitted on all videos that no member had been trained on."
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the report is written: the page, the tables, and a folder for figures."""
+
+    page: Path
+    numbers: Path
+    markdown: Path
+    figures: Path
+
+
+DEFAULT = Target(paths.PAGE, paths.TABLES, paths.TABLES_MARKDOWN, paths.REPORT)
+ALL_TABLES = Target(
+    paths.ALL_TABLES / "report.html",
+    paths.ALL_TABLES / "tables.json",
+    paths.ALL_TABLES / "tables.md",
+    paths.ALL_TABLES / "report",
+)
+
+
+def network_sizes(params: Params) -> dict[str, int]:
+    """Parameters of each network at full scale."""
+    from stages.networks import NETWORKS, Dimensions, parameter_count
+
+    return {
+        name: parameter_count(
+            Dimensions(name, *FULL_WIDTHS, network_settings(params, name, "full"))  # type: ignore[arg-type]
+        )
+        for name in NETWORKS
+    }
+
+
+def what_is_shown(
+    evidence: Evidence, ensembles: Path, folder: Path, main: str, exported: Path
+) -> Shown | None:
+    """Predictions to draw: the main ensemble's as it decides, else those of the run `main`.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    ensembles, folder : Path
+        Predictions of the ensembles and of the runs.
+    main : str
+        Which submission is exported.
+    exported : Path
+        Folder of the exported ensemble, with its calibration.
+
+    Returns
+    -------
+    Shown or None
+        None where no run says anything of an annotated validation or test video.
+    """
+    for split in ("test", "validation"):
+        labels = evidence.labels(split)
+        if not drawing.annotated(labels):
+            continue
+        path = ensembles / f"{main}.h5"
+        if split == "test" and path.is_file() and (exported / "ensemble.json").is_file():
+            calibration = load_ensemble(exported).calibration
+            said = read_predictions(path).seeds[0]
+            smoothed = {
+                name: calibration.smooth(sigmoid(said[name])) for name in labels if name in said
+            }
+            decided = {name: calibration.decide(rows) for name, rows in smoothed.items()}
+            if decided:
+                return Shown(f"{SUBMISSIONS[main]} (calibrated)", split, smoothed, decided, True)
+        for name in ("main", *evidence.runs):
+            if not (folder / f"{name}.h5").is_file():
+                continue
+            said = {
+                video: rows
+                for video, rows in read_predictions(folder / f"{name}.h5").seeds[0].items()
+                if video in labels
+            }
+            if said:
+                probabilities = {video: sigmoid(rows) for video, rows in said.items()}
+                decisions = {video: active(rows) for video, rows in said.items()}
+                return Shown(f"run {name}", split, probabilities, decisions)
+    return None
+
+
+def rungs(scores: Mapping[str, Any], label: str, main: str) -> dict[str, dict[str, float]]:
+    """Macro F1 of the main ensemble after each step of calibration, by set of videos."""
+    steps: Mapping[str, Any] = scores.get(label, {}).get(main, {})
+    splits = [split for split in ("validation", "test") if split in steps.get("raw", {})]
+    names = {"validation": "validation, cross-fitted", "test": "test"}
+    kind = sections.kind_of(label)
+    return {
+        names[split] + kind: {STEPS[s]: steps[s][split]["macro"] for s in STEPS if s in steps}
+        for split in splits
+    }
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read figures; none where the file is not there."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise DataError(f"{path} holds no figures: delete it and run the pipeline again.") from None
+    return content
+
+
+def note_of(evidence: Evidence, root: str) -> str:
+    """What a reader must know before reading any figure."""
+    if evidence.label != "synthetic":
+        return f"Figures on the data root {root}; the paper's are on Aff-Wild2's own split."
+    return (
+        "Synthetic: all figures but the paper's are on the generated corpus. They say that the "
+        "pipeline works, not how well it does on Aff-Wild2; the paper's scores are not reproduced "
+        "here."
+    )
+
+
+def write_report(
+    evidence: Evidence,
+    target: Target,
+    *,
+    shown: Shown | None,
+    curves: Mapping[str, Mapping[str, Any]],
+    calibration: Mapping[str, Mapping[str, float]],
+    scores: Mapping[str, Any],
+    sizes: Mapping[str, int],
+    root: str,
+    protocol: str,
+) -> list[str]:
+    """Write the page, the tables as JSON and Markdown, and the figures.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Whatever runs there are.
+    target : Target
+    shown : Shown or None
+        What is drawn AU by AU.
+    curves : mapping of str to mapping
+        Learning curves by run.
+    calibration : mapping of str to mapping of str to float
+        See :func:`rungs`.
+    scores : mapping of str to mapping
+        What `evaluate` says, by split.
+    sizes : mapping of str to int
+        Parameters of each network at full scale.
+    root : str
+        Name of the data root.
+    protocol : str
+        Preset that the runs follow.
+
+    Returns
+    -------
+    list of str
+        Title and verdict of each claim.
+    """
+    results, label = evidence.results, evidence.label
+    claims = judge(results, label)
+    anything: Mapping[str, Any] = results.get("main") or next(iter(results.values()), {})
+    folder = target.figures
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[sections.Section | None] = [
+        sections.claims_section(claims),
+        sections.tables_section(results, anything, label),
+        drawing.au_section(folder, shown, evidence, scores),
+        drawing.ladder_section(folder, calibration, LADDER),
+        drawing.folds_section(folder, evidence),
+    ]
+    if shown is not None:
+        parts += [
+            drawing.example_section(folder, shown, evidence, paths.CROPS),
+            drawing.mistakes_section(folder, shown, evidence),
+            drawing.precision_section(folder, shown, evidence),
+        ]
+    parts += [
+        drawing.curves_section(folder, curves),
+        sections.encoders_section(paths.SINGLE_REPORT, label),
+        sections.networks_section(sizes),
+        sections.mask_section(paths.MASK_REPORT),
+        sections.reading_section(label),
+    ]
+    trained = sum(name not in SUBMISSIONS for name in evidence.runs)
+    subtitle = paragraph(
+        "Facial action units from picture and sound: the paper's experiments run again. "
+        f"{trained} runs, protocol {protocol}.",
+        "small",
+    )
+    write_page(
+        target.page,
+        "AUFusion report",
+        note_of(evidence, root),
+        [part for part in parts if part is not None],
+        subtitle + sections.opening(results, claims, label),
+    )
+    differences = {
+        claim.key: {
+            "difference": round(claim.difference.value, 6),
+            "low": round(claim.difference.low, 6),
+            "high": round(claim.difference.high, 6),
+            "probability": round(claim.difference.probability, 6),
+        }
+        for claim in claims
+        if claim.difference is not None
+    }
+    numbers = {label: {**tables_numbers(results), "claims": differences}}
+    target.numbers.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    text = sections.tables_markdown(results, anything, claims, label, table.as_markdown)
+    target.markdown.write_text(text, encoding="utf-8")
+    return [f"{claim.title}: {claim.verdict}" for claim in claims]
+
+
+def main() -> None:
+    """Write the report of the runs of `runs`, or of all."""
+    params = load_params()
+    if sys.argv[1:] not in ([], ["tables"]):
+        raise SettingsError("Give nothing, or `tables` for the report of all runs.")
+    everything = bool(sys.argv[1:])
+    names: Sequence[str] = [*params.runs, *(params.tables if everything else ())]
+    target = ALL_TABLES if everything else DEFAULT
+    ensembles = paths.TABLE_ENSEMBLES if everything else paths.ENSEMBLE_PREDICTIONS
+    label = params.data_label
+    evidence = gather(names, paths.PREDICTIONS, label)
+    for name in SUBMISSIONS:
+        if (ensembles / f"{name}.h5").is_file():
+            evidence.add(name, read_predictions(ensembles / f"{name}.h5").seeds)
+    if not evidence.results:
+        raise DataError("No run has said anything of an annotated video: run `dvc repro` first.")
+    main_ensemble = params.ensemble.main
+    found = read_json(paths.TABLE_ENSEMBLE_SCORES if everything else paths.ENSEMBLE_SCORES)
+    # the exported ensemble is the one of `runs`, whatever else is reported
+    shown = what_is_shown(
+        evidence, paths.ENSEMBLE_PREDICTIONS, paths.PREDICTIONS, main_ensemble, paths.ENSEMBLE
+    )
+    if shown is not None and shown.calibrated:
+        evidence.add_decisions(CALIBRATED, shown.decisions)
+    verdicts = write_report(
+        evidence,
+        target,
+        shown=shown,
+        curves=drawing.read_curves(paths.CURVES, list(evidence.runs)),
+        calibration=rungs(found, label, main_ensemble),
+        scores=read_json(paths.SCORES).get(label, {}),
+        sizes=network_sizes(params),
+        root=params.data.root.name,
+        protocol=params.protocol,
+    )
+    for verdict in verdicts:
+        say(verdict)
+    say(f"Report: {target.page}   Tables: {target.markdown}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
