@@ -220,7 +220,8 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
         reason = error.strerror or type(error).__name__
         raise DataError(f"{out} cannot be written ({reason}).") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return out
 
 

@@ -6,6 +6,7 @@ and the moments; the video itself is named by its path from the page, or embedde
 """
 
 import base64
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -193,7 +194,8 @@ def write_report(
     Raises
     ------
     DataError
-        When the video or the table cannot be read, or the video is too large to be embedded.
+        When the video or the table cannot be read, the video is too large to be embedded, or
+        `out` cannot be written.
     """
     rows = read_rows(table)
     about = read_about(table.with_suffix(".json")) or {}
@@ -207,9 +209,15 @@ def write_report(
         offset=player_start(video),
     )
     add_pictures(data, read_faces(video, rows, wanted_frames(data)))
-    temporary = out.with_name(f".{out.name}")
-    temporary.write_text(_page(data, about, address), encoding="utf-8")
-    temporary.replace(out)
+    temporary = out.with_name(f".{out.name}.part")
+    try:
+        temporary.write_text(_page(data, about, address), encoding="utf-8")
+        temporary.replace(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written ({error.strerror}).") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return out
 
 

@@ -1,5 +1,6 @@
 """The overlay: times, sound and pictures of what is written, against the video it came from."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,6 +13,8 @@ from stages.media.audio import read_sound
 from stages.media.video import read_frames, scan
 from stages.prediction.drawing import BLUE, ORANGE, Panel, draw_face, plan
 from stages.prediction.overlay import write_overlay
+from stages.synthesis.video_file import write_video
+from tests import stand_ins
 from tests.prediction import clips, tracks
 
 
@@ -102,11 +105,9 @@ def test_sound_that_mp4_players_do_not_read_becomes_aac_at_the_same_times(
 
 
 def test_a_gap_in_the_sound_becomes_silence(tmp_path: Path) -> None:
-    from tests.stand_ins import write_video
-
     tone = np.sin(2 * np.pi * 330 * np.arange(32_000) / 16_000).astype(np.float32) * 0.5
     video = tmp_path / "v.mkv"
-    write_video(video, tone, frames=75, gap=(0.5, 0.8))
+    stand_ins.write_video(video, tone, frames=75, gap=(0.5, 0.8))
     made = overlay(tmp_path, video, scan(video).timestamps)
     (_, wanted), (_, got) = heard(video), heard(made)
     inside = slice(round(0.6 * 16_000), round(1.2 * 16_000))
@@ -211,3 +212,46 @@ def test_box_and_points_are_where_the_face_is_and_absent_without_one() -> None:
         assert face[y, x].min() > 200
     assert not drawn("no_face").any()
     assert not drawn("face", np.full((5, 2), np.nan, np.float32))[330, 480].any()
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_video_turned_by_its_metadata_is_drawn_upright(tmp_path: Path, degrees: int) -> None:
+    upright = clips.picture(0, 360, 640)
+    plain = tmp_path / "plain.mp4"
+    write_video(plain, [np.rot90(upright, degrees // 90)] * 3, np.arange(3) / 25, crf=15)
+    data = bytearray(plain.read_bytes())
+    # the display matrix of the track header: 16.16 fixed point, a rotation with the clock
+    cos, sin = round(np.cos(np.radians(degrees))), round(np.sin(np.radians(degrees)))
+    header = data.find(b"tkhd") + 4 + 40
+    for at, value in ((0, cos), (4, sin), (12, -sin), (16, cos)):
+        data[header + at : header + at + 4] = (value * 65536).to_bytes(4, "big", signed=True)
+    plain.write_bytes(bytes(data))
+    made = overlay(tmp_path, plain, np.arange(3) / 25, box=(200.0, 400.0, 300.0, 600.0))
+    _, image = next(iter(read_frames(made)))
+    assert np.abs(image[:350, :360].astype(int) - upright[:350]).mean() < 3
+    assert image.shape[0] > 640, "the panel stands below an upright picture"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codec", "step", "frames"),
+    [("gray", "ffv1", 0.04, 5), ("yuva420p", "ffv1", 0.04, 5), ("yuv420p10le", "libx264", 0.04, 5),
+     ("yuv420p", "libx264", 0.001, 40), ("yuv420p", "libx264", 60.0, 3),
+     ("yuv444p", "ffv1", 0.04, 1)],
+)  # fmt: skip
+def test_unusual_videos_are_drawn_whole(
+    tmp_path: Path, pixels: str, codec: str, step: float, frames: int
+) -> None:
+    video, times = tmp_path / "v.mkv", np.arange(frames) * step
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(clips.picture(number, 64, 48), "rgb24")
+            frame = frame.reformat(format=pixels)
+            frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    true = scan(video).timestamps
+    assert len(true) == frames
+    np.testing.assert_array_equal(scan(overlay(tmp_path, video, true)).timestamps, true)

@@ -229,3 +229,5 @@ def test_a_page_is_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
     assert b"Only &lt;half&gt; of it." in first
     assert b"best&lt;1&gt;" in first
     assert not list(tmp_path.glob(".p*"))
+    with pytest.raises(DataError, match="cannot be written"):
+        write_report(video, table, tmp_path / "absent" / "p.html")
