@@ -68,6 +68,7 @@ summary { cursor: pointer; min-height: 2rem; }
   body { padding: .5rem .7rem 2rem; }
   .top { grid-template-columns: minmax(0, 1fr); gap: .6rem; }
   .player { position: sticky; top: 0; z-index: 5; background: #fff; padding-bottom: .3rem; }
+  .player:has(#problem:not([hidden])) { position: static; }
   .top { display: contents; }
   .player video { max-height: 32vh; }
 }
