@@ -16,7 +16,10 @@ from stages.errors import DataError
 
 # Formats that hold pictures themselves. Play lists and scripts that name other files, which FFmpeg
 # would follow whatever the file's extension says, are not among them.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg"
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,"
+    "gif,apng,yuv4mpegpipe,nut,mxf,dv,ivf,obu,rm,wtv,h264,hevc,m4v,vc1"
+)
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 
 DEFAULT_FRAME_RATE = 25.0  # Hz, where neither header nor time stamps give one
@@ -42,7 +45,8 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
     try:
         if path.stat().st_size == 0:
             raise DataError(f"{path} is empty: copy it again.")
-        container = av.open(f"file:{path}", options=_OPTIONS)
+        # titles and the like may be of any encoding; they are not used
+        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise DataError(
