@@ -9,7 +9,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from stages import audio, crop, visual
+from stages import audio, crop, face_features
 from stages.calibration import Calibration
 from stages.crops import CropReader
 from stages.dataset import make_video
@@ -62,11 +62,10 @@ def by_the_pipeline(
     for name, weights in made.visual.items():
         stores[name] = Path(f"{name}.h5")
         file = ensemble / str(weights.file)
-        visual.encode_video(
-            visual.Work("clip", Path("crops.h5"), 25.0, name, file, weights.sha256, "small", 16,
-                        COMPUTE),
-            stores[name],
-        )  # fmt: skip
+        work = face_features.Work(
+            "clip", Path("crops.h5"), FRAMES, 25.0, name, file, weights.sha256, "small", 16, COMPUTE
+        )
+        face_features.encode_video(work, stores[name])
     for name, weights in made.audio.items():
         stores[name] = Path(f"{name}.h5")
         path = None if weights.file is None else ensemble / weights.file
