@@ -254,7 +254,6 @@ async def _part(request: Request) -> Response:
     parts = {
         "view": (files.view, "application/json"),
         "poster": (files.poster, "image/jpeg"),
-        "strip": (files.strip, "image/jpeg"),
     }
     if request.path_params["kind"] not in parts:
         raise HTTPException(404)

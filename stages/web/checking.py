@@ -11,6 +11,7 @@ import av
 from stages.errors import DataError
 from stages.media.decoding import Log, frame_rate, open_video, pictures
 from stages.media.video import read_frames
+from stages.prediction.report import player_start
 from stages.web.apart import Tell
 from stages.web.settings import Limits
 
@@ -91,7 +92,7 @@ def _facts(video: Path, limits: Limits) -> Facts:
         sounds = container.streams.audio
         sound = sounds[0].codec_context.name if sounds and sounds[0].codec_context else None
         names = set(container.format.name.split(","))
-        start = (container.start_time or 0) / av.time_base
+    start = player_start(video)
     with open_video(video) as (container, stream):
         frame = next(iter(pictures(container, stream, Log())), None)
         if frame is None:

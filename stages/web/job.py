@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import secrets
@@ -9,8 +10,9 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal
 
+from stages.errors import SettingsError
 from stages.web.checking import Facts
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
@@ -128,11 +130,6 @@ class JobFolder:
         return self.path / "view.json"
 
     @property
-    def strip(self) -> Path:
-        """Faces over time, side by side: a JPEG."""
-        return self.path / "strip.jpg"
-
-    @property
     def log(self) -> Path:
         """What the work has printed."""
         return self.path / "log.txt"
@@ -150,7 +147,7 @@ class JobFolder:
     def clear(self) -> None:
         """Remove what work has written, and keep the upload."""
         shutil.rmtree(self.results, ignore_errors=True)
-        for path in (self.preview, self.view, self.strip):
+        for path in (self.preview, self.view):
             path.unlink(missing_ok=True)
 
     def write(self, job: Job) -> None:
@@ -171,3 +168,28 @@ class JobFolder:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return job if job.id == self.path.name and self.video.is_file() else None
+
+
+def hold_folder(folder: Path) -> IO[str]:
+    """Keep a folder for this server alone, until the file is closed or the process ends.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be written, or another server has it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise SettingsError(
+            f"--folder {folder} cannot be written ({error.strerror}): name another."
+        ) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise SettingsError(
+            f"--folder {folder} is in use by another `aufusion serve`: name another."
+        ) from None
+    return file

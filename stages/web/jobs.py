@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,15 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stages.errors import DataError, SettingsError
+from stages.errors import DataError
 from stages.web.apart import Stopped, run_apart
 from stages.web.checking import Facts, check_upload
-from stages.web.job import ID, RESULTS, Job, JobFolder, clean_name, new_id, now
+from stages.web.job import ID, RESULTS, Job, JobFolder, clean_name, hold_folder, new_id, now
+from stages.web.pace import Pace
 from stages.web.settings import Limits
 from stages.web.work import Predictor, work
 
 CHECK_SECONDS: Final = 60.0  # longest look at a new upload
-SPEED_SECONDS: Final = 10.0  # frames a second are averaged over so long
 SPARE_BYTES: Final = 200_000_000  # of the disk, that uploads leave free
 
 
@@ -56,8 +54,8 @@ class Jobs:
         self._closing = False
         self._running: str | None = None
         self._stop = threading.Event()  # of the present work
-        self._pace: deque[tuple[float, int]] = deque()
-        self._lock = _lock(folder)
+        self._pace = Pace()
+        self._lock = hold_folder(folder)
         self._restore()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
@@ -216,7 +214,7 @@ class Jobs:
                     job.state, job.done, job.phase = "running", 0, "starting"
                     self._running = job.id
                     self._stop.clear()
-                    self._pace.clear()
+                    self._pace = Pace()
                     self._write(job)
                     return job
                 self._changed.wait()
@@ -230,7 +228,7 @@ class Jobs:
                 folder.clear()
                 run_apart(
                     work,
-                    (self._predict, folder, job.facts),
+                    (self._predict, folder, job.name, job.facts),
                     log=folder.log,
                     seconds=self.limits.working_minutes * 60,
                     stop=self._stop,
@@ -271,10 +269,7 @@ class Jobs:
                 return
             done, total = value
             job.done, job.total = done, max(total or job.facts.pictures, done)
-            moment = time.monotonic()
-            self._pace.append((moment, done))
-            while moment - self._pace[0][0] > SPEED_SECONDS and len(self._pace) > 2:
-                self._pace.popleft()
+            self._pace.add(time.monotonic(), done)
 
     def summaries(self) -> list[dict[str, Any]]:
         """What the page shows of each job, newest first."""
@@ -286,35 +281,8 @@ class Jobs:
                 row["ahead"] = waiting.index(job.id) if job.id in waiting else None
                 if job.id in waiting and self._running is not None:
                     row["ahead"] += 1
-                row["speed"], row["left"] = self._speed(job)
+                speed = self._pace.speed if job.id == self._running else None
+                row["speed"] = speed
+                row["left"] = None if speed is None else (job.total - job.done) / speed
                 rows.append(row)
         return sorted(rows, key=lambda row: (row["created"], row["id"]), reverse=True)
-
-    def _speed(self, job: Job) -> tuple[float | None, float | None]:
-        """Frames a second, and seconds left; None where not known."""
-        if job.id != self._running or len(self._pace) < 2:
-            return None, None
-        (then, before), (moment, done) = self._pace[0], self._pace[-1]
-        if done <= before or moment <= then:
-            return None, None
-        speed = (done - before) / (moment - then)
-        return speed, (job.total - done) / speed
-
-
-def _lock(folder: Path) -> Any:
-    """Hold the folder for this server alone, until the file is closed or the process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
-    except OSError as error:
-        raise SettingsError(
-            f"--folder {folder} cannot be written ({error.strerror}): name another."
-        ) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise SettingsError(
-            f"--folder {folder} is in use by another `aufusion serve`: name another."
-        ) from None
-    return file

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
-from stages.errors import DataError
+from stages.prediction.fragment import plotly_script, timeline_script, timeline_style
 
-PLOTLY: Final = "plotly.min.js"
 # What may be asked for below /static/; a name that is not here does not exist.
 TYPES: Final = {
     "page.css": "text/css",
@@ -22,10 +20,15 @@ TYPES: Final = {
     "upload.js": "text/javascript",
     "videos.js": "text/javascript",
     "player.js": "text/javascript",
-    "track.js": "text/javascript",
-    "timeline.js": "text/javascript",
     "icon.svg": "image/svg+xml",
-    PLOTLY: "text/javascript",
+    "plotly.min.js": "text/javascript",
+    "timeline.js": "text/javascript",
+    "timeline.css": "text/css",
+}
+_MADE: Final[dict[str, Callable[[], str]]] = {
+    "plotly.min.js": plotly_script,
+    "timeline.js": timeline_script,
+    "timeline.css": timeline_style,
 }
 
 
@@ -55,17 +58,10 @@ def static_file(name: str) -> Static:
     name : str
         A key of `TYPES`.
     """
-    body = _plotly() if name == PLOTLY else page(name).encode()
+    body = (_MADE[name]() if name in _MADE else page(name)).encode()
     return Static(body, gzip.compress(body, 6, mtime=0), TYPES[name])
 
 
 def page(name: str) -> str:
     """Text of a file of the folder ``page`` of this package."""
     return files("stages.web").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _plotly() -> bytes:
-    spec = find_spec("plotly")
-    if spec is None or spec.origin is None:
-        raise DataError("The package plotly is not installed: run `make setup`.")
-    return (Path(spec.origin).parent / "package_data" / PLOTLY).read_bytes()

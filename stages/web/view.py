@@ -1,40 +1,33 @@
-"""What the page draws of a finished video: probabilities of every frame, the sound's loudness."""
+"""What the page draws of a finished video: the data of the report's timeline, and the report."""
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from stages.errors import DataError
-from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
-from stages.media.audio import read_sound
-from stages.prediction.rows import NO_FACE, Rows, read_rows
+from stages.media.audio import RATE, read_sound
+from stages.prediction.report import EMBED_LIMIT, write_report
+from stages.prediction.results import read_about, read_faces, read_rows
+from stages.prediction.timeline import add_pictures, make_timeline, wanted_frames
 from stages.web.checking import Facts
 from stages.web.job import JobFolder
 
-UNKNOWN: Final = 255  # in place of a probability; those that are known are 0 to 254
-UNDECIDED: Final = 0xFFFF  # in place of the 12 bits of the decisions
-FACES: Final = 8  # people shown, those who are seen most
-LOUDNESS_BINS: Final = 600
-_SOUND_RATE: Final = 8000  # Hz, enough for a picture of the loudness
+COLUMNS: Final = (
+    12_000  # of the timeline: a frame each for 8 minutes at 25 Hz, so that bars are exact
+)
 
 
-def write_view(folder: JobFolder, facts: Facts) -> None:
-    """Write ``view.json``, which the page reads.
-
-    Arrays are little-endian and in base 64. `times` is (frames,) float64, seconds on the player's
-    clock; each face has `probabilities`, (frames, 12) uint8 from 0 to 254 with 255 where nothing
-    is known; `active`, (frames,) uint16 with a bit an AU; `seen`, (frames,) uint8.
+def write_view(folder: JobFolder, name: str, facts: Facts) -> None:
+    """Write ``view.json``: :func:`stages.prediction.timeline.make_timeline`'s data, and notes.
 
     Parameters
     ----------
     folder : JobFolder
         With the predictor's results.
+    name : str
+        The client's name of the video, to show.
     facts : Facts
 
     Raises
@@ -42,81 +35,49 @@ def write_view(folder: JobFolder, facts: Facts) -> None:
     DataError
         If the results are missing or cannot be read.
     """
-    table = folder.result("parquet") or folder.result("csv")
+    table = _table(folder)
+    rows = read_rows(table)
+    about = read_about(table.with_suffix(".json")) or {}
+    data = make_timeline(
+        rows,
+        title=name,
+        thresholds=about.get("thresholds"),
+        sound=read_sound(folder.video),
+        sound_rate=RATE,
+        offset=facts.start,
+        columns=COLUMNS,
+    )
+    add_pictures(data, read_faces(folder.video, rows, wanted_frames(data)))
+    data["notes"] = [str(note) for note in about.get("warnings", ())]
+    data["preview"] = folder.preview.is_file()
+    folder.view.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+
+def write_page(folder: JobFolder, name: str, facts: Facts) -> None:
+    """Write the report beside the results; with the video in it where browsers play that.
+
+    Raises
+    ------
+    DataError
+        If the results are missing or cannot be read.
+    """
+    table = _table(folder)
+    embed = facts.plays is not None and folder.video.stat().st_size <= EMBED_LIMIT
+    if not embed:
+        write_report(folder.video, table, table.with_suffix(".html"), title=name)
+        return
+    # the upload has no ending, by which the report tells what browsers play
+    named = folder.path / ("named.webm" if facts.plays == "video/webm" else "named.mp4")
+    named.unlink(missing_ok=True)
+    named.symlink_to(folder.video.name)
+    try:
+        write_report(named, table, table.with_suffix(".html"), embed=True, title=name)
+    finally:
+        named.unlink()
+
+
+def _table(folder: JobFolder) -> Path:
+    table = folder.result("parquet")
     if table is None:
         raise DataError("The predictor wrote no table for this video.")
-    rows = read_rows(table)
-    numbers, times = rows.frames()
-    view = {
-        "aus": [{"name": name, "meaning": AU_MEANINGS[name]} for name in AU_NAMES],
-        "times": _encode(times - facts.start, "<f8"),
-        "frames": len(times),
-        "numbers": [int(numbers[0]), int(numbers[-1])],
-        "faces": [_face(rows, numbers, face) for face in rows.faces()[:FACES]],
-        "loudness": loudness(folder.video, float(times[0]), float(times[-1])),
-        "notes": notes(folder.result("json")),
-    }
-    folder.view.write_text(json.dumps(view), encoding="utf-8")
-
-
-def _encode(values: NDArray[Any], kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
-
-
-def _face(rows: Rows, numbers: NDArray[np.int64], face: int) -> dict[str, Any]:
-    own = rows.take(rows.face_id == face)
-    place = np.searchsorted(numbers, own.frame)
-    levels = np.full((len(numbers), N_AUS), UNKNOWN, np.uint8)
-    known = np.isfinite(own.probability)
-    levels[place] = np.where(known, np.rint(np.nan_to_num(own.probability) * 254), UNKNOWN)
-    bits = np.full(len(numbers), UNDECIDED, np.uint16)
-    decided = (own.active >= 0).all(axis=1)
-    weights = 1 << np.arange(N_AUS)
-    bits[place[decided]] = (own.active[decided] == 1) @ weights
-    seen = np.zeros(len(numbers), np.uint8)
-    seen[place] = own.status != NO_FACE
-    return {
-        "id": face,
-        "probabilities": _encode(levels, "u1"),
-        "active": _encode(bits, "<u2"),
-        "seen": _encode(seen, "u1"),
-    }
-
-
-def loudness(video: Path, begin: float, end: float) -> list[float] | None:
-    """Largest amplitude of the sound over time.
-
-    Parameters
-    ----------
-    video : Path
-    begin, end : float
-        Presentation times in seconds, of the first and of the last picture.
-
-    Returns
-    -------
-    (LOUDNESS_BINS,) list of float, or None
-        From 0 to 1, bins of equal length from `begin` to `end`; None without a sound track.
-    """
-    peaks = np.zeros(LOUDNESS_BINS)
-    width = (end - begin) / LOUDNESS_BINS
-    heard = False
-    for time, samples in read_sound(video, _SOUND_RATE):
-        heard = True
-        bins = ((time + np.arange(len(samples)) / _SOUND_RATE - begin) / max(width, 1e-9)).astype(
-            int
-        )
-        inside = (bins >= 0) & (bins < LOUDNESS_BINS)
-        np.maximum.at(peaks, bins[inside], np.abs(samples[inside]))
-    return [round(float(peak), 3) for peak in peaks.clip(0, 1)] if heard else None
-
-
-def notes(path: Path | None) -> list[str]:
-    """Sentences of the predictor's JSON that a reader of the page must know: its warnings."""
-    if path is None:
-        return []
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found = record.get("warnings", [])
-    except (OSError, ValueError, AttributeError):
-        return []
-    return [str(note) for note in found] if isinstance(found, list) else []
+    return table

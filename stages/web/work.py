@@ -12,18 +12,18 @@ from stages.web.apart import Tell
 from stages.web.checking import Facts
 from stages.web.job import JobFolder
 from stages.web.preview import write_preview
-from stages.web.view import write_view
+from stages.web.view import write_page, write_view
 
 # Frames done, and frames expected (None where the predictor does not know).
 Progress = Callable[[int, int | None], None]
-# Reads a video, writes its CSV, Parquet, JSON and report into a folder; of a module's top level,
+# Reads a video and writes its CSV, Parquet and JSON into a folder; of a module's top level,
 # or a functools.partial of such a function: it is handed to another process.
 Predictor = Callable[[Path, Path, Progress], None]
 
 TELL_SECONDS: Final = 0.1  # from one message about progress to the next, at least
 
 
-def work(tell: Tell, predict: Predictor, folder: JobFolder, facts: Facts) -> None:
+def work(tell: Tell, predict: Predictor, folder: JobFolder, name: str, facts: Facts) -> None:
     """Make all files of a job.
 
     Parameters
@@ -32,6 +32,8 @@ def work(tell: Tell, predict: Predictor, folder: JobFolder, facts: Facts) -> Non
         Takes ("phase", text) and ("frames", (done, expected)).
     predict : callable
     folder : JobFolder
+    name : str
+        The client's name of the video, to show.
     facts : Facts
 
     Raises
@@ -53,8 +55,6 @@ def work(tell: Tell, predict: Predictor, folder: JobFolder, facts: Facts) -> Non
             tell(("frames", (done, total)))
 
     predict(folder.video, folder.results, progress)
-    tell(("phase", "drawing"))
-    write_view(folder, facts)
     if facts.plays is None:
         tell(("phase", "making a preview that browsers play"))
         try:
@@ -62,3 +62,6 @@ def work(tell: Tell, predict: Predictor, folder: JobFolder, facts: Facts) -> Non
         except DataError as error:  # the results are there all the same
             print(error)
             folder.preview.unlink(missing_ok=True)
+    tell(("phase", "drawing"))
+    write_page(folder, name, facts)
+    write_view(folder, name, facts)

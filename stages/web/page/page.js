@@ -1,9 +1,7 @@
 // The page: asks the server how the videos stand, shows the list and the video that is open.
 
-import { hideVideo, seek, showPerson, showVideo, startPlayer, unplayable } from "./player.js";
+import { hideVideo, showVideo, startPlayer } from "./player.js";
 import { act, get } from "./requests.js";
-import { showTimeline } from "./timeline.js";
-import { Track } from "./track.js";
 import { problem, watchUploads } from "./upload.js";
 import { showVideos, tell } from "./videos.js";
 import { duration, megabytes } from "./words.js";
@@ -81,10 +79,10 @@ function showDownloads(job) {
   }
 }
 
-function showFacts(job, track) {
+function showFacts(job, data) {
   const { facts } = job;
   const parts = [
-    `${track.length.toLocaleString()} frames in ${duration(facts.seconds)}`,
+    `${data.frames.toLocaleString()} frames in ${duration(facts.seconds)}`,
     `${facts.width} × ${facts.height}`,
     facts.codec.toUpperCase(),
     facts.sound ? "with sound" : "without sound",
@@ -95,26 +93,13 @@ function showFacts(job, track) {
   $("title").textContent = job.name;
   $("facts").textContent = parts.join(" · ");
   $("notes").replaceChildren(
-    ...track.notes.map((note) => {
+    ...data.notes.map((note) => {
       const item = document.createElement("li");
       item.textContent = note;
       return item;
     }),
   );
-  $("notes").hidden = !track.notes.length;
-}
-
-function showPeople(job, track, strip) {
-  $("person-choice").hidden = track.faces.length < 2;
-  $("person").replaceChildren(
-    ...track.faces.map((one, number) => new Option(`Person ${one.id}`, number)),
-  );
-  $("person").onchange = async () => {
-    const face = Number($("person").value);
-    showPerson(face);
-    await showTimeline(track, face, strip, seek);
-    showPerson(face);
-  };
+  $("notes").hidden = !data.notes.length;
 }
 
 async function openVideo(id) {
@@ -128,21 +113,13 @@ async function openVideo(id) {
   }
   if (open === id) return;
   open = id;
-  const view = await get(`/api/jobs/${id}/view`);
+  const data = await get(`/api/jobs/${id}/view`);
   if (open !== id) return; // another was opened in the meantime
-  const track = new Track(view);
-  const strip = { address: `/api/jobs/${id}/strip`, times: view.strip || [] };
-  hideVideo();
   $("welcome").hidden = true;
   $("shown").hidden = false;
-  showFacts(job, track);
-  showPeople(job, track, strip);
+  showFacts(job, data);
   showDownloads(job);
-  const playable = job.plays || view.preview;
-  showVideo(track, 0, playable ? `/api/jobs/${id}/video` : null);
-  if (!playable) unplayable("Browsers do not play this format: the figures are complete all the same.");
-  $("track").hidden = !track.faces.length;
-  if (track.faces.length) await showTimeline(track, 0, strip, seek);
+  showVideo(data, job.plays || data.preview ? `/api/jobs/${id}/video` : null);
   showVideos(state.jobs, open, actions);
   if (window.matchMedia("(max-width: 48rem)").matches) $("viewer").scrollIntoView();
 }
