@@ -109,11 +109,10 @@ window.AUFusion = (() => {
       const track = trackOf(data);
       root.replaceChildren(...data.aus.map((name, au) => {
         const buttons = track.moments.filter((m) => m.au === au).map((m) => {
-          const text = `${clock(m.time)} · ${Math.round(100 * m.probability)} %`;
           const button = make("button", { type: "button", "data-time": m.time,
             "aria-label": `${name}: ${Math.round(100 * m.probability)} % at ${clock(m.time)}, go there` });
           if (m.picture) button.append(make("img", { src: m.picture, alt: "" }));
-          button.append(text);
+          button.append(make("span", {}, clock(m.time, m.time < 3600 ? 1 : 0)), make("span", {}, `${Math.round(100 * m.probability)} %`));
           button.addEventListener("click", () => seek(data, video, m.time));
           return button;
         });

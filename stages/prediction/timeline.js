@@ -53,7 +53,7 @@ AUFusion.timeline = (() => {
 
   function layout(data, track, range, narrow, pixels) {
     const sound = Boolean(data.waveform);
-    const loud = sound ? Math.max(5, ...data.waveform.high, ...data.waveform.low.map((v) => -v)) : 1;
+    const loud = sound ? data.waveform.high.reduce((most, high, k) => Math.max(most, high, -data.waveform.low[k]), 20) : 1;
     const names = data.aus.map((name, au) => (narrow ? name : `${name} ${data.meanings[au]}`));
     const axis = { fixedrange: true, showgrid: false, zeroline: false };
     return {
@@ -64,8 +64,9 @@ AUFusion.timeline = (() => {
       yaxis: { ...axis, autorange: "reversed", domain: [sound ? 0.24 : 0.07, 1], tickvals: data.aus, ticktext: names },
       yaxis2: { ...axis, domain: sound ? [0.185, 0.23] : [0, 0.055], tickvals: ["face"], ticktext: [narrow ? "face" : "face seen"] },
       ...(sound ? { yaxis3: { ...axis, domain: [0, 0.17], range: [-loud, loud], tickvals: [0], ticktext: ["sound"] } } : {}),
-      shapes: gaps(data, track).slice(0, 400).map(([x0, x1]) => ({ type: "rect", xref: "x", yref: "y domain", x0, x1,
-        y0: 0, y1: 1, fillcolor: "rgba(120,126,134,.72)", line: { width: 0 } })),
+      shapes: (sound ? [{ type: "rect", xref: "paper", yref: "y3 domain", x0: 0, x1: 1, y0: 0, y1: 1, layer: "below",
+        fillcolor: "#f4f6f8", line: { width: 0 } }] : []).concat(gaps(data, track).slice(0, 400).map(([x0, x1]) => ({ type: "rect", xref: "x", yref: "y domain", x0, x1,
+        y0: 0, y1: 1, fillcolor: "rgba(120,126,134,.72)", line: { width: 0 } }))),
     };
   }
 
@@ -103,8 +104,9 @@ AUFusion.timeline = (() => {
       "aria-label": "Position in the video" });
     slider.addEventListener("input", () => seek(data, video, Number(slider.value)));
     const legend = make("div", { class: "auf-legend" });
-    [["inactive", SCALE[0][1]], ["50 %", SCALE[2][1]], ["certain", SCALE[4][1]], ["no face", STATUS_COLOURS[0]],
-      ["interpolated face", STATUS_COLOURS[1]]].forEach(([text, colour]) => {
+    const statuses = [0, 1].filter((status) => data.tracks.some((track) => track.status.includes(status)));
+    [["0 %", SCALE[0][1]], ["50 %", SCALE[2][1]], ["100 %", SCALE[4][1]],
+      ...statuses.map((status) => [STATUS[status], STATUS_COLOURS[status]])].forEach(([text, colour]) => {
       const entry = make("span", {}, text);
       entry.style.setProperty("--of", colour);
       legend.append(entry);
@@ -125,6 +127,10 @@ AUFusion.timeline = (() => {
       const narrow = root.clientWidth < 560, width = plot.clientWidth;
       const made = layout(data, trackOf(data), range, narrow, width - (narrow ? 54 : 186));
       box = { left: made.margin.l, width: Math.max(width - made.margin.l - made.margin.r, 1) };
+      for (const part of [strip, slider]) {
+        part.style.marginLeft = `${box.left}px`;
+        part.style.width = `${box.width}px`;
+      }
       plot.setAttribute("aria-label", spoken());
       Plotly.react(plot, traces(data, trackOf(data)), made, { displayModeBar: false, doubleClick: false, showTips: false });
       drawStrip();
@@ -132,11 +138,12 @@ AUFusion.timeline = (() => {
     }
     function drawStrip() {
       strip.replaceChildren();
-      if (!data.strip.length) strip.append(make("i", {}, "no face was seen"));
+      const shown = trackOf(data).strip.filter((face) => face.picture);
+      if (!shown.length) strip.append(make("i", {}, "no face to show"));
       let free = -Infinity;
-      for (const { time, picture } of data.strip) {
-        const left = pixel(time) - 28;
-        if (left < free || left < box.left - 28 || left > box.left + box.width - 28) continue;
+      for (const { time, picture } of shown) {
+        const left = pixel(time) - box.left - 28;
+        if (left < free || left < -28 || left > box.width - 28) continue;
         const image = make("img", { src: picture, alt: "", title: clock(time) });
         image.style.left = `${left}px`;
         image.addEventListener("click", () => seek(data, video, time));

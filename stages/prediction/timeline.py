@@ -3,6 +3,7 @@
 `stages.prediction.fragment` says how a page draws it.
 """
 
+import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from stages.prediction.results import Rows
 STATUSES = (NO_FACE, INTERPOLATED, FACE)  # a status in the data is the position here
 COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is zoomed to no more
 MOMENTS = 3  # of each AU
+STRIP = 120  # thumbnails, evenly over the video; a page shows those that find room
+PEOPLE = 8  # at most; who is seen in most frames first
+THUMBNAIL = 96  # pixels
 APART = 1.0  # seconds at least from one moment of an AU to the next
 FULL = 1000  # what a probability of 1 is in the data: short integers make small pages
 
@@ -106,8 +110,19 @@ def find_moments(
     return found
 
 
+def _evenly(seen: NDArray[np.intp], frames: int, count: int) -> list[int]:
+    """Frames with the face that lie nearest to evenly spaced ones."""
+    if not len(seen):
+        return []
+    wanted = (np.arange(count) + 0.5) * frames / count - 0.5
+    after = np.clip(np.searchsorted(seen, wanted), 1, max(len(seen) - 1, 1)) % max(len(seen), 1)
+    before = np.maximum(after - 1, 0)
+    nearer = np.abs(seen[before] - wanted) <= np.abs(seen[after] - wanted)
+    return sorted({int(frame) for frame in np.where(nearer, seen[before], seen[after])})
+
+
 def _track(
-    rows: Rows, face: int, numbers: NDArray[np.int64], starts: NDArray[np.intp]
+    rows: Rows, face: int, numbers: NDArray[np.int64], starts: NDArray[np.intp], thumbnails: int
 ) -> dict[str, Any]:
     mine = _person(rows, face, numbers)
     times = frames_of(rows)[1]
@@ -121,9 +136,14 @@ def _track(
             "time": round(float(times[frame]), 4),
             "frame": int(numbers[frame]),
             "probability": round(float(mine.probability[frame, au]), 3),
+            "picture": None,
         }
         for au in range(N_AUS)
         for frame in find_moments(mine.probability[:, au], times, seen)
+    ]
+    strip = [
+        {"time": round(float(times[frame]), 4), "frame": int(numbers[frame]), "picture": None}
+        for frame in _evenly(np.flatnonzero(seen), len(numbers), thumbnails)
     ]
     return {
         "face": face,
@@ -133,6 +153,7 @@ def _track(
         "share": [round(float(value), 4) for value in share],
         "without_face": round(float((~seen).mean()), 4),
         "moments": moments,
+        "strip": strip,
     }
 
 
@@ -153,7 +174,7 @@ def waveform(
     Returns
     -------
     dict of str to list of int, or None
-        ``low`` and ``high`` in hundredths of full scale, 0 where there is no sound; None where
+        ``low`` and ``high`` in thousandths of full scale, 0 where there is no sound; None where
         there is none at all.
     """
     low, high = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
@@ -169,7 +190,7 @@ def waveform(
         return None
     scaled = {"low": low, "high": high}
     return {
-        name: np.round(100 * values).clip(-100, 100).astype(int).tolist()
+        name: np.round(FULL * values).clip(-FULL, FULL).astype(int).tolist()
         for name, values in scaled.items()
     }
 
@@ -181,8 +202,6 @@ def make_timeline(
     thresholds: Sequence[float] | None = None,
     sound: Iterable[tuple[float, NDArray[np.float32]]] = (),
     sound_rate: int = 16_000,
-    pictures: Mapping[int, str] | None = None,
-    thumbnails: Sequence[int] = (),
     offset: float = 0.0,
     columns: int = COLUMNS,
 ) -> dict[str, Any]:
@@ -199,10 +218,6 @@ def make_timeline(
         As `stages.media.audio.read_sound` yields it.
     sound_rate : int
         Hz.
-    pictures : mapping of int to str, optional
-        Addresses of thumbnails by the number of their frame.
-    thumbnails : sequence of int
-        Frames whose pictures make the strip.
     offset : float
         Seconds on the file's clock that a player calls 0.
     columns : int
@@ -211,18 +226,15 @@ def make_timeline(
     Returns
     -------
     dict
-        ``columns``, ``edges`` in seconds, a track a face, ``waveform``, ``strip``.
+        ``edges`` of the columns in seconds, ``tracks`` by person, ``waveform`` ... The pictures
+        are None until :func:`add_pictures` puts them in.
     """
-    pictures = pictures or {}
     numbers, times = frames_of(rows)
     starts = column_starts(len(numbers), columns)
     last = times[-1] + frame_step(times)
     edges = np.append(times[starts], last)
-    tracks = [_track(rows, face, numbers, starts) for face in faces_of(rows) or [NOBODY]]
-    for track in tracks:
-        for moment in track["moments"]:
-            moment["picture"] = pictures.get(moment["frame"])
-    at = dict(zip(numbers.tolist(), times.tolist(), strict=True))
+    people = faces_of(rows)[:PEOPLE] or [NOBODY]
+    tracks = [_track(rows, face, numbers, starts, STRIP // len(people)) for face in people]
     return {
         "title": title,
         "aus": list(AU_NAMES),
@@ -235,9 +247,46 @@ def make_timeline(
         "edges": [round(float(edge), 4) for edge in edges],
         "tracks": tracks,
         "waveform": waveform(sound, edges, sound_rate),
-        "strip": [
-            {"time": round(at[frame], 4), "picture": pictures[frame]}
-            for frame in thumbnails
-            if frame in pictures and frame in at
-        ],
     }
+
+
+def wanted_frames(data: Mapping[str, Any]) -> set[int]:
+    """Frames whose faces the timeline shows, from 1."""
+    return {
+        place["frame"] for track in data["tracks"] for place in track["moments"] + track["strip"]
+    }
+
+
+def add_pictures(
+    data: Mapping[str, Any], pictures: Iterable[tuple[int, int, NDArray[np.uint8]]]
+) -> None:
+    """Put the thumbnails into the data of a timeline.
+
+    Parameters
+    ----------
+    data : mapping
+        Of :func:`make_timeline`.
+    pictures : iterable of (int, int, (height, width, 3) uint8 np.ndarray)
+        Frame, person, picture, as `stages.prediction.results.read_faces` yields them for
+        :func:`wanted_frames`.
+    """
+    places: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for track in data["tracks"]:
+        for place in track["moments"] + track["strip"]:
+            places.setdefault((place["frame"], track["face"]), []).append(place)
+    for frame, face, picture in pictures:
+        if (frame, face) in places:
+            address = picture_address(picture)
+            for place in places[frame, face]:
+                place["picture"] = address
+
+
+def picture_address(picture: NDArray[np.uint8], side: int = THUMBNAIL) -> str:
+    """A picture, (height, width, 3) uint8 RGB, as the address of an embedded JPEG."""
+    import cv2
+
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    done, data = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise ValueError("the thumbnail could not be encoded as JPEG")
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
