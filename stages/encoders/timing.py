@@ -11,6 +11,35 @@ END_HOPS = 2  # a frame this near before or after the sound still takes its firs
 SURPLUS_SECONDS = 60.0  # sound that goes on for longer than this after the last frame is not read
 
 
+def nearest_steps(
+    encoder: AudioEncoder, times: NDArray[np.float64], start: float
+) -> NDArray[np.int64]:
+    """Nearest step for each frame, without an upper end; -1 long before the sound.
+
+    Parameters
+    ----------
+    encoder : AudioEncoder
+    times : (frames,) np.ndarray
+        Presentation times of the frames in seconds.
+    start : float
+        Presentation time in seconds of the sound's first sample.
+
+    Returns
+    -------
+    (frames,) np.ndarray
+    """
+    hop = encoder.hop / encoder.sampling_rate
+    since = times - start
+    steps = np.rint((since - encoder.centre(0)) / hop)
+    early = since < -END_HOPS * hop
+    return np.where(early, -1, np.maximum(steps, 0)).astype(np.int64)
+
+
+def last_time(encoder: AudioEncoder, start: float, samples: int) -> float:
+    """Presentation time in seconds up to which a frame may still take the last step."""
+    return start + (samples + END_HOPS * encoder.hop) / encoder.sampling_rate
+
+
 class FrameClock:
     """Assigns steps to frames while the sound is being read.
 
@@ -27,7 +56,6 @@ class FrameClock:
     def __init__(self, encoder: AudioEncoder, times: NDArray[np.float64]) -> None:
         self._encoder = encoder
         self._times = times
-        self._hop = encoder.hop / encoder.sampling_rate
         self._start = 0.0
         self._samples = 0
         self._nearest: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -45,18 +73,11 @@ class FrameClock:
         for time, samples in blocks:
             if not self._samples:
                 self._start = time
-                self._nearest = self._nearest_steps()
+                self._nearest = nearest_steps(self._encoder, self._times, self._start)
             elif time > self._times[-1] + SURPLUS_SECONDS:
                 return
             self._samples += len(samples)
             yield samples
-
-    def _nearest_steps(self) -> NDArray[np.int64]:
-        """Nearest step for each frame, without an upper end; -1 long before the sound."""
-        since = self._times - self._start
-        steps = np.rint((since - self._encoder.centre(0)) / self._hop)
-        early = since < -END_HOPS * self._hop
-        return np.where(early, -1, np.maximum(steps, 0)).astype(np.int64)
 
     def frames_of(self, first: int, count: int) -> tuple[slice, NDArray[np.int64]]:
         """Find the frames that take one of the steps from `first` on.
@@ -74,6 +95,6 @@ class FrameClock:
     def frames_after(self) -> slice:
         """Find the frames that take the last step, once all of the sound has been read."""
         total = self._encoder.steps(self._samples)
-        end = self._start + self._samples / self._encoder.sampling_rate + END_HOPS * self._hop
+        end = last_time(self._encoder, self._start, self._samples)
         begin = np.searchsorted(self._nearest, total)
         return slice(int(begin), max(int(begin), int(np.searchsorted(self._times, end, "right"))))

@@ -30,12 +30,15 @@ class Face:
         Confidence, 0 to 1.
     contour : (106, 2) np.ndarray or None
         The 106 points of insightface, from detectors that have them.
+    detected : bool
+        True where it was found in this very frame, False where :func:`interpolate` made it.
     """
 
     box: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     score: float
     contour: NDArray[np.float32] | None = None
+    detected: bool = True
 
     @property
     def centre(self) -> NDArray[np.float32]:
@@ -130,4 +133,5 @@ def interpolate(first: Face, second: Face, share: float) -> Face:
         first.landmarks + weight * (second.landmarks - first.landmarks),
         first.score + share * (second.score - first.score),
         contour,
+        detected=False,
     )

@@ -99,13 +99,13 @@ class Follower:
         if last is not None and gap < FORGET:
             face = nearest(self._around(image, last), last, gap)
             if face is None:
-                everyone = self._everywhere(image)
+                everyone = self.everyone(image)
                 face = nearest(everyone, last, gap)
-                face = face and self._sharpened(image, face)
+                face = face and self.sharpened(image, face)
         else:
-            everyone = self._everywhere(image)
+            everyone = self.everyone(image)
             face = choose(everyone, self._side, image.shape[1])
-            face = face and self._sharpened(image, face)
+            face = face and self.sharpened(image, face)
             if face is not None:
                 return face, Track(face, time, time)
         if face is None:
@@ -121,7 +121,7 @@ class Follower:
         """Look whether the face that is followed is still the one to follow."""
         face = track.face
         assert face is not None
-        everyone = self._everywhere(image) if everyone is None else everyone
+        everyone = self.everyone(image) if everyone is None else everyone
         best = choose(everyone, self._side, image.shape[1])
         wrong = best is not None and not same(best, face)
         if wrong and best is not None and self._side == "only":
@@ -130,10 +130,11 @@ class Follower:
             return face, replace(track, checked=time, doubts=0)
         if track.doubts + 1 < VERDICTS:
             return face, replace(track, checked=time, doubts=track.doubts + 1)
-        best = self._sharpened(image, best)
+        best = self.sharpened(image, best)
         return best, Track(best, time, time)
 
-    def _everywhere(self, image: Image) -> list[Face]:
+    def everyone(self, image: Image) -> list[Face]:
+        """Find all faces of a picture, best first."""
         return faces_of(detect_within(self._detector, image, None, self._limit))
 
     def _around(self, image: Image, face: Face) -> list[Face]:
@@ -143,7 +144,7 @@ class Follower:
         region = (float(x0), float(y0), float(x1), float(y1))
         return faces_of(detect_within(self._detector, image, region, self._limit))
 
-    def _sharpened(self, image: Image, face: Face) -> Face:
+    def sharpened(self, image: Image, face: Face) -> Face:
         """Detect a face again at full size, if it was found in a reduced picture."""
         if max(image.shape[:2]) <= self._limit:
             return face

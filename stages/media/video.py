@@ -142,13 +142,15 @@ def scan(path: Path) -> Scan:
     return Scan(info, np.asarray(times, np.float64), problems)
 
 
-def read_frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def read_frames(path: Path, log: Log | None = None) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Decode a video picture by picture, in the order of display.
 
     Parameters
     ----------
     path : Path
         Video file.
+    log : Log, optional
+        Takes what goes wrong.
 
     Yields
     ------
@@ -164,7 +166,7 @@ def read_frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         the middle is skipped: :func:`scan` tells of it.
     """
     empty = True
-    for time, frame in decode(path, Log()):
+    for time, frame in decode(path, log or Log()):
         empty = False
         picture = frame.to_ndarray(format="rgb24")
         turns = _quarter_turns(frame)

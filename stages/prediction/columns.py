@@ -80,3 +80,9 @@ def as_markdown() -> str:
         "and the corners of the mouth, in pixels; left and right as seen in the picture. |",
     ]
     return "\n".join(rows)
+
+
+def as_text() -> str:
+    """Documentation of every column, one a line."""
+    width = max(len(name) for name in COLUMNS)
+    return "\n".join(f"{name:{width}}  {text}" for name, text in COLUMNS.items())

@@ -9,13 +9,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import DataError
 from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS, PROBABILITIES
+
+KIND: Final = "aufusion prediction"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def read_about(path: Path) -> dict[str, Any] | None:
     """Content of a ``NAME.json``; None where there is none, or it is another file."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        known = isinstance(about, dict) and about["kind"] == "aufusion prediction"
+        known = isinstance(about, dict) and about["kind"] == KIND
         return about if known and {"source", "ensemble", "options"} <= set(about) else None
     except (OSError, ValueError, KeyError):
         return None
@@ -222,7 +224,7 @@ def read_faces(
         return
     last = max(where)
     for number, (_, image) in enumerate(read_frames(video), start=1):
-        for row in where.get(number, ()):
+        for row in where.get(number, []):
             yield number, int(rows.face_id[row]), align(image, rows.landmarks[row])
         if number >= last:
             return

@@ -1,0 +1,181 @@
+"""The command line: `aufusion`, the same as `python -m stages.cli`.
+
+Exit codes: 0 all went well; 1 something could not be done, and the rest was; 2 the command could
+not begin: a wrong option, no ensemble; 130 stopped by Ctrl-C, what is finished is kept.
+"""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from stages.errors import DataError, SettingsError
+
+FAILED, UNUSABLE, STOPPED = 1, 2, 130
+ENSEMBLE = Path("models/ensemble")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Facial action units of every frame of a video, from picture and sound.",
+)
+
+
+class Faces(StrEnum):
+    """Whose AUs are predicted."""
+
+    main = "main"
+    all = "all"
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the encoders of pictures."""
+
+    auto = "auto"
+    full = "32-true"
+    mixed = "bf16-mixed"
+
+
+def _leave(error: Exception, code: int) -> NoReturn:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    raise typer.Exit(code)
+
+
+def _guarded(work: Callable[[], int]) -> NoReturn:
+    """Run a command and leave with its code, with a sentence instead of a traceback."""
+    try:
+        code = work()
+    except (DataError, SettingsError) as error:
+        _leave(error, UNUSABLE)
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)
+        code = STOPPED
+    raise typer.Exit(code)
+
+
+EnsembleFolder = Annotated[Path, typer.Option(help="Folder of the ensemble.", metavar="DIR")]
+
+
+@app.command()
+def predict(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Videos, and folders of videos.", metavar="PATH...")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
+    ensemble: EnsembleFolder = ENSEMBLE,
+    faces: Annotated[
+        Faces, typer.Option(help="The main person, or everyone under numbers of their own.")
+    ] = Faces.main,
+    every: Annotated[
+        int,
+        typer.Option(help="Encode every so many frames; the others still get their rows."),
+    ] = 1,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into the folders' folders, too.")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Draw a video with box, points and AU bars.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page with the timeline of the AUs.")
+    ] = False,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
+    ] = Precision.auto,
+    batch: Annotated[
+        int | None, typer.Option(help="Faces encoded at once; else what the ensemble says.")
+    ] = None,
+) -> None:
+    """Predict the AUs of videos: NAME.csv, NAME.parquet and NAME.json for each.
+
+    Videos that are finished are not done again: a run that was stopped continues. `aufusion info
+    --columns` says what the columns are.
+    """
+
+    def work() -> int:
+        from stages.prediction.folder import Extras, predict_all
+        from stages.prediction.options import Options
+
+        options = Options(
+            faces=faces.value,
+            every=every,
+            batch=batch,
+            device=device.value,
+            precision=precision.value,
+        )
+        extras = Extras(overlay=overlay, report=report)
+        done = predict_all(paths, ensemble, out, options, recursive=recursive, extras=extras)
+        return FAILED if done.failed else 0
+
+    _guarded(work)
+
+
+@app.command()
+def info(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of an ensemble.", metavar="DIR")
+    ] = ENSEMBLE,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Say instead what the columns of the results are.")
+    ] = False,
+) -> None:
+    """Say what an ensemble is: its members, encoders, licences, and its F1 on what data."""
+
+    def work() -> int:
+        from stages.prediction import columns as documented
+        from stages.prediction.describing import describe
+
+        print(documented.as_text() if columns else describe(folder))
+        return 0
+
+    _guarded(work)
+
+
+@app.command()
+def compare(
+    ours: Annotated[Path, typer.Argument(help="NAME.csv or NAME.parquet of a prediction.")],
+    theirs: Annotated[
+        Path, typer.Argument(help="The same of OpenFace, py-feat, LibreFace or Aff-Wild2.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the table and the picture.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Say how far two predictions of one video agree, AU by AU."""
+
+    def work() -> int:
+        from stages.prediction.compare import compare_files
+
+        print(compare_files(ours, theirs, out))
+        return 0
+
+    _guarded(work)
+
+
+def _plug_in(app: Any) -> None:
+    """Add the commands of parts that live in packages of their own."""
+    if find_spec("stages.web") and find_spec("stages.web.command"):
+        from stages.web.command import add_to
+
+        add_to(app)
+
+
+_plug_in(app)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,94 @@
+"""What `aufusion info` says of an ensemble."""
+
+from pathlib import Path
+from typing import Any
+
+from stages.ensembles import Ensemble, load_ensemble
+from stages.facs import AU_NAMES
+from stages.prediction.columns import DECISIONS
+from stages.terms import detector_use
+
+DATA = {
+    "synthetic": "on the generated corpus (synthetic)",
+    "own_data": "on the data root that it was trained on",
+}
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _encoders(ensemble: Ensemble) -> list[str]:
+    rows = [["encoder", "of", "weights", "licence"]]
+    detector = detector_use(ensemble.crop.detector, ensemble.crop.pack)
+    rows.append([ensemble.crop.detector, "detector", detector.source, detector.licence])
+    for kind, encoders in (("faces", ensemble.visual), ("sound", ensemble.audio)):
+        rows += [
+            [name, kind, weights.source, weights.licence] for name, weights in encoders.items()
+        ]
+    return _table(rows)
+
+
+def _figures(scores: Any) -> list[str]:
+    """Every F1 that the scores hold, by the names under which they stand."""
+    found: list[tuple[str, float]] = []
+
+    def walk(value: Any, names: tuple[str, ...]) -> None:
+        if isinstance(value, dict) and "macro" in value:
+            found.append((", ".join(names).replace("_", " "), float(value["macro"])))
+        elif isinstance(value, dict):
+            for name, below in value.items():
+                walk(below, (*names, str(name)))
+        elif isinstance(value, float):
+            found.append((", ".join(names).replace("_", " "), value))
+
+    walk({key: value for key, value in scores.items() if key != "label"}, ())
+    return [f"  {name}: {value:.3f}" for name, value in found]
+
+
+def describe(folder: Path) -> str:
+    """Say in text what the ensemble in a folder is.
+
+    Raises
+    ------
+    DataError
+        When the folder is no ensemble.
+    """
+    ensemble = load_ensemble(folder)
+    rule = {"mean": "mean of their probabilities", "vote": "share of them that say so"}
+    label = str(ensemble.scores.get("label", ""))
+    figures = _figures(ensemble.scores)
+    calibration = [["AU", *AU_NAMES], ["threshold"], ["smoothed over"]]
+    calibration[1] += [f"{value:.2f}" for value in ensemble.calibration.thresholds]
+    calibration[2] += [str(width or 1) for width in ensemble.calibration.smoothing]
+    return "\n".join(
+        [
+            f"Ensemble {ensemble.name} in {folder}",
+            f"  hash {ensemble.hash}",
+            f"  {len(ensemble.members)} members, joined by the {rule[ensemble.rule]}; "
+            f"windows of {ensemble.window} frames",
+            "",
+            "Members",
+            *_table(
+                [["run", "sees", "hears"]]
+                + [
+                    [m.run, ", ".join(m.visual), ", ".join(m.audio) or "-"]
+                    for m in ensemble.members
+                ]
+            ),
+            "",
+            f"Encoders, scale {ensemble.scale}",
+            *_encoders(ensemble),
+            "",
+            f"F1 {DATA.get(label, '')}".rstrip(),
+            *(figures or ["  not measured"]),
+            "",
+            f"Thresholds of {DECISIONS[0]} ... {DECISIONS[-1]}, and frames of smoothing",
+            *_table(calibration),
+        ]
+    )

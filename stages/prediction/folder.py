@@ -1,0 +1,160 @@
+"""Many videos, one after another: what is done stays done, what fails is said, the rest goes on."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.console import say
+from stages.errors import DataError, SettingsError
+from stages.prediction.options import Options
+from stages.prediction.predictor import Predictor, load_predictor, share_cores
+from stages.prediction.results import Result
+from stages.prediction.sources import Input, find_videos, is_done
+
+OVERLAY = ".overlay.mp4"
+REPORT = ".html"
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What else is made of each video."""
+
+    overlay: bool = False
+    report: bool = False
+
+
+@dataclass
+class Done:
+    """What became of the videos.
+
+    Attributes
+    ----------
+    results : list of Result
+        Of the videos that have their files now.
+    failed : dict of str to str
+        Why a path or video has none, a sentence each.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def _bar(text: str) -> "tqdm[None]":
+    terminal = sys.stderr.isatty()
+    return tqdm(
+        desc=text,
+        unit="frame",
+        file=sys.stderr,
+        mininterval=0.5 if terminal else 10.0,
+        dynamic_ncols=True,
+        leave=False,
+    )
+
+
+def _predict(video: Input, predictor: Predictor, folder: Path, text: str) -> Result:
+    from stages.prediction.predict import predict_file
+
+    with _bar(text) as bar:
+
+        def progress(done: int, total: int | None, rate: float) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return predict_file(video.path, predictor, folder, name=video.name, progress=progress)
+
+
+def _extras(result: Result, extras: Extras) -> None:
+    if extras.overlay:
+        from stages.prediction.overlay import write_overlay
+
+        write_overlay(result, result.folder / f"{result.name}{OVERLAY}")
+    if extras.report:
+        from stages.prediction.report import write_report
+
+        write_report(result, result.folder / f"{result.name}{REPORT}")
+
+
+def predict_all(
+    given: Sequence[Path],
+    ensemble: Path,
+    out: Path,
+    options: Options,
+    *,
+    recursive: bool = False,
+    extras: Extras | None = None,
+    load: Callable[[Path, Options], Predictor] = load_predictor,
+) -> Done:
+    """Predict files and folders.
+
+    Parameters
+    ----------
+    given : sequence of Path
+    ensemble : Path
+        Folder of the ensemble.
+    out : Path
+        Folder of the results.
+    options : Options
+    recursive : bool
+        Look into the folders' folders.
+    extras : Extras, optional
+        What else to make of each video; made again only where it is missing.
+    load : callable
+        Loads the ensemble.
+
+    Returns
+    -------
+    Done
+
+    Raises
+    ------
+    DataError, SettingsError
+        When nothing could be begun: no ensemble, no such device.
+    """
+    extras = extras or Extras()
+    videos, failed = find_videos(given, recursive)
+    done = Done(failed=failed)
+    for reason in failed.values():
+        print(reason, file=sys.stderr, flush=True)
+    if not videos:
+        return done
+    predictor = load(ensemble, options)
+    share_cores()
+    settings = predictor.settings(options)
+    for number, video in enumerate(videos, start=1):
+        folder = out / video.below
+        text = f"[{number}/{len(videos)}] {video.path.name}"
+        try:
+            fresh = not is_done(video.path, folder, video.name, predictor.hash, settings)
+            if fresh:
+                for ending in (OVERLAY, REPORT):  # of another prediction
+                    (folder / f"{video.name}{ending}").unlink(missing_ok=True)
+                result = _predict(video, predictor, folder, text)
+            else:
+                result = Result.load(folder / f"{video.name}.json", video.path)
+            wanted = Extras(
+                extras.overlay and not (folder / f"{video.name}{OVERLAY}").exists(),
+                extras.report and not (folder / f"{video.name}{REPORT}").exists(),
+            )
+            _extras(result, wanted)
+        except (DataError, SettingsError) as error:
+            done.failed[str(video.path)] = str(error)
+            print(f"{text}: {error}", file=sys.stderr, flush=True)
+            continue
+        done.results.append(result)
+        say(f"{text}: {_said(result, fresh)}")
+    if len(videos) > 1 or done.failed:
+        say(f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}")
+    return done
+
+
+def _said(result: Result, fresh: bool) -> str:
+    if not fresh:
+        return "done before"
+    faces = int(result.about["faces"])
+    people = {0: "no face", 1: "1 person"}.get(faces, f"{faces} people")
+    rate = result.frames / result.seconds["all"]
+    lines = [f"{result.frames} frames, {people}, {rate:.0f} frames a second"]
+    return "\n  ".join([*lines, *result.warnings])

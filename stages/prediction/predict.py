@@ -1,0 +1,288 @@
+"""Predict the action units of one video, in one pass.
+
+Decoding, detection and cutting out run in a thread beside the encoders and the networks. What is
+held at any time is bounded: some pictures, a batch of crops, the features of a few windows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import numpy as np
+
+from stages.encoders.running import encode_images, inference, prefetch
+from stages.errors import DataError
+from stages.facs import AU_NAMES
+from stages.media.decoding import Log, frame_rate, open_video
+from stages.prediction.assembly import Assembly, Frame
+from stages.prediction.looking import Seen, Sight, look
+from stages.prediction.options import Options
+from stages.prediction.predictor import Predictor
+from stages.prediction.results import KIND, Result
+from stages.prediction.sound import SoundTrack
+from stages.prediction.sources import check_output_name, source_of
+from stages.prediction.stopwatch import Stopwatch
+from stages.prediction.writing import Writer
+from stages.terms import detector_use
+
+Progress = Callable[[int, int | None, float], None]
+
+SIGHTS_PER_BATCH = 2  # batches of frames that are held at most until a batch of crops is full
+AHEAD = 16  # frames that the first part is ahead of the second
+USUAL_RATES = (12.0, 75.0)  # Hz; the networks were trained near 25 to 30
+PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python", "pyarrow", "torch")
+
+
+def expected_frames(path: Path) -> tuple[int, int | None]:
+    """Frames that a file leads to expect.
+
+    Returns
+    -------
+    int
+        By its header; 0 where that does not say.
+    int or None
+        By its header, or else by its length; None where nobody knows.
+
+    Raises
+    ------
+    DataError
+        When the file is no video.
+    """
+    with open_video(path) as (container, stream):
+        promised = max(int(stream.frames), 0)
+        if promised or not container.duration:
+            return promised, promised or None
+        return 0, max(1, round(container.duration / av.time_base * frame_rate(stream)))
+
+
+class _Facts:
+    """What is to be known of a video once it was read."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.first = self.last = 0.0
+        self.with_face = 0
+
+    def note(self, sight: Sight) -> None:
+        self.frames += 1
+        self.with_face += bool(sight.seen)
+        self.last = sight.time
+        if self.frames == 1:
+            self.first = sight.time
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second; None where there is but one."""
+        span = self.last - self.first
+        return (self.frames - 1) / span if span > 0 else None
+
+
+def _batches(sights: Iterator[Sight], crops: int) -> Iterator[list[Sight]]:
+    """Gather frames until they show so many faces to encode."""
+    held: list[Sight] = []
+    waiting = 0
+    for sight in sights:
+        held.append(sight)
+        waiting += sum(seen.crop is not None for seen in sight.seen.values())
+        if waiting >= crops or len(held) >= SIGHTS_PER_BATCH * crops:
+            yield held
+            held, waiting = [], 0
+    if held:
+        yield held
+
+
+def _encode(predictor: Predictor, sights: list[Sight]) -> None:
+    """Give each crop the features of all encoders, one after another."""
+    seen: list[Seen] = [one for sight in sights for one in sight.seen.values()]
+    chosen = [one for one in seen if one.crop is not None]
+    for first in range(0, len(chosen), predictor.batch):
+        batch = chosen[first : first + predictor.batch]
+        images = np.stack([one.crop for one in batch if one.crop is not None])
+        with inference(predictor.device, predictor.precision):
+            features = [
+                encode_images(part.encoder, part.network, images, predictor.device)
+                for part in predictor.visual
+            ]
+        for one, row in zip(batch, np.concatenate(features, axis=1), strict=True):
+            one.features, one.crop = row, None
+
+
+def _rows(
+    path: Path,
+    predictor: Predictor,
+    options: Options,
+    track: SoundTrack,
+    facts: _Facts,
+    log: Log,
+    watch: Stopwatch,
+    assembly: Assembly,
+) -> Generator[Frame, None, None]:
+    crop, device = predictor.ensemble.crop, predictor.options.device
+    ahead = prefetch(look(path, crop, options, device, log, watch), AHEAD)
+    with closing(cast(Generator[Sight, None, None], ahead)) as sights:
+        for batch in _batches(sights, predictor.batch):
+            with watch.time("encode"):
+                _encode(predictor, batch)
+            with watch.time("sound"):
+                sound = track.take([sight.time for sight in batch])
+            for sight, heard in zip(batch, sound, strict=True):
+                facts.note(sight)
+                with watch.time("predict"):
+                    done = list(assembly.add(sight, heard))
+                yield from done
+    with watch.time("predict"):
+        done = list(assembly.finish())
+    yield from done
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("aufusion", *PACKAGES):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _warnings(
+    predictor: Predictor, facts: _Facts, heard: int, log: Log, promised: int
+) -> list[str]:
+    """Sentences about what is to be known of a prediction."""
+    found = list(log.sentences())
+    if facts.frames < promised:
+        found.append(f"The header promises {promised} pictures, {facts.frames} decode.")
+    if not facts.with_face:
+        found.append("No face was found in any frame: there are no AUs.")
+    if predictor.audio and not heard:
+        found.append(
+            "There is no sound, or none that can be decoded: the AUs were predicted without it."
+        )
+    elif predictor.audio and heard < facts.frames:
+        found.append(
+            f"{facts.frames - heard} of {facts.frames} frames have no sound beside them: their "
+            "AUs were predicted without it."
+        )
+    low, high = USUAL_RATES
+    if facts.rate is not None and not low <= facts.rate <= high:
+        found.append(
+            f"The video has {facts.rate:.4g} frames a second; the networks were trained near 25, "
+            "and know a face's motion at that pace."
+        )
+    if predictor.ensemble.scores.get("label") == "synthetic":
+        found.append(
+            "The ensemble was trained on a generated corpus (synthetic): how well it does on real "
+            "faces was not measured."
+        )
+    return found
+
+
+def _about(
+    predictor: Predictor, options: Options, facts: _Facts, people: int, heard: int
+) -> dict[str, Any]:
+    ensemble = predictor.ensemble
+    detector = detector_use(ensemble.crop.detector, ensemble.crop.pack)
+    licences = {"detector": {"source": detector.source, "licence": detector.licence}}
+    for name, weights in (*ensemble.visual.items(), *ensemble.audio.items()):
+        licences[name] = {"source": weights.source, "licence": weights.licence}
+    return {
+        "kind": KIND,
+        "format": 1,
+        "frames": facts.frames,
+        "faces": people,
+        "frames_with_a_face": facts.with_face,
+        "frames_with_sound": heard,
+        "first_timestamp": round(facts.first, 6),
+        "last_timestamp": round(facts.last, 6),
+        "ensemble": {
+            "name": ensemble.name,
+            "hash": predictor.hash,
+            "rule": ensemble.rule,
+            "members": [member.run for member in ensemble.members],
+            "scores": dict(ensemble.scores),
+            "versions": dict(ensemble.versions),
+        },
+        "options": predictor.settings(options),
+        "calibration": {"aus": list(AU_NAMES), **ensemble.calibration.as_dict()},
+        "crop": ensemble.crop.model_dump(mode="json"),
+        "licences": licences,
+        "versions": _versions(),
+    }
+
+
+def predict_file(
+    path: Path,
+    predictor: Predictor,
+    out: Path,
+    options: Options | None = None,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Predict one video and write its three files, see :mod:`stages.prediction.results`.
+
+    Parameters
+    ----------
+    path : Path
+        The video.
+    predictor : Predictor
+    out : Path
+        Folder of the files; made if it is not there.
+    options : Options, optional
+        `faces` and `every` are heeded here; else those that the predictor was loaded with.
+    name : str, optional
+        What the files are called; else the video's stem.
+    progress : callable, optional
+        ``progress(done, total, rate)`` is called after each batch with frames done, frames
+        expected (None where nobody knows) and frames a second. What it raises ends the work.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    DataError
+        When the video cannot be read or the files cannot be written. Nothing is left behind then,
+        and what an earlier prediction wrote stays.
+    """
+    options = options or predictor.options
+    name = check_output_name(path.stem if name is None else name)
+    begun = time.perf_counter()
+    watch, log, facts = Stopwatch(), Log(), _Facts()
+    source = source_of(path)
+    promised, total = expected_frames(path)
+    assembly = Assembly(predictor, options)
+    track = SoundTrack(path, predictor)
+    writer = Writer(out, name, predictor.ensemble.calibration)
+    try:
+        told = 0
+        rows = _rows(path, predictor, options, track, facts, log, watch, assembly)
+        with closing(rows):
+            for frame in rows:
+                with watch.time("write"):
+                    writer.add(frame)
+                if progress is not None and facts.frames >= told + predictor.batch:
+                    told = facts.frames
+                    expected = None if total is None else max(total, told)
+                    progress(told, expected, told / (time.perf_counter() - begun))
+        if source_of(path) != source:
+            raise DataError(f"{path} changed while it was read: predict it again.")
+        about = _about(predictor, options, facts, assembly.people, track.heard)
+        about["source"] = source
+        about["warnings"] = _warnings(predictor, facts, track.heard, log, promised)
+        with watch.time("write"):
+            writer.finish(about)
+    finally:
+        writer.discard()
+        track.close()
+    if progress is not None:
+        progress(facts.frames, facts.frames, facts.frames / (time.perf_counter() - begun))
+    watch.add("all", time.perf_counter() - begun)
+    return Result(path, out, name, about, dict(watch.seconds))
