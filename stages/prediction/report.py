@@ -157,7 +157,9 @@ def _made(about: Mapping[str, Any]) -> str:
     )
 
 
-def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) -> Path:
+def write_report(
+    video: Path, table: Path, out: Path, *, embed: bool = False, title: str | None = None
+) -> Path:
     """Write the page of one video.
 
     Parameters
@@ -170,6 +172,8 @@ def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) ->
         HTML file; written under a temporary name and renamed.
     embed : bool
         Put the video into the page. Without, the page names its path from `out`.
+    title : str, optional
+        What the page calls the video, in place of its file's name.
 
     Returns
     -------
@@ -186,7 +190,7 @@ def write_report(video: Path, table: Path, out: Path, *, embed: bool = False) ->
     address = video_address(video, out, embed=embed)
     data = make_timeline(
         rows,
-        title=video.name,
+        title=title or video.name,
         thresholds=about.get("thresholds"),
         sound=read_sound(video),
         sound_rate=RATE,

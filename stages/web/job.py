@@ -179,7 +179,7 @@ def hold_folder(folder: Path) -> IO[str]:
         If it cannot be written, or another server has it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (folder / "lock").open("w")
     except OSError as error:
         raise SettingsError(

@@ -83,7 +83,7 @@ PATHS = ("/api/state", "/static/page.js", f"/api/jobs/{'0' * 32}/files/csv", "/n
 
 
 @pytest.mark.parametrize(
-XX
+    "value", [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
 )
 def test_without_the_token_nothing_is_told(guarded: TestClient, value: str | None) -> None:
     headers = {} if value is None else {"authorization": value}
