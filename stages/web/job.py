@@ -89,8 +89,8 @@ class Job:
 
 
 def now() -> str:
-    """Time of day, ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Time of day, ISO 8601, UTC, fine enough to sort by."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True)
