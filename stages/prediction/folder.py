@@ -70,11 +70,11 @@ def _extras(result: Result, extras: Extras) -> None:
     if extras.overlay:
         from stages.prediction.overlay import write_overlay
 
-        write_overlay(result, result.folder / f"{result.name}{OVERLAY}")
+        write_overlay(result.video, result.parquet, result.folder / f"{result.name}{OVERLAY}")
     if extras.report:
         from stages.prediction.report import write_report
 
-        write_report(result, result.folder / f"{result.name}{REPORT}")
+        write_report(result.video, result.parquet, result.folder / f"{result.name}{REPORT}")
 
 
 def predict_all(

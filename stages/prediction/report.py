@@ -23,7 +23,12 @@ from stages.prediction.fragment import (
     timeline_style,
 )
 from stages.prediction.results import read_about, read_faces, read_rows
-from stages.prediction.timeline import add_pictures, make_timeline, wanted_frames
+from stages.prediction.timeline import (
+    add_pictures,
+    make_timeline,
+    thresholds_of,
+    wanted_frames,
+)
 
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
 MEDIA_TYPES = {
@@ -173,7 +178,7 @@ def write_report(
     embed : bool
         Put the video into the page. Without, the page names its path from `out`.
     title : str, optional
-        What the page calls the video, in place of its file's name.
+        What the video is called on the page; else the name of its file.
 
     Returns
     -------
@@ -191,7 +196,7 @@ def write_report(
     data = make_timeline(
         rows,
         title=title or video.name,
-        thresholds=about.get("thresholds"),
+        thresholds=thresholds_of(about),
         sound=read_sound(video),
         sound_rate=RATE,
         offset=player_start(video),

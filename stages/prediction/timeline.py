@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.prediction.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
 from stages.prediction.results import Rows
+from stages.prediction.waveform import waveform
 
 STATUSES = (NO_FACE, INTERPOLATED, FACE)  # a status in the data is the position here
 COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is zoomed to no more
@@ -47,6 +48,18 @@ def faces_of(rows: Rows) -> list[int]:
     seen = rows.face_id[(rows.face_id != NOBODY) & (rows.status != NO_FACE)]
     numbers, counts = np.unique(seen, return_counts=True)
     return [int(number) for _, number in sorted(zip(-counts, numbers, strict=True))]
+
+
+def thresholds_of(about: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """Thresholds of the 12 AUs that ``NAME.json`` tells of; None where it tells of none."""
+    for section in (about, about.get("calibration"), about.get("ensemble")):
+        if isinstance(section, Mapping):
+            found = section.get("thresholds") or (section.get("calibration") or {}).get(
+                "thresholds"
+            )
+            if isinstance(found, Sequence) and len(found) == N_AUS:
+                return tuple(float(value) for value in found)
+    return None
 
 
 @dataclass(frozen=True)
@@ -154,44 +167,6 @@ def _track(
         "without_face": round(float((~seen).mean()), 4),
         "moments": moments,
         "strip": strip,
-    }
-
-
-def waveform(
-    sound: Iterable[tuple[float, NDArray[np.float32]]], edges: NDArray[np.float64], rate: int
-) -> dict[str, list[int]] | None:
-    """Lowest and highest sample between edges of time, in bounded memory.
-
-    Parameters
-    ----------
-    sound : iterable of (float, (samples,) np.ndarray)
-        Blocks, each with the time of its first sample in seconds, as `read_sound` yields them.
-    edges : (columns + 1,) np.ndarray
-        Rising times in seconds.
-    rate : int
-        Hz.
-
-    Returns
-    -------
-    dict of str to list of int, or None
-        ``low`` and ``high`` in thousandths of full scale, 0 where there is no sound; None where
-        there is none at all.
-    """
-    low, high = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
-    heard = False
-    for start, samples in sound:
-        heard = True
-        cuts = np.clip(np.ceil((edges - start) * rate), 0, len(samples)).astype(np.int64)
-        for column in np.flatnonzero(np.diff(cuts)):
-            part = samples[cuts[column] : cuts[column + 1]]
-            low[column] = min(low[column], float(part.min()))
-            high[column] = max(high[column], float(part.max()))
-    if not heard:
-        return None
-    scaled = {"low": low, "high": high}
-    return {
-        name: np.round(FULL * values).clip(-FULL, FULL).astype(int).tolist()
-        for name, values in scaled.items()
     }
 
 
