@@ -17,6 +17,7 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv and install the locked dependencies into it (about 6 GB with torch)
 
+# the project itself last, in place and without its dependencies: it brings the command `aufusion`
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 	  echo "AUFusion needs Python 3.11 and '$(PYTHON)' is not it: install it, or name it: make repro PYTHON=/path/to/python3.11"; exit 1; }
@@ -25,6 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "==> installing the locked dependencies (one to ten minutes, by the network)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	@touch $(STAMP)
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
@@ -44,10 +46,11 @@ check: $(STAMP) ## ruff and mypy, as continuous integration sees them
 	@$(BIN)/ruff format --check stages tests
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## measure frames a second of crop and of each encoder (needs a finished make repro)
+bench: $(STAMP) ## measure frames a second of crop, encoders and predict (needs a finished make repro)
 	@$(BIN)/python -m tests.benchmarks.crop
 	@$(BIN)/python -m tests.benchmarks.encoders
 	@$(BIN)/python -m tests.benchmarks.encoders --scale full --videos 1 --repeats 1
+	@$(BIN)/python -m tests.benchmarks.predict
 
 pictures: $(STAMP) ## draw the README's pictures again
 	@$(BIN)/python -m stages.pictures

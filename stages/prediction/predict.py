@@ -34,7 +34,6 @@ from stages.terms import detector_use
 Progress = Callable[[int, int | None, float], None]
 
 SIGHTS_PER_BATCH = 2  # batches of frames that are held at most until a batch of crops is full
-AHEAD = 16  # frames that the first part is ahead of the second
 USUAL_RATES = (12.0, 75.0)  # Hz; the networks were trained near 25 to 30
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python", "pyarrow", "torch")
 
@@ -124,7 +123,7 @@ def _rows(
     assembly: Assembly,
 ) -> Generator[Frame, None, None]:
     crop, device = predictor.ensemble.crop, predictor.options.device
-    ahead = prefetch(look(path, crop, options, device, log, watch), AHEAD)
+    ahead = prefetch(look(path, crop, options, device, log, watch), predictor.batch)
     with closing(cast(Generator[Sight, None, None], ahead)) as sights:
         for batch in _batches(sights, predictor.batch):
             with watch.time("encode"):

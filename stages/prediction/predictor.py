@@ -144,7 +144,7 @@ def load_predictor(folder: Path, options: Options | None = None) -> Predictor:
         if network.published:
             seeing = seeing.for_published()
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        visual.append(VisualPart(seeing, network, int(network.width)))  # type: ignore[arg-type]
+        visual.append(VisualPart(seeing, network, int(network.width)))
     for name, weights in ensemble.audio.items():
         hearing = audio_encoder(name)
         network = _network(hearing, ensemble, weights.file, options.device).to(device)

@@ -218,8 +218,8 @@ def read_faces(
 
     seen = np.flatnonzero(np.isin(rows.frame, list(frames)) & ~np.isnan(rows.box[:, 0]))
     where: dict[int, list[int]] = {}
-    for row in seen:
-        where.setdefault(int(rows.frame[row]), []).append(int(row))
+    for row in seen.tolist():
+        where.setdefault(int(rows.frame[row]), []).append(row)
     if not where:
         return
     last = max(where)
