@@ -4,7 +4,7 @@ import { hideVideo, showVideo, startPlayer } from "./player.js";
 import { act, get } from "./requests.js";
 import { problem, watchUploads } from "./upload.js";
 import { showVideos, tell } from "./videos.js";
-import { duration, megabytes } from "./words.js";
+import { duration, length, megabytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const SOON = 500; // milliseconds from one question about progress to the next
@@ -82,7 +82,7 @@ function showDownloads(job) {
 function showFacts(job, data) {
   const { facts } = job;
   const parts = [
-    `${data.frames.toLocaleString()} frames in ${duration(facts.seconds)}`,
+    `${data.frames.toLocaleString()} frames in ${length(facts.seconds)}`,
     `${facts.width} × ${facts.height}`,
     facts.codec.toUpperCase(),
     facts.sound ? "with sound" : "without sound",

@@ -13,6 +13,11 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// The same, with a decimal where that says something.
+export function length(seconds) {
+  return seconds < 10 ? `${Math.max(0, seconds).toFixed(1)} s` : duration(seconds);
+}
+
 export function day(text) {
   return new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
@@ -29,7 +34,7 @@ export function standing(job) {
   if (job.state === "stopped") return "Stopped";
   if (job.state === "failed") return job.error;
   if (job.state === "done") {
-    return `${count(job.facts.pictures, "frame", "frames")}, ${duration(job.facts.seconds)}`;
+    return `${count(job.facts.pictures, "frame", "frames")}, ${length(job.facts.seconds)}`;
   }
   if (job.phase !== "predicting") return `Working: ${job.phase}`;
   let text = `Frame ${job.done.toLocaleString()} of ${job.total.toLocaleString()}`;
