@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -38,6 +39,18 @@ def make_clip(path: Path, frames: int = 50, sound: bool = True) -> Path:
         crf=23,
         sound=tone[None].astype(np.float32) if sound else None,
     )
+    return path
+
+
+def make_old_clip(path: Path, frames: int = 50) -> Path:
+    """Write MPEG-4 pictures without sound into a container that browsers do not play."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        for number in range(frames):
+            picture = np.full((SIDE, SIDE, 3), 4 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
     return path
 
 

@@ -139,7 +139,7 @@ def test_every_answer_forbids_other_hosts(own: TestClient, path: str) -> None:
     allowed = {source for sources in policy.values() for source in sources.split()}
     assert allowed == {"'none'", "'self'", "'unsafe-inline'", "data:"}
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "server" not in headers
 
 
