@@ -24,6 +24,7 @@ _WEBM: Final = {"vp8", "vp9", "av1"}
 _WEBM_SOUND: Final = {"opus", "vorbis"}
 _PLAIN: Final = {"yuv420p", "yuvj420p"}  # 8 bits, colour at half resolution
 _LARGEST: Final = 4096 * 2304  # pixels that a browser decodes in time
+_START: Final = 0.01  # seconds
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def _facts(video: Path, limits: Limits) -> Facts:
             raise DataError("No picture of this file can be decoded: it is damaged, copy it again.")
         turned = round(frame.rotation / 90) % 2 == 1
         size = (frame.height, frame.width) if turned else (frame.width, frame.height)
-    plain = pixels in _PLAIN and size[0] * size[1] <= _LARGEST
+    # where a clock does not start at 0, browsers differ in what they call 0
+    plain = pixels in _PLAIN and size[0] * size[1] <= _LARGEST and start < _START
     plays = _plays(names, codec, sound) if plain else None
     return Facts(end - first, start, count, *size, codec, bool(sounds), plays)
 

@@ -63,6 +63,13 @@ def test_what_browsers_play(
     assert (tmp_path / "poster.jpg").read_bytes().startswith(b"\xff\xd8\xff")
 
 
+def test_a_clock_that_starts_late_needs_a_preview(tmp_path: Path) -> None:
+    video = make(tmp_path / "late.mp4", "libx264", begin=50)
+    facts = check_upload(print, video, tmp_path / "poster.jpg", Limits())
+    assert (facts.plays, facts.start) == (None, 2.0)
+    assert facts.seconds == pytest.approx(0.4, abs=0.001)
+
+
 def test_the_length_is_that_of_the_pictures(tmp_path: Path, clip: Path) -> None:
     facts = check_upload(print, clip, tmp_path / "poster.jpg", Limits(minutes=2.01 / 60))
     assert facts.seconds == pytest.approx(2, abs=0.001)
