@@ -10,7 +10,9 @@ export PATH := $(BIN):$(PATH)
 # DVC's and the libraries' own telemetry stay off: nothing leaves the machine
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
-.PHONY: help setup repro test test-all check bench lock pictures clean
+# runs of sequence networks that are trained at once; their results do not depend on it
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+.PHONY: help setup repro tables test test-all check bench lock pictures clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,9 +32,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
-	@echo "==> dvc repro: corpus, index, crop, stills, mask, pretrain, visual, audio, train, single, evaluate"
+	@echo "==> dvc repro: corpus, index, crop, stills, mask, pretrain, visual, audio, inputs"
+	@$(BIN)/dvc repro inputs
+	@echo "==> training the changed runs, $(JOBS) at once"
+	@$(BIN)/python -m stages.side_by_side $(JOBS)
+	@echo "==> dvc repro: train, single, ensemble, evaluate, report"
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m stages.table
+
+tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
+	@echo "==> training the runs of the tables, $(JOBS) at once"
+	@$(BIN)/python -m stages.side_by_side $(JOBS) stages/dvc.yaml:train
+	@$(BIN)/dvc repro stages/dvc.yaml
 
 test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)
 	@echo "==> pytest"
@@ -61,5 +72,6 @@ lock: $(STAMP) ## resolve the dependencies again and write requirements.lock wit
 	  pyproject.toml -o requirements.lock
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache)
-	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders models/networks \
-	  data/masked.h5 metrics/curves metrics/encoders metrics/mask metrics/report
+	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders \
+	  data/masked.h5 data/runs data/predictions data/ensembles data/tables models/runs models/ensemble \
+	  metrics/curves metrics/encoders metrics/mask metrics/report

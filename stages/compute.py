@@ -1,11 +1,13 @@
 """Devices and precision, from the ``compute`` section of the settings, by lightning-fabric."""
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from stages.errors import SettingsError
 from stages.params import Compute
+from stages.processes import process_count
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,7 +51,7 @@ def pick_precision(compute: Compute) -> str:
 
 
 def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
-    """Fabric on one device, with deterministic kernels.
+    """Fabric with deterministic kernels, on one device, or on as many as ``torchrun`` started.
 
     Parameters
     ----------
@@ -65,8 +67,17 @@ def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
     from lightning_fabric import Fabric  # over a second: the workers of the encoders do without
 
     torch.use_deterministic_algorithms(True, warn_only=True)
-    return Fabric(
-        accelerator=pick_device(compute).type,
-        devices=1,
-        precision=precision or pick_precision(compute),  # type: ignore[arg-type]
+    name: Any = precision or pick_precision(compute)
+    accelerator = pick_device(compute).type
+    if process_count() == 1:
+        return Fabric(accelerator=accelerator, devices=1, precision=name)
+    per_machine = int(os.environ["LOCAL_WORLD_SIZE"])
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=per_machine,
+        num_nodes=process_count() // per_machine,
+        precision=name,
+        strategy="ddp",
     )
+    fabric.launch()
+    return fabric

@@ -1,14 +1,15 @@
-"""Score the trained networks on validation and test (`dvc repro evaluate`).
+"""Score runs and ensemble on validation and test (`dvc repro evaluate`).
 
-In: the networks of `train`, labels and faces (data/inputs.h5), the feature stores, what `mask` and
-`single` say for the report. Out: metrics/scores.json (mean F1 and each AU's, base rates, the
+In: what the runs `main` and `visual` say (data/predictions), the ensemble's figures
+(metrics/ensembles.json), labels and faces (data/inputs.h5), what `mask` and `single` say for the
+report. Out: metrics/scores.json (mean F1 and each AU's, base rates, the
 all-ones baseline, the share of frames without a face; numbers only, tracked by git) and
 metrics/report (index.html, figures as PNG, plot data as CSV).
 """
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +17,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages import figures, page, paths, table
-from stages.compute import pick_device
 from stages.console import run_stage, say
-from stages.dataset import MODALITIES, Video, load_videos, open_features
+from stages.dataset import Video, load_videos
+from stages.ensembles import sigmoid
 from stages.errors import DataError
 from stages.facs import AU_NAMES, NOT_ANNOTATED
-from stages.networks import load_network
 from stages.params import Params, load_params
-from stages.scores import THRESHOLD, all_ones_f1, base_rates, f1_per_au, precision_recall
-from stages.windows import predict_video
+from stages.predictions import read_predictions
+from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au, precision_recall
 
 SPLITS = ("validation", "test")
+MAIN, WITHOUT_SOUND = "main", "visual"  # the runs that are reported beside the ensemble
 Probabilities = NDArray[np.float32]
 
 
-def predict_split(
-    params: Params, videos: Sequence[Video], modalities: str, mute: bool
-) -> Probabilities:
+def predicted(
+    videos: Sequence[Video], logits: Mapping[str, NDArray[np.float32]]
+) -> Probabilities | None:
     """Probabilities of all frames of some videos, one after another.
 
     Parameters
     ----------
-    params : Params
     videos : sequence of Video
-    modalities : str
-        Which network: ``audiovisual`` or ``visual``.
-    mute : bool
-        Withhold the sound.
+    logits : mapping of str to (frames, 12) np.ndarray
+        What a run says, by video.
 
     Returns
     -------
     (frames, 12) np.ndarray
+        None where the run says nothing of one of them.
     """
-    network, _ = load_network(paths.NETWORKS / modalities / f"{params.model}.safetensors")
-    device = pick_device(params.compute)
-    network.to(device)
-    with open_features(params.features, modalities) as features:
-        return np.concatenate(
-            [
-                predict_video(
-                    network, features, video, window=params.train.window, device=device, mute=mute
-                )
-                for video in videos
-            ]
-        )
-
-
-def _by_au(values: NDArray[np.float64]) -> dict[str, float]:
-    rounded = {name: round(float(value), 6) for name, value in zip(AU_NAMES, values, strict=True)}
-    return {"macro": round(float(values.mean()), 6), **rounded}
+    if any(video.name not in logits for video in videos):
+        return None
+    return sigmoid(np.concatenate([logits[video.name] for video in videos]))
 
 
 def score_split(
@@ -86,11 +71,11 @@ def score_split(
         Numbers, and dicts of numbers by AU.
     """
     scores: dict[str, Any] = {
-        row: _by_au(f1_per_au(labels, probabilities >= THRESHOLD))
+        row: by_au(f1_per_au(labels, probabilities >= THRESHOLD))
         for row, probabilities in predictions.items()
     }
-    scores["f1_all_ones"] = _by_au(all_ones_f1(labels))
-    scores["base_rate"] = _by_au(base_rates(labels))
+    scores["f1_all_ones"] = by_au(all_ones_f1(labels))
+    scores["base_rate"] = by_au(base_rates(labels))
     scores["frames"] = len(labels)
     scores["annotated_frames"] = int((labels != NOT_ANNOTATED).all(1).sum())
     scores["no_face_share"] = round(float(1 - face.mean()), 6)
@@ -106,16 +91,16 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
 
 
 def read_curves() -> dict[str, dict[str, figures.Curve]]:
-    """Learning curves of both networks, as dvclive wrote them."""
+    """Learning curves of the first seed of both runs, as dvclive wrote them."""
     curves: dict[str, dict[str, figures.Curve]] = {}
-    for modalities in MODALITIES:
-        curves[modalities] = {}
+    for run in (MAIN, WITHOUT_SOUND):
+        curves[run] = {}
         for key in ("loss", "validation_f1"):
-            file = paths.CURVES / modalities / "plots" / "metrics" / f"{key}.tsv"
+            file = paths.CURVES / run / "seed0" / "plots" / "metrics" / f"{key}.tsv"
             with file.open(encoding="utf-8") as lines:
                 rows = list(csv.DictReader(lines, delimiter="\t"))
             steps = [float(row["step"]) for row in rows]
-            curves[modalities][key] = (steps, [float(row[key]) for row in rows])
+            curves[run][key] = (steps, [float(row[key]) for row in rows])
     return curves
 
 
@@ -206,9 +191,12 @@ def write_report(
 
 
 def main() -> None:
-    """Score both networks on every split that has labels."""
+    """Score the runs and the ensemble on every split that has labels."""
     params = load_params()
-    label = "synthetic" if params.data.root == paths.CORPUS_VIDEOS else "own_data"
+    label = params.data_label
+    main_run = read_predictions(paths.PREDICTIONS / f"{MAIN}.h5")
+    visual = read_predictions(paths.PREDICTIONS / f"{WITHOUT_SOUND}.h5")
+    steps = json.loads(paths.ENSEMBLE_SCORES.read_text())[label][params.ensemble.main]
     scores: dict[str, Any] = {}
     reported: tuple[str, NDArray[np.int8], Probabilities] | None = None
     for split in SPLITS:
@@ -219,13 +207,21 @@ def main() -> None:
         if (labels == NOT_ANNOTATED).all():
             say(f"{split}: no labels, not scored")
             continue
-        predictions = {
-            "f1": predict_split(params, videos, "audiovisual", mute=False),
-            "f1_sound_withheld": predict_split(params, videos, "audiovisual", mute=True),
-            "f1_trained_without_sound": predict_split(params, videos, "visual", mute=False),
+        said = {
+            "f1": predicted(videos, main_run.seeds[0]),
+            "f1_sound_withheld": predicted(videos, main_run.muted[0] if main_run.muted else {}),
+            "f1_trained_without_sound": predicted(videos, visual.seeds[0]),
         }
+        predictions = {row: rows for row, rows in said.items() if rows is not None}
+        if "f1" not in predictions:
+            raise DataError(
+                f"Run {MAIN} says nothing of some {split} videos: is its split official?"
+            )
         face = np.concatenate([video.face for video in videos])
         scores[split] = score_split(labels, face, predictions)
+        for step, row in (("raw", "f1_ensemble"), ("smoothing", "f1_ensemble_calibrated")):
+            if split in steps[step]:
+                scores[split][row] = steps[step][split]
         reported = (split, labels, predictions["f1"])
     if reported is None:
         raise DataError("Neither the validation nor the test split has labels: nothing to score.")

@@ -40,6 +40,9 @@ class Recipe:
         it has no state to resume.
     patience : int
         Epochs without a better score before training stops.
+    watched : tuple of str
+        Validation figures of which a better one also keeps training going; the best epoch is that
+        of the monitored figure alone.
     decoupled : bool
         AdamW instead of Adam.
     """
@@ -50,6 +53,7 @@ class Recipe:
     schedule: Callable[[int], float]
     patience: int
     decoupled: bool = False
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,15 @@ def epoch_seed(seed: int, epoch: int, purpose: str = "") -> int:
 def step_schedule(step_epochs: int, factor: float) -> Callable[[int], float]:
     """Return the schedule of torch's ``StepLR``: the rate times `factor` every `step_epochs`."""
     return lambda epoch: factor ** (epoch // step_epochs)
+
+
+def _last_better(history: list[dict[str, float]], names: tuple[str, ...]) -> int:
+    """Epoch (from 1) in which one of some figures was last better than ever before."""
+    last = 0
+    for name in names:
+        values = [row[name] for row in history]
+        last = max(last, values.index(max(values)) + 1)
+    return last
 
 
 def _cpu_copy(state: State) -> State:
@@ -123,8 +136,8 @@ def fit(
     *,
     batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[nn.Module, Batch], Tensor],
-    validate: Callable[[nn.Module], dict[str, float]],
-    monitor: str,
+    validate: Callable[[nn.Module], dict[str, float]] | None,
+    monitor: str | None,
     recipe: Recipe,
     seed: int,
     folder: Path,
@@ -132,6 +145,7 @@ def fit(
     description: str,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     replicas: int = 1,
+    progress: bool = True,
 ) -> Fitted:
     """Train a network and keep its best epoch.
 
@@ -145,9 +159,10 @@ def fit(
     loss : callable
         ``loss(network, batch)`` gives a scalar, computed under the fabric's precision.
     validate : callable
-        ``validate(network)`` gives figures on validation data; the network is in eval mode.
+        ``validate(network)`` gives figures on validation data; the network is in eval mode. None
+        where there is none.
     monitor : str
-        Which of the figures picks the best epoch; higher is better.
+        Which of the figures picks the best epoch; higher is better. None to keep the last epoch.
     recipe : Recipe
     seed : int
     folder : Path
@@ -161,6 +176,8 @@ def fit(
     replicas : int
         Parts of a batch that are worked on at once; see :class:`stages.replicas.Replicas`. More
         than 1 needs batches that are tuples of tensors, and does nothing on a GPU.
+    progress : bool
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -190,9 +207,21 @@ def fit(
 
     def finished() -> bool:
         done = len(history)
-        return done >= recipe.epochs or (done > 0 and done - best_epoch >= recipe.patience)
+        if not done or done >= recipe.epochs:
+            return done > 0
+        if monitor is None:
+            return False
+        last = _last_better(history, (monitor, *recipe.watched))
+        return done - last >= recipe.patience
 
-    bar = tqdm(total=recipe.epochs, initial=len(history), desc=description, unit="epoch", ncols=100)
+    bar = tqdm(
+        total=recipe.epochs,
+        initial=len(history),
+        desc=description,
+        unit="epoch",
+        ncols=100,
+        disable=not progress,
+    )
     while not finished():
         epoch = len(history)
         torch.manual_seed(epoch_seed(seed, epoch))
@@ -207,8 +236,10 @@ def fit(
             total += step(batch)
             count += 1
         model.eval()
-        with torch.inference_mode():
-            figures = validate(model)
+        figures: dict[str, float] = {}
+        if validate is not None:
+            with torch.inference_mode():
+                figures = validate(model)
         row = {
             "epoch": float(epoch + 1),
             "learning_rate": rate,
@@ -216,27 +247,29 @@ def fit(
             **figures,
         }
         history.append(row)
-        if best_epoch == 0 or figures[monitor] > history[best_epoch - 1][monitor]:
+        better = monitor is None or figures[monitor] > history[best_epoch - 1][monitor]
+        if best_epoch == 0 or better:
             best, best_epoch = _cpu_copy(network.state_dict()), epoch + 1
-        _write_state(
-            resume,
-            {
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "history": history,
-                "best": best,
-                "best_epoch": best_epoch,
-            },
-        )
+        if fabric.is_global_zero:
+            _write_state(
+                resume,
+                {
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "history": history,
+                    "best": best,
+                    "best_epoch": best_epoch,
+                },
+            )
         if on_epoch is not None:
             on_epoch(row)
-        bar.set_postfix_str(f"loss {row['loss']:.3f}, {monitor} {row[monitor]:.3f}")
+        shown = f", {monitor} {row[monitor]:.3f}" if monitor is not None else ""
+        bar.set_postfix_str(f"loss {row['loss']:.3f}{shown}")
         bar.update()
     bar.close()
     if shared is not None:
         shared.close()
-    say(
-        f"{description}: best epoch {best_epoch} of {len(history)}, "
-        f"{monitor} {history[best_epoch - 1][monitor]:.3f}"
-    )
+    if fabric.is_global_zero:
+        shown = "" if monitor is None else f", {monitor} {history[best_epoch - 1][monitor]:.3f}"
+        say(f"{description}: best epoch {best_epoch} of {len(history)}{shown}")
     return Fitted(state=best, best_epoch=best_epoch, history=history)

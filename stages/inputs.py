@@ -1,41 +1,41 @@
 """Join labels, faces and feature stores into what the networks are given (`dvc repro inputs`).
 
-In: the manifest and labels (data/index), which frames show a face (data/crops), the stores that
-`features` names (data/features), the masked copies of training videos (data/masked.h5) and their
-stores. Out: data/inputs.h5, with the stores' hashes: a network is trained again when what it reads
-has changed, and not otherwise.
+In: the manifest and labels (data/index), which frames show a face (data/crops), the stores of all
+encoders (data/features), the masked copies of training videos (data/masked.h5) and their stores,
+the rows of `runs` and `tables`. Out: data/inputs.h5, the videos with labels and folds, and
+data/runs, one file a run with the hashes of the stores that it reads: a network is trained again
+when what it reads has changed, and not otherwise.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stages import paths
 from stages.console import run_stage, say
 from stages.copies import Copy, read_copies
 from stages.crops import FACE, CropReader
-from stages.dataset import (
-    Video,
-    audio_stores,
-    make_video,
-    masked_stores,
-    visual_stores,
-    write_inputs,
-)
+from stages.dataset import Video, make_video, write_inputs
 from stages.errors import DataError
-from stages.manifest import Manifest, read_labels
+from stages.joint_features import audio_paths, masked_paths, visual_paths
+from stages.manifest import Entry, Manifest, read_labels
 from stages.masking import HiddenLabel, hide_labels
-from stages.params import load_params
+from stages.params import Params, load_params
+from stages.protocol import resolve_choices
 from stages.provenance import file_hash
+from stages.runs import all_rows, resolve_run, write_run
+from stages.splits import group_entries, number_folds
 from stages.store import FeatureReader
 
 
-def join_video(name: str, lengths: dict[str, dict[str, int]]) -> Video:
+def join_video(entry: Entry, lengths: dict[str, dict[str, int]]) -> Video:
     """Bring together what is known of one entry of the manifest.
 
     Parameters
     ----------
-    name : str
+    entry : Entry
     lengths : dict of str to dict of str to int
         Rows per video in each store, by the store's path.
 
@@ -48,6 +48,7 @@ def join_video(name: str, lengths: dict[str, dict[str, int]]) -> Video:
     DataError
         When the crops or the features of the video are missing, or their rows are not its frames.
     """
+    name = entry.name
     labels = read_labels(paths.INDEX, name)
     with CropReader(paths.CROPS / f"{name}.h5") as crops:
         face = crops.status == FACE
@@ -56,7 +57,7 @@ def join_video(name: str, lengths: dict[str, dict[str, int]]) -> Video:
         if count != len(labels):
             found = "nothing" if count is None else f"{count} rows"
             raise DataError(f"{name} has {len(labels)} frames, but {found} in {what}.")
-    return make_video(name, labels, face)
+    return make_video(name, labels, face, split=entry.split)
 
 
 def join_copy(
@@ -91,7 +92,9 @@ def join_copy(
             raise DataError(f"{copy.name} has {copy.frames} frames, but {found} rows in {path}.")
     labels = hide_labels(source.labels[copy.start : copy.stop], copy.half, hidden_label)
     face = source.face[copy.start : copy.stop]
-    return make_video(copy.name, labels, face, source=source.name, start=copy.start)
+    return make_video(
+        copy.name, labels, face, source.name, copy.start, split=source.split, group=source.group
+    )
 
 
 def store_lengths(stores: Sequence[Path]) -> dict[str, dict[str, int]]:
@@ -103,33 +106,66 @@ def store_lengths(stores: Sequence[Path]) -> dict[str, dict[str, int]]:
     return lengths
 
 
-def main() -> None:
-    """Join every entry of the manifest; what lacks something is left out and said so."""
-    params = load_params()
-    selection = params.features
-    lengths = store_lengths([*visual_stores(selection), *audio_stores(selection)])
-    videos: list[tuple[str, Video]] = []
-    for entry in Manifest.load(paths.INDEX).entries:
+def join_all(params: Params, lengths: dict[str, dict[str, int]]) -> list[Video]:
+    """Join every entry of the manifest and every masked copy; what lacks something is named.
+
+    Raises
+    ------
+    DataError
+        When nothing is left.
+    """
+    entries = Manifest.load(paths.INDEX).entries
+    groups = group_entries({e.name: (f"video {e.group}", f"person {e.person}") for e in entries})
+    videos: list[Video] = []
+    for entry in entries:
         try:
-            videos.append((entry.split, join_video(entry.name, lengths)))
+            videos.append(replace(join_video(entry, lengths), group=groups[entry.name]))
         except DataError as error:
             say(f"left out: {error}")
     if not videos:
         raise DataError("No video has crops and features: look at what `dvc repro crop` says.")
-    counts = Counter(split for split, _ in videos)
-    training = {video.name: video for split, video in videos if split == "train"}
+    splits, rule = params.splits, resolve_choices(params).folds
+    folds = number_folds(videos, splits.train_folds, splits.validation_folds, rule)
+    videos = [replace(video, fold=folds.get(video.name, 0)) for video in videos]
+    training = {video.name: video for video in videos if video.split == "train"}
     copies = [copy for copy in read_copies(paths.MASKED) if copy.source in training]
-    masked = store_lengths(masked_stores(selection)) if copies else {}
+    masked = store_lengths(masked_paths(list(params.visual))) if copies else {}
     for copy in copies:
         try:
-            made = join_copy(copy, training[copy.source], masked, params.mask.hidden_label)
-            videos.append(("train", made))
-            counts["masked copies of train"] += 1
+            source = training[copy.source]
+            videos.append(join_copy(copy, source, masked, params.mask.hidden_label))
         except DataError as error:
             say(f"left out: {error}")
-    hashes = {path: file_hash(Path(path)) for path in (*lengths, *masked)}
-    write_inputs(paths.INPUTS, videos, hashes)
-    say("inputs: " + ", ".join(f"{count} {split}" for split, count in sorted(counts.items())))
+    return videos
+
+
+def write_runs(params: Params, copies: bool) -> int:
+    """Write the file of every run whose stores are there; return how many there are."""
+    shutil.rmtree(paths.RUNS, ignore_errors=True)
+    hashes: dict[str, str] = {}
+    rows = all_rows(params)
+    for name, row in rows.items():
+        run = resolve_run(params, name, row)
+        stores = [*visual_paths(run.visual), *audio_paths(run.audio)]
+        if run.masked and copies:
+            stores += masked_paths(run.visual)
+        for path in stores:
+            if path.as_posix() not in hashes:
+                hashes[path.as_posix()] = file_hash(path)
+        write_run(run, {path.as_posix(): hashes[path.as_posix()] for path in stores})
+    return len(rows)
+
+
+def main() -> None:
+    """Join the videos and write down what each run reads."""
+    params = load_params()
+    stores = [*visual_paths(list(params.visual)), *audio_paths(list(params.audio))]
+    videos = join_all(params, store_lengths(stores))
+    write_inputs(paths.INPUTS, videos)
+    runs = write_runs(params, any(video.masked for video in videos))
+    counts = Counter("masked copies of train" if v.masked else v.split for v in videos)
+    said = ", ".join(f"{count} {split}" for split, count in sorted(counts.items()))
+    say(f"inputs: {said}; {runs} runs")
 
 
 if __name__ == "__main__":

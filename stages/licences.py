@@ -1,18 +1,20 @@
 """List the weights behind the networks' inputs, with their licences (`dvc repro licences`).
 
-In: the face crops (data/crops) and the feature stores that `features` names, which say what they
+In: the face crops (data/crops) and the feature stores that the runs read, which say what they
 were made with. Out: metrics/licences.md. With `licences.noncommercial: refuse` it stops where any
 of them is not for commercial use.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stages import paths
 from stages.console import run_stage, say
 from stages.crops import CropReader
-from stages.dataset import audio_stores, visual_stores
-from stages.params import Features, load_params
+from stages.joint_features import audio_paths, visual_paths
+from stages.params import load_params
+from stages.runs import Run, read_run
 from stages.store import FeatureReader
 from stages.terms import Use, as_table, detector_use, enforce, store_use
 
@@ -28,11 +30,12 @@ def crop_uses(folder: Path) -> list[Use]:
     return sorted(found, key=lambda use: use.source)
 
 
-def feature_uses(selection: Features) -> list[Use]:
-    """Terms of the weights that stores were made with."""
+def feature_uses(runs: Sequence[Run]) -> list[Use]:
+    """Terms of the weights of all encoders that some runs read."""
     uses = []
-    for kind, stores in (("visual", visual_stores), ("audio", audio_stores)):
-        for path in stores(selection):
+    for kind, stores in (("visual", visual_paths), ("audio", audio_paths)):
+        names = sorted({name for run in runs for name in getattr(run, kind)})
+        for path in stores(names):
             with FeatureReader(path) as store:
                 uses.append(store_use(f"{kind}.{path.stem}", store.attributes))
     return uses
@@ -41,7 +44,7 @@ def feature_uses(selection: Features) -> list[Use]:
 def main() -> None:
     """Write the list."""
     params = load_params()
-    uses = [*crop_uses(paths.CROPS), *feature_uses(params.features)]
+    uses = [*crop_uses(paths.CROPS), *feature_uses([read_run(name) for name in params.runs])]
     enforce(params.licences.noncommercial, uses)
     head = "# Weights of this run and their licences\n\nWritten by the stage `licences`, from what "
     head += "the crops and the feature stores say of themselves.\n\n"

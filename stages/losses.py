@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stages.facs import NOT_ANNOTATED
+from stages.choices import PositiveWeight
+from stages.errors import DataError
+from stages.facs import AU_NUMBERS, NOT_ANNOTATED
 
 
 def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
@@ -27,6 +29,40 @@ def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
     positives = (labels == 1).sum(0).float()
     negatives = (labels == 0).sum(0).float()
     return (negatives / positives.clamp(min=1)).clamp(1, limit)
+
+
+def class_weight(labels: Tensor, rule: PositiveWeight) -> Tensor | None:
+    """Weight of each AU's positive class by one of the protocol's rules.
+
+    Parameters
+    ----------
+    labels : (samples, 12) torch.Tensor
+        1, 0 or -1 (not annotated), of the training part alone.
+    rule : {"negatives", "au25", "none"}
+        :func:`positive_weight`; active frames of AU25 for each of the AU's; no weight.
+
+    Returns
+    -------
+    (12,) torch.Tensor or None
+        float32; None for the plain loss.
+
+    Raises
+    ------
+    DataError
+        When the weights are relative to AU25, and it is never active.
+    """
+    if rule == "none":
+        return None
+    if rule == "negatives":
+        return positive_weight(labels)
+    active = (labels == 1).sum(0).float()
+    reference = active[AU_NUMBERS.index(25)]
+    if not reference:
+        raise DataError(
+            "No training frame has AU25 active, which the weights of the loss are relative to: "
+            "set choices.positive_weight to negatives or none."
+        )
+    return reference / active.clamp(min=1)
 
 
 def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:

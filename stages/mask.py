@@ -25,6 +25,7 @@ from stages.halves import HALVES, dividing_lines
 from stages.manifest import Manifest, read_labels
 from stages.masking import (
     HiddenLabel,
+    balanced_aus,
     below_average,
     find_stretches,
     hidden_aus,
@@ -32,6 +33,7 @@ from stages.masking import (
     worth_copying,
 )
 from stages.params import Mask, load_params
+from stages.protocol import resolve_choices
 
 Labels = dict[str, NDArray[np.int8]]
 
@@ -161,7 +163,8 @@ def write_report(counts: list[list[str | int | float]], copies: Sequence[Copy]) 
 
 def main() -> None:
     """List the copies of all training videos that have crops."""
-    settings = load_params().mask
+    params = load_params()
+    settings, rule = params.mask, resolve_choices(params).balanced_aus
     names = [
         entry.name
         for entry in Manifest.load(paths.INDEX).entries
@@ -169,7 +172,7 @@ def main() -> None:
     ]
     labels = {name: read_labels(paths.INDEX, name) for name in names}
     everything = np.concatenate([np.empty((0, len(AU_NAMES)), np.int8), *labels.values()])
-    rare = below_average(everything)
+    rare = balanced_aus(everything, rule)
     found = find_copies(labels, rare, settings) if settings.enabled else []
     copies = within_budget(found, labels, rare, int(settings.share * len(everything)))
     write_copies(paths.MASKED, copies)
@@ -177,12 +180,14 @@ def main() -> None:
         say("mask: switched off (mask.enabled), no copies")
     else:
         say(
-            f"mask: below average are {', '.join(np.array(AU_NAMES)[rare]) or 'none'}; "
+            f"mask: balanced are {', '.join(np.array(AU_NAMES)[rare]) or 'none'}; "
             f"{len(copies)} of {len(found)} stretches copied, "
             f"{sum(copy.frames for copy in copies)} frames for {len(everything)} of training"
         )
     if labels:
-        write_report(count_labels(labels, copies, rare, settings.hidden_label), copies)
+        write_report(
+            count_labels(labels, copies, below_average(everything), settings.hidden_label), copies
+        )
     else:
         paths.MASK_REPORT.mkdir(parents=True, exist_ok=True)
 

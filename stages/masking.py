@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.choices import BalancedAUs
 from stages.facs import AU_NUMBERS, NOT_ANNOTATED
 from stages.halves import Half
 from stages.scores import base_rates
@@ -26,6 +27,8 @@ HIDDEN_AUS: Final[dict[Half, tuple[int, ...]]] = {
     "upper": (1, 2, 4, 6, 7),
     "lower": (10, 12, 15, 23, 24, 25, 26),
 }
+
+PAPER_BALANCED: Final = (1, 2, 4, 12, 15, 23, 24, 26)  # without AU5, which nobody annotated
 
 
 def hidden_aus(half: Half) -> NDArray[np.bool_]:
@@ -50,6 +53,26 @@ def below_average(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
     rates = base_rates(labels)
     average = rates[known].mean() if known.any() else 0.0
     return np.asarray(known & (rates < average))
+
+
+def balanced_aus(labels: NDArray[np.int8], rule: BalancedAUs) -> NDArray[np.bool_]:
+    """Which AUs masked copies are made for.
+
+    Parameters
+    ----------
+    labels : (frames, 12) np.ndarray
+        All labels of the training part, and of nothing else.
+    rule : {"below_average", "paper"}
+        :func:`below_average`, or the AUs that the paper lists.
+
+    Returns
+    -------
+    (12,) np.ndarray
+        bool.
+    """
+    if rule == "paper":
+        return np.isin(AU_NUMBERS, PAPER_BALANCED)
+    return below_average(labels)
 
 
 def worth_copying(

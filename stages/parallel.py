@@ -45,7 +45,7 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def partial_folder(stage: str, identity: str) -> Iterator[Path]:
+def partial_folder(stage: str, identity: str, *, keep: bool = False) -> Iterator[Path]:
     """Folder for the unfinished pieces of one stage's run.
 
     Parameters
@@ -54,6 +54,8 @@ def partial_folder(stage: str, identity: str) -> Iterator[Path]:
         Name of the stage, as in ``dvc.yaml`` (``visual@ires100``).
     identity : str
         Hash of settings, inputs and code; pieces of another identity are never taken up.
+    keep : bool
+        Leave the folder as it is when the block ends, for a later run to take up.
 
     Yields
     ------
@@ -78,7 +80,8 @@ def partial_folder(stage: str, identity: str) -> Iterator[Path]:
             say(f"{stage}: continuing where an earlier run stopped")
         folder.mkdir(exist_ok=True)
         yield folder
-        shutil.rmtree(folder)
+        if not keep:
+            shutil.rmtree(folder)
 
 
 def worker_count(workers: int | None) -> int:

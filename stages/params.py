@@ -9,17 +9,20 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from stages import paths
+from stages.choices import ChoiceSettings, Preset
 from stages.encoders.sources import check_weights
 from stages.errors import SettingsError
+from stages.network_settings import Model, Models
 from stages.refusals import sentence
-from stages.setting_types import Fraction, Number, Positive, Rate, Section, Share
+from stages.run_settings import EnsembleSettings, RunRow, Splits
+from stages.setting_types import Number, Positive, Rate, Section, Share
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
-Model = Literal["transformer", "tcn", "dual_transformer"]
 
 
 class Compute(Section):
@@ -156,7 +159,6 @@ class Train(Section):
     """How the sequence networks are trained; lengths in frames."""
 
     window: Positive
-    stride: Positive
     batch: Positive
     epochs: Positive
     learning_rate: Rate
@@ -165,6 +167,7 @@ class Train(Section):
     step_factor: Rate
     patience: Positive
     sound_dropout: Share
+    seeds: Positive
 
 
 class Single(Section):
@@ -173,56 +176,14 @@ class Single(Section):
     epochs: Positive
 
 
-class Transformer(Section):
-    """Dimensions of ``transformer`` and ``dual_transformer``."""
-
-    width: Positive
-    layers: Positive
-    heads: Positive
-    feedforward: Positive
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TCN(Section):
-    """Dimensions of ``tcn``."""
-
-    width: Positive
-    channels: tuple[Positive, ...] = Field(min_length=1)
-    kernel: Positive
-    causal: bool
-    dropout: Fraction
-    head: tuple[Positive, ...]
-
-
-class TransformerScales(Section):
-    """A transformer's dimensions at both scales."""
-
-    small: Transformer
-    full: Transformer
-
-
-class TCNScales(Section):
-    """A temporal convolution network's dimensions at both scales."""
-
-    small: TCN
-    full: TCN
-
-
-class Models(Section):
-    """One section a network."""
-
-    transformer: TransformerScales
-    tcn: TCNScales
-    dual_transformer: TransformerScales
-
-
 class Params(Section):
     """All of ``params.yaml``."""
 
     seed: int = Field(ge=0)
     scale: Scale
     model: Model
+    protocol: Preset
+    choices: ChoiceSettings
     compute: Compute
     licences: Licences
     data: Data
@@ -235,6 +196,10 @@ class Params(Section):
     features: Features
     train: Train
     single: Single
+    splits: Splits
+    runs: dict[str, RunRow]
+    tables: dict[str, RunRow]
+    ensemble: EnsembleSettings
     models: Models
 
     @model_validator(mode="after")
@@ -246,10 +211,31 @@ class Params(Section):
                     raise ValueError(f"features.{kind} names {name!r}; allowed: {', '.join(known)}")
             if len(set(asked)) < len(asked):
                 raise ValueError(f"features.{kind} names an encoder twice")
+        for section in ("runs", "tables"):
+            for name, row in getattr(self, section).items():
+                self._run_fits(f"{section}.{name}", row)
         for name, settings in self.pretrain.items():
             if name not in getattr(self, settings.kind):
                 raise ValueError(f"pretrain.{name}.kind is {settings.kind}, which has no {name}")
         return self
+
+    @property
+    def data_label(self) -> str:
+        """What every figure is labelled with: ``synthetic``, or ``own_data`` of a user."""
+        return "synthetic" if self.data.root == paths.CORPUS_VIDEOS else "own_data"
+
+    def _run_fits(self, where: str, row: RunRow) -> None:
+        for kind in ("visual", "audio"):
+            known = getattr(self, kind)
+            for name in getattr(row, kind) or ():
+                if name not in known:
+                    raise ValueError(f"{where}.{kind} names {name!r}; allowed: {', '.join(known)}")
+        if row.visual == () or (row.visual is None and not self.features.visual):
+            raise ValueError(f"{where}.visual is empty: a run reads one visual encoder at least")
+        folds = self.splits.train_folds + self.splits.validation_folds
+        if row.split.startswith("fold") and int(row.split[4:]) > folds:
+            allowed = f"official, fold1 ... fold{folds}, mix1, mix2, ..."
+            raise ValueError(f"{where}.split is {row.split!r}; allowed: {allowed}")
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

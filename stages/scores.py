@@ -17,7 +17,7 @@ and emotional reaction intensity estimation challenges. CVPR Workshops 2023.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import NOT_ANNOTATED
+from stages.facs import AU_NAMES, NOT_ANNOTATED
 
 THRESHOLD = 0.5  # probability from which an AU counts as active
 
@@ -41,6 +41,12 @@ def f1_per_au(labels: NDArray[np.int8], predictions: NDArray[np.bool_]) -> NDArr
     predicted = (predictions & known).sum(0)
     denominator = predicted + positive.sum(0)  # 2 TP + FP + FN
     return np.asarray(2 * hits / np.maximum(denominator, 1), dtype=np.float64)
+
+
+def by_au(values: NDArray[np.float64]) -> dict[str, float]:
+    """Mean (``macro``) and value of each AU, rounded, for JSON."""
+    rounded = {name: round(float(value), 6) for name, value in zip(AU_NAMES, values, strict=True)}
+    return {"macro": round(float(values.mean()), 6), **rounded}
 
 
 def base_rates(labels: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,12 +25,13 @@ from stages.facs import AU_NAMES
 from stages.features import use_one_thread
 from stages.parallel import map_videos, partial_folder
 from stages.params import Params, load_params
+from stages.protocol import network_settings, resolve_choices
 from stages.provenance import file_hash, identity_of
 from stages.scores import all_ones_f1
 from stages.store import FeatureReader
 from stages.terms import Use, store_use
 
-MODEL = "transformer"
+MODEL: Final = "transformer"
 SHOWN = ("AU25", "AU26")  # what sound tells of
 HEADING = (
     "encoder",
@@ -76,8 +77,9 @@ def train_alone(work: Work, path: Path) -> None:
     """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
     import torch
 
-    from stages.dataset import Features
+    from stages.joint_features import Features
     from stages.networks import Dimensions, build_network
+    from stages.selection import scored_videos
     from stages.training import train_network, validation_f1
 
     params = alone(work.params)
@@ -86,21 +88,37 @@ def train_alone(work: Work, path: Path) -> None:
         split: [video for video in load_videos(split) if not video.masked]
         for split in ("train", "validation")
     }
-    settings = getattr(getattr(params.models, MODEL), params.scale).model_dump(mode="json")
+    settings, choices = network_settings(params, MODEL), resolve_choices(params)
     stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
     with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
-        dimensions = Dimensions(MODEL, features.visual_width, features.audio_width, settings)
+        dimensions = Dimensions(
+            MODEL,
+            features.visual_width,
+            features.audio_width,
+            settings,
+            centred=choices.centre == "window",
+        )
         fitted = train_network(
-            params, dimensions, features, videos, Path(folder), Path(folder) / work.name
+            params,
+            dimensions,
+            features,
+            videos["train"],
+            videos["validation"],
+            Path(folder),
+            Path(folder) / "curves",
+            seed=params.seed,
+            description=f"{work.name} alone",
+            progress=False,
         )
         network = build_network(dimensions)
         network.load_state_dict(fitted.state)
         f1 = validation_f1(
             network.eval(),
             features,
-            videos["validation"],
+            scored_videos(videos["validation"], choices),
             window=params.train.window,
             device=torch.device("cpu"),
+            choices=choices,
         )
     path.write_text(json.dumps([float(value) for value in f1]), encoding="utf-8")
 
@@ -157,7 +175,7 @@ def main() -> None:
     identity = identity_of(
         "stages.single",
         [params.seed, params.scale, alone(params).train.model_dump()],
-        getattr(params.models, MODEL).model_dump(),
+        [network_settings(params, MODEL), resolve_choices(params).model_dump()],
         [file_hash(paths.INPUTS), *(file_hash(work.store) for work in items.values())],
     )
     with partial_folder("single", identity) as folder:

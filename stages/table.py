@@ -14,6 +14,8 @@ COLUMNS = {
     "f1": "picture and sound",
     "f1_sound_withheld": "same weights, sound withheld",
     "f1_trained_without_sound": "trained without sound",
+    "f1_ensemble": "ensemble",
+    "f1_ensemble_calibrated": "ensemble, calibrated",
     "f1_all_ones": "all-ones baseline",
     "base_rate": "base rate",
 }

@@ -1,68 +1,51 @@
-"""Train a sequence network on windows of features (`dvc repro train`).
+"""Train the networks of one run, one a seed (`dvc repro train@main`).
 
-In: labels and faces (data/inputs.h5), the feature stores (data/features). Out:
-models/networks/MODALITIES/MODEL.safetensors with the network's dimensions and the inputs'
-statistics inside, and its learning curves under metrics/curves/MODALITIES.
+In: the run as it was resolved (data/runs/RUN.json), labels and faces (data/inputs.h5), the feature
+stores. Out: models/runs/RUN/seedN.safetensors with the network's dimensions and the inputs'
+statistics inside, learning curves under metrics/curves/RUN, and data/predictions/RUN.h5: what the
+networks say of every video that they were not trained on.
 
-MODALITIES is `audiovisual`, or `visual` for the same network without the sound.
+A run that `python -m stages.side_by_side` has trained already is only put in its place. Under
+`torchrun --nproc-per-node N -m stages.train RUN` its processes share every batch between them.
 """
 
+import shutil
 import sys
+from pathlib import Path
 
 from stages import paths
-from stages.console import run_stage, say
-from stages.dataset import load_videos, open_features
-from stages.errors import DataError
-from stages.networks import Dimensions, save_network
-from stages.parallel import partial_folder
+from stages.console import run_stage
+from stages.errors import SettingsError
 from stages.params import load_params
-from stages.provenance import file_hash, identity_of
-from stages.training import train_network
+from stages.processes import process_count
+from stages.run_training import FINISHED, run_folder, train_run
+from stages.runs import read_run
+
+
+def put_in_place(name: str, folder: Path) -> None:
+    """Move what a run has made from its folder of unfinished work to where DVC looks for it."""
+    for target, what in (
+        (paths.NETWORKS / name, "networks"),
+        (paths.CURVES / name, "curves"),
+        (paths.PREDICTIONS / f"{name}.h5", "predictions.h5"),
+    ):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        shutil.move(folder / what, target)
 
 
 def main() -> None:
-    """Train the network that `params.yaml` names, on what the command line gives it."""
+    """Train the run that the command line names."""
     params = load_params()
-    modalities = sys.argv[1] if len(sys.argv) > 1 else "audiovisual"
-    dimensions_of = getattr(getattr(params.models, params.model), params.scale)
-    videos = {split: load_videos(split) for split in ("train", "validation")}
-    copies = sum(video.masked for video in videos["train"])
-    with open_features(params.features, modalities, masked=copies > 0) as features:
-        for split, found in videos.items():
-            if not found:
-                raise DataError(
-                    f"No video of the {split} split can be used: see what `dvc repro index` "
-                    "and `dvc repro inputs` say of the data root."
-                )
-        say(
-            f"train: {len(videos['train']) - copies} videos and {copies} masked copies, "
-            f"{sum(v.frames for v in videos['train'])} frames; "
-            f"validation: {len(videos['validation'])} videos"
-        )
-        dimensions = Dimensions(
-            params.model,
-            features.visual_width,
-            features.audio_width,
-            dimensions_of.model_dump(mode="json"),
-        )
-        identity = identity_of(
-            "stages.train",
-            [params.seed, params.scale, params.train.model_dump(), dimensions.as_dict()],
-            file_hash(paths.INPUTS),
-        )
-        with partial_folder(f"train@{modalities}", identity) as folder:
-            curves = paths.CURVES / modalities
-            fitted = train_network(params, dimensions, features, videos, folder, curves)
-            save_network(
-                paths.NETWORKS / modalities / f"{params.model}.safetensors",
-                dimensions,
-                fitted.state,
-                {
-                    "visual": ",".join(params.features.visual),
-                    "audio": ",".join(params.features.audio) if dimensions.audio_width else "",
-                    "best_epoch": str(fitted.best_epoch),
-                },
-            )
+    if len(sys.argv) != 2:
+        raise SettingsError("Name one run: python -m stages.train main")
+    run = read_run(sys.argv[1])
+    with run_folder(params, run) as (folder, leader):
+        if not (folder / FINISHED).exists():
+            train_run(params, run, folder, progress=process_count() == 1 or leader)
+        if leader:
+            put_in_place(run.name, folder)
 
 
 if __name__ == "__main__":

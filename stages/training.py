@@ -4,6 +4,7 @@ The stages `train` (what is scored) and `single` (each encoder alone) share it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.choices import CORRECTED, Choices
 from stages.compute import make_fabric
-from stages.dataset import Features, Video
+from stages.dataset import Video
+from stages.facs import AU_NAMES
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
-from stages.losses import masked_bce, positive_weight
+from stages.joint_features import Features
+from stages.losses import class_weight, masked_bce
 from stages.networks import Dimensions, build_network
 from stages.params import Params
+from stages.protocol import resolve_choices, window_stride
 from stages.scores import THRESHOLD, f1_per_au
-from stages.windows import Batch, input_statistics, predict_video, training_batches
+from stages.selection import scored_videos, training_videos
+from stages.windows import Batch, input_statistics, predict_logits, training_batches
 
 
 def validation_f1(
@@ -28,6 +34,7 @@ def validation_f1(
     *,
     window: int,
     device: torch.device,
+    choices: Choices = CORRECTED,
 ) -> NDArray[np.float64]:
     """F1 of each AU over all frames of some videos, (12,); see :mod:`stages.scores`.
 
@@ -40,21 +47,42 @@ def validation_f1(
     window : int
         Length of a window in frames.
     device : torch.device
+    choices : Choices
+        See :func:`stages.windows.predict_logits`.
     """
     truth = np.concatenate([video.labels for video in videos])
     predicted = [
-        predict_video(network, features, video, window=window, device=device) for video in videos
+        torch.sigmoid(torch.from_numpy(logits)).numpy() >= THRESHOLD
+        for _, logits in predict_logits(
+            network, features, videos, window=window, device=device, choices=choices
+        )
     ]
-    return f1_per_au(truth, np.concatenate(predicted) >= THRESHOLD)
+    return f1_per_au(truth, np.concatenate(predicted))
+
+
+EACH_AU_PATIENCE = 2  # epochs: more than one in which nothing is better than before
+
+
+def stopping_rule(params: Params) -> tuple[int, tuple[str, ...]]:
+    """Patience in epochs, and the figures beside the mean F1 of which one may get better."""
+    stopping = resolve_choices(params).stopping
+    if stopping == "each_au":
+        return EACH_AU_PATIENCE, AU_NAMES
+    return params.train.patience if stopping == "mean" else params.train.epochs, ()
 
 
 def train_network(
     params: Params,
     dimensions: Dimensions,
     features: Features,
-    videos: dict[str, list[Video]],
+    training: Sequence[Video],
+    held_out: Sequence[Video],
     folder: Path,
     curves: Path,
+    *,
+    seed: int,
+    description: str,
+    progress: bool = True,
 ) -> Fitted:
     """Train one network; see :func:`stages.fitting.fit` for resuming.
 
@@ -63,12 +91,20 @@ def train_network(
     params : Params
     dimensions : Dimensions
     features : Features
-    videos : dict of str to list of Video
-        ``train`` and ``validation``.
+    training : sequence of Video
+    held_out : sequence of Video
+        By whose F1 the best epoch is chosen; without any, all epochs are trained and the last is
+        kept.
     folder : Path
         For the unfinished work.
     curves : Path
         Where dvclive writes the learning curves.
+    seed : int
+        Of weights and windows.
+    description : str
+        What the log and the progress bar call it.
+    progress : bool
+        Show a progress bar; not where several networks are trained side by side.
 
     Returns
     -------
@@ -76,26 +112,32 @@ def train_network(
     """
     from dvclive import Live
 
-    settings = params.train
-    torch.manual_seed(epoch_seed(params.seed, 0, "weights"))
-    network = build_network(dimensions)
-    statistics = input_statistics(features, videos["train"])
-    network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
-    network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
-    labels = torch.from_numpy(np.concatenate([video.labels for video in videos["train"]]))
+    settings, choices = params.train, resolve_choices(params)
+    training = training_videos(training, choices, epoch_seed(seed, 0, "dropped copies"))
+    held_out = scored_videos(held_out, choices)
     # windows of a few hundred steps are too little work for bfloat16 to pay at the small scale
     fabric = make_fabric(params.compute, "32-true" if params.scale == "small" else None)
-    weight = positive_weight(labels).to(fabric.device)
+    torch.manual_seed(epoch_seed(seed, 0, "weights"))
+    network = build_network(dimensions)
+    statistics = input_statistics(features, training)
+    network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
+    network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
+    labels = torch.from_numpy(np.concatenate([video.labels for video in training]))
+    weight = class_weight(labels, choices.positive_weight)
+    weight = None if weight is None else weight.to(fabric.device)
 
     def batches(epoch: int) -> Iterator[Batch]:
         for batch in training_batches(
             features,
-            videos["train"],
+            training,
             window=settings.window,
-            stride=settings.stride,
+            stride=window_stride(settings.window, choices.training_overlap),
             batch=settings.batch,
             sound_dropout=settings.sound_dropout if dimensions.audio_width else 0.0,
-            seed=epoch_seed(params.seed, epoch, "windows"),
+            seed=epoch_seed(seed, epoch, "windows"),
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+            short_videos=choices.short_videos,
         ):
             yield batch.to(fabric.device)
 
@@ -107,38 +149,50 @@ def train_network(
         f1 = validation_f1(
             model,
             features,
-            videos["validation"],
+            held_out,
             window=settings.window,
             device=fabric.device,
+            choices=choices,
         )
-        return {"validation_f1": float(f1.mean())}
+        each = zip(AU_NAMES, f1.tolist(), strict=True)
+        return {"validation_f1": float(f1.mean()), **dict(each)}
 
+    patience, watched = stopping_rule(params)
     recipe = Recipe(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         schedule=step_schedule(settings.step_epochs, settings.step_factor),
-        patience=settings.patience,
+        patience=patience,
+        watched=watched if held_out else (),
     )
-    # dvclive's defaults would rewrite dvc.yaml while DVC runs it
-    with Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None) as live:
+    with ExitStack() as stack:
+        live = None
+        if fabric.is_global_zero:
+            # dvclive's defaults would rewrite dvc.yaml while DVC runs it
+            live = Live(str(curves), dvcyaml=None, save_dvc_exp=False, report=None)
+            stack.enter_context(live)
 
         def on_epoch(row: dict[str, float]) -> None:
+            if live is None:
+                return
             live.step = int(row["epoch"])
-            live.log_metric("loss", row["loss"])
-            live.log_metric("validation_f1", row["validation_f1"])
+            for name in ("loss", "validation_f1"):
+                if name in row:
+                    live.log_metric(name, row[name])
             live.make_summary()
 
         return fit(
             network,
             batches=batches,
             loss=loss,
-            validate=validate,
-            monitor="validation_f1",
+            validate=validate if held_out else None,
+            monitor="validation_f1" if held_out else None,
             recipe=recipe,
-            seed=params.seed,
+            seed=seed,
             folder=folder,
             fabric=fabric,
-            description=f"train {dimensions.name} ({curves.name})",
+            description=description,
             on_epoch=on_epoch,
+            progress=progress and fabric.is_global_zero,
         )

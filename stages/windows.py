@@ -1,10 +1,10 @@
 """Windows of frames: what a network is trained on, and how it is run over a whole video.
 
 Features are read from the stores window by window, so memory does not grow with the data; what a
-short window lacks repeats its last frame under a mask.
+short window lacks repeats its last frame under a mask, or as the protocol chooses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.dataset import Features, Video
+from stages.choices import CORRECTED, Choices, ShortVideos
+from stages.dataset import Video
 from stages.errors import DataError
 from stages.facs import N_AUS, NOT_ANNOTATED
+from stages.joint_features import Features
+from stages.protocol import window_stride
 
-PREDICT_BATCH = 32  # windows of one video that are predicted together
+PREDICT_BATCH = 32  # windows that are predicted together
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,12 @@ def window_starts(frames: int, window: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def make_batch(features: Features, windows: Sequence[tuple[Video, int]], window: int) -> Batch:
+def make_batch(
+    features: Features,
+    windows: Sequence[tuple[Video, int]],
+    window: int,
+    short_videos: ShortVideos = "masked",
+) -> Batch:
     """Read windows and lay them side by side.
 
     Parameters
@@ -61,25 +69,35 @@ def make_batch(features: Features, windows: Sequence[tuple[Video, int]], window:
     windows : sequence of (Video, int)
         Each window's video and first frame.
     window : int
-        Length in frames; what a shorter video lacks repeats its last frame, masked.
+        Length in frames.
+    short_videos : {"masked", "repeated", "cycled"}
+        What a shorter video lacks: its last frame, masked; its last frame; its frames from the
+        first on.
 
     Returns
     -------
     Batch
     """
     count = len(windows)
-    visual = np.zeros((count, window, features.visual_width), np.float32)
-    audio = np.zeros((count, window, features.audio_width), np.float32)
+    visual = np.empty((count, window, features.visual_width), np.float32)
+    audio = np.empty((count, window, features.audio_width), np.float32)
     sound = np.zeros((count, window), np.bool_)
     real = np.zeros((count, window), np.bool_)
     labels = np.full((count, window, N_AUS), NOT_ANNOTATED, np.int8)
     for row, (video, start) in enumerate(windows):
         n = min(window, video.frames - start)
         seen, heard, has_sound = features.read(video, start, start + n)
-        repeat = np.minimum(np.arange(window), n - 1)
-        visual[row], audio[row], sound[row] = seen[repeat], heard[repeat], has_sound[repeat]
+        visual[row, :n], audio[row, :n], sound[row, :n] = seen, heard, has_sound
         real[row, :n] = True
         labels[row, :n] = video.labels[start : start + n]
+        if n == window:
+            continue
+        rest = np.arange(n, window)
+        rest = rest % n if short_videos == "cycled" else np.full(window - n, n - 1)
+        for filled in (visual, audio, sound):
+            filled[row, n:] = filled[row, rest]
+        if short_videos != "masked":
+            real[row], labels[row, n:] = True, labels[row, rest]
     return Batch(*(torch.from_numpy(array) for array in (visual, audio, sound, real, labels)))
 
 
@@ -92,6 +110,9 @@ def training_batches(
     batch: int,
     sound_dropout: float,
     seed: int,
+    rank: int = 0,
+    processes: int = 1,
+    short_videos: ShortVideos = "masked",
 ) -> Iterator[Batch]:
     """All training windows once, in an order drawn from the seed.
 
@@ -107,6 +128,10 @@ def training_batches(
         Share of the windows that lose their sound, so that the network learns to do without.
     seed : int
         Of this epoch.
+    rank, processes : int
+        Which of so many processes this is; they share each batch between them.
+    short_videos : {"masked", "repeated", "cycled"}
+        See :func:`make_batch`.
 
     Yields
     ------
@@ -119,8 +144,11 @@ def training_batches(
     order = generator.permutation(len(windows))
     silenced = generator.random(len(windows)) < sound_dropout
     for first in range(0, len(windows), batch):
-        chosen = order[first : first + batch]
-        made = make_batch(features, [windows[i] for i in chosen], window)
+        whole = order[first : first + batch]
+        chosen = whole[rank::processes]
+        if not len(chosen):  # a last batch that does not go round: every process needs a step
+            chosen = whole
+        made = make_batch(features, [windows[i] for i in chosen], window, short_videos)
         made.sound[torch.from_numpy(silenced[chosen])] = False
         yield made
 
@@ -169,6 +197,78 @@ def input_statistics(features: Features, videos: Sequence[Video]) -> dict[str, T
 
 
 @torch.inference_mode()
+def predict_logits(
+    network: nn.Module,
+    features: Features,
+    videos: Iterable[Video],
+    *,
+    window: int,
+    device: torch.device,
+    mute: bool = False,
+    choices: Choices = CORRECTED,
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Logit of each AU in each frame of some videos.
+
+    Windows overlap by half, and the logits of overlapping windows are averaged; or, as the protocol
+    chooses, each frame is predicted once. Windows of several short videos are predicted together.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In eval mode.
+    features : Features
+    videos : iterable of Video
+    window : int
+        Length of a window in frames.
+    device : torch.device
+    mute : bool
+        Withhold the sound.
+    choices : Choices
+        For `prediction_overlap` and `short_videos`.
+
+    Yields
+    ------
+    str, (frames, 12) np.ndarray
+        Name and float32 logits of each video, in their order.
+    """
+    once = choices.prediction_overlap == "none"
+    stride = window_stride(window, choices.prediction_overlap)
+    sums: dict[str, tuple[Tensor, Tensor]] = {}
+    waiting: list[tuple[Video, int]] = []
+    ready: list[str] = []
+
+    def predict() -> None:
+        batch = make_batch(features, waiting, window, choices.short_videos).to(device)
+        sound = torch.zeros_like(batch.sound) if mute else batch.sound
+        logits = network(batch.visual, batch.audio, sound, batch.real).float().cpu()
+        for (video, start), rows in zip(waiting, logits, strict=True):
+            total, count = sums[video.name]
+            stop = min(start + window, video.frames)
+            # with each frame once, the last window gives what the one before it has left
+            first_new = int(count.count_nonzero()) if once else start
+            total[first_new:stop] += rows[first_new - start : stop - start]
+            count[first_new:stop] += 1
+        waiting.clear()
+
+    def finished() -> Iterator[tuple[str, NDArray[np.float32]]]:
+        for name in ready:
+            total, count = sums.pop(name)
+            yield name, (total / count).numpy()
+        ready.clear()
+
+    for video in videos:
+        sums[video.name] = (torch.zeros(video.frames, N_AUS), torch.zeros(video.frames, 1))
+        for start in window_starts(video.frames, window, stride):
+            waiting.append((video, start))
+            if len(waiting) == PREDICT_BATCH:
+                predict()
+                yield from finished()
+        ready.append(video.name)
+    if waiting:
+        predict()
+    yield from finished()
+
+
 def predict_video(
     network: nn.Module,
     features: Features,
@@ -177,38 +277,16 @@ def predict_video(
     window: int,
     device: torch.device,
     mute: bool = False,
+    choices: Choices = CORRECTED,
 ) -> NDArray[np.float32]:
-    """Probability of each AU in each frame of a video.
-
-    Windows overlap by half, and the logits of overlapping windows are averaged.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In eval mode.
-    features : Features
-    video : Video
-    window : int
-        Length of a window in frames.
-    device : torch.device
-    mute : bool
-        Withhold the sound.
+    """Probability of each AU in each frame of one video; see :func:`predict_logits`.
 
     Returns
     -------
     (frames, 12) np.ndarray
         float32.
     """
-    total = torch.zeros(video.frames, N_AUS)
-    count = torch.zeros(video.frames, 1)
-    starts = window_starts(video.frames, window, max(window // 2, 1))
-    for first in range(0, len(starts), PREDICT_BATCH):
-        chosen = starts[first : first + PREDICT_BATCH]
-        batch = make_batch(features, [(video, start) for start in chosen], window).to(device)
-        sound = torch.zeros_like(batch.sound) if mute else batch.sound
-        logits = network(batch.visual, batch.audio, sound, batch.real).float().cpu()
-        for start, rows in zip(chosen, logits, strict=True):
-            n = min(window, video.frames - start)
-            total[start : start + n] += rows[:n]
-            count[start : start + n] += 1
-    return torch.sigmoid(total / count).numpy()
+    ((_, logits),) = predict_logits(
+        network, features, [video], window=window, device=device, mute=mute, choices=choices
+    )
+    return torch.sigmoid(torch.from_numpy(logits)).numpy()

@@ -23,6 +23,7 @@ def run(
     kill_at: int | None = None,
     figure: Callable[[int], float] | None = None,
     seed: int = 0,
+    watched: Callable[[int], float] | None = None,
 ) -> Fitted:
     folder.mkdir(exist_ok=True)
     torch.manual_seed(seed)
@@ -42,6 +43,8 @@ def run(
 
     def validate(model: nn.Module) -> dict[str, float]:
         assert not model.training
+        if figure is not None and watched is not None:
+            return {"score": figure(started[-1]), "other": watched(started[-1])}
         if figure is not None:
             return {"score": figure(started[-1])}
         return {"score": -float(loss(model, torch.ones(1, 4)))}
@@ -52,7 +55,14 @@ def run(
         loss=loss,
         validate=validate,
         monitor="score",
-        recipe=Recipe(epochs, 0.01, 1e-5, step_schedule(2, 0.5), patience),
+        recipe=Recipe(
+            epochs,
+            0.01,
+            1e-5,
+            step_schedule(2, 0.5),
+            patience,
+            watched=("other",) if watched else (),
+        ),
         seed=seed,
         folder=folder,
         fabric=Fabric(accelerator="cpu", devices=1),
@@ -89,6 +99,20 @@ def test_the_best_epoch_is_kept_not_the_last(tmp_path: Path) -> None:
 def test_patience_stops_the_training(tmp_path: Path) -> None:
     fitted = run(tmp_path / "a", epochs=50, patience=4, figure=lambda epoch: -abs(epoch - 2))
     assert len(fitted.history) == 3 + 4
+
+
+def test_a_watched_figure_that_gets_better_keeps_training_going_but_picks_no_epoch(
+    tmp_path: Path,
+) -> None:
+    fitted = run(
+        tmp_path / "a",
+        epochs=50,
+        patience=4,
+        figure=lambda epoch: -abs(epoch - 2),
+        watched=lambda epoch: min(epoch, 9),
+    )
+    assert len(fitted.history) == 10 + 4
+    assert fitted.best_epoch == 3
 
 
 def test_schedule_is_torchs_step_lr() -> None:

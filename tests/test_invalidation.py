@@ -11,14 +11,23 @@ import yaml
 
 from stages.provenance import ROOT
 
-IDLE = """for out in "$@"; do mkdir -p "$(dirname "$out")"; cp params.yaml "$out"; done"""
+# every output is a copy of the settings; data/runs is a folder with one for each run
+IDLE = """
+for out in "$@"; do
+  mkdir -p "$(dirname "$out")"
+  if [ "$out" = data/runs ]; then
+    rm -rf "$out"; mkdir "$out"; for run in RUNS; do cp params.yaml "$out/$run.json"; done
+  else cp params.yaml "$out"; fi
+done
+"""
 
 
 class Pipeline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copy(ROOT / "params.yaml", folder)
-        (folder / "idle.sh").write_text(IDLE)
+        runs = yaml.safe_load((folder / "params.yaml").read_text())["runs"]
+        (folder / "idle.sh").write_text(IDLE.replace("RUNS", " ".join(runs)))
         (folder / "metrics").mkdir()
         shutil.copy(ROOT / "metrics/speed.json", folder / "metrics")
         shipped = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -61,7 +70,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return made
 
 
-READERS = {"inputs", "licences", "evaluate", "train@audiovisual", "train@visual", "single"}
+RUNS = yaml.safe_load((ROOT / "params.yaml").read_text())["runs"]
+READERS = {"inputs", "licences", "ensemble", "evaluate", "single", *(f"train@{n}" for n in RUNS)}
 
 
 @pytest.mark.parametrize(("kind", "name"), [("visual", "mae"), ("audio", "wav2vec")])

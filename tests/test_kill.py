@@ -16,7 +16,7 @@ STAGES = (  # stage, what is there when it is in the middle of its work
     ("crop", "*/*.h5"),
     ("pretrain@ires100", "*/state.pt"),
     ("visual@ires100", "*/*.h5"),
-    ("train@audiovisual", "*/state.pt"),
+    ("train@main", "*/seed0/state.pt"),
 )
 PATIENCE = 300  # seconds to wait for a stage to get so far
 

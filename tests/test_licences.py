@@ -12,6 +12,8 @@ from stages.encoders.registry import ENCODERS
 from stages.encoders.sources import made_path
 from stages.encoders.weights import save_weights
 from stages.errors import SettingsError
+from stages.params import load_params
+from stages.runs import resolve_run, write_run
 from stages.store import FeatureWriter
 from stages.terms import OURS, Use, as_table, enforce, weights_terms
 from tests import stand_ins
@@ -31,6 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with FeatureWriter(store, encoder="", weights_hash="", width=3, settings=settings):
             pass
     Path("data/crops").mkdir(parents=True)
+    params = load_params()
+    for name, row in params.runs.items():
+        write_run(resolve_run(params, name, row), {})
     return tmp_path
 
 

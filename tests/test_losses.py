@@ -1,9 +1,12 @@
 """Masked losses against torch's own on the known labels."""
 
+import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from stages.losses import masked_bce, positive_weight
+from stages.errors import DataError
+from stages.facs import AFF_WILD2_BASE_RATES
+from stages.losses import class_weight, masked_bce, positive_weight
 
 
 def test_masked_bce_is_torchs_over_the_known_labels() -> None:
@@ -35,3 +38,23 @@ def test_positive_weight_counts_only_known_labels() -> None:
     rare[0] = 1
     assert positive_weight(rare, limit=30.0).item() == 30.0
     assert positive_weight(1 - rare).item() == 1.0  # usual: not weighted down
+
+
+def test_weights_of_the_released_code_follow_from_the_base_rates() -> None:
+    published = [5.31, 12.62, 4.06, 2.35, 1.58, 1.82, 2.56, 22.33, 19.92, 24.53, 1.0, 8.44]
+    labels = torch.zeros(1000, 12, dtype=torch.int8)
+    for column, rate in enumerate(AFF_WILD2_BASE_RATES.values()):
+        labels[: round(rate * 1000), column] = 1
+    labels = torch.cat([labels, torch.full_like(labels, -1)])
+    weight = class_weight(labels, "au25")
+    # the rates are known to a tenth of a percent only
+    torch.testing.assert_close(weight, torch.tensor(published), rtol=0.02, atol=0)
+
+
+def test_rules_of_the_weights() -> None:
+    labels = torch.tensor([[0] * 12, [1] * 12, [0] * 12], dtype=torch.int8)
+    assert class_weight(labels, "none") is None
+    torch.testing.assert_close(class_weight(labels, "negatives"), torch.full((12,), 2.0))
+    labels[:, 10] = 0
+    with pytest.raises(DataError, match="No training frame has AU25 active"):
+        class_weight(labels, "au25")

@@ -13,14 +13,14 @@ from PIL import Image
 from stages import evaluate, inputs, mask, paths, visual
 from stages.copies import read_copies
 from stages.crops import CropReader, CropWriter
-from stages.dataset import load_videos, open_features
+from stages.dataset import load_videos
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
 from stages.errors import SettingsError
 from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.facs import AU_NAMES
+from stages.joint_features import open_features
 from stages.manifest import Manifest, save_frames
-from stages.params import load_params
 from stages.store import FeatureReader, FeatureWriter
 from tests import stand_ins
 
@@ -95,7 +95,10 @@ def change(folder: Path, **changes: object) -> None:
         folder,
         compute__precision="32-true",
         features={"visual": ["ires100"], "audio": ["fbank"]},
-        visual__ires100__batch=16,
+        pretrain={},
+        visual={"ires100": {"weights": "default", "batch": 16}},
+        audio={"fbank": {}},
+        tables={},
         **{f"mask__{key}": value for key, value in {**FEW, **changes}.items()},
     )
 
@@ -169,8 +172,7 @@ def test_switched_off_nothing_is_copied_and_the_networks_see_the_videos_alone(
         assert store.names == ()
     assert not (paths.MASK_REPORT / "faces.png").exists()
     assert evaluate.mask_sections(paths.MASK_REPORT) == []
-    with h5py.File("data/inputs.h5") as file:
-        assert "masked" not in file.attrs["stores"]
+    assert "features/masked" not in (paths.RUNS / "main.json").read_text()
 
 
 def test_videos_that_are_scored_are_the_same_with_and_without_copies(
@@ -241,8 +243,7 @@ def test_a_copy_hears_its_sources_sound_and_has_its_labels_without_the_hidden_ha
     run(monkeypatch)
     copies = {video.name: video for video in load_videos("train") if video.masked}
     lower, upper = copies["a:lower:000035"], copies["b:upper:000095"]
-    selection = load_params().features
-    with open_features(selection, "audiovisual", masked=True) as features:
+    with open_features(["ires100"], ["fbank"], masked=True) as features:
         visual_rows, audio, sound = features.read(lower, 10, 25)
         _, late, _ = features.read(upper, 20, 25)
     assert sound.all()

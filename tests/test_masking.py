@@ -9,6 +9,7 @@ from stages.faces.alignment import ARCFACE_TEMPLATE, align
 from stages.facs import AFF_WILD2_BASE_RATES, AU_NAMES
 from stages.halves import HALVES, dividing_lines, hide
 from stages.masking import (
+    balanced_aus,
     below_average,
     find_stretches,
     hidden_aus,
@@ -44,6 +45,16 @@ def test_what_nobody_annotated_is_not_rare_and_does_not_lower_the_average() -> N
     assert np.flatnonzero(below_average(labels)).tolist() == [2]
     assert not below_average(np.full((4, 12), -1, np.int8)).any()
     assert not below_average(np.empty((0, 12), np.int8)).any()
+
+
+def test_balanced_are_the_rare_aus_or_those_that_the_paper_lists() -> None:
+    labels = (np.random.default_rng(0).random((500, 12)) < np.linspace(0.1, 0.9, 12)).astype(
+        np.int8
+    )
+    np.testing.assert_array_equal(balanced_aus(labels, "below_average"), below_average(labels))
+    listed = "AU1, AU2, AU4, AU5, AU12, AU15, AU23, AU24, AU26".replace("AU", "").split(", ")
+    expected = [str(int(name[2:])) in listed for name in AU_NAMES]
+    assert balanced_aus(labels, "paper").tolist() == expected
 
 
 def test_only_rare_aus_of_the_visible_half_make_a_frame_worth_copying() -> None:

@@ -3,13 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from stages.errors import SettingsError
+from stages.network_settings import Model, Models
 from stages.networks import NETWORKS
-from stages.params import Models, load_params
+from stages.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = (ROOT / "params.yaml").read_text()
@@ -30,7 +32,7 @@ def changed(tmp_path: Path, key: str, value: object) -> Path:
 def test_the_shipped_settings_are_valid() -> None:
     params = load_params(ROOT / "params.yaml")
     assert params.model in NETWORKS
-    assert set(Models.model_fields) == set(NETWORKS)
+    assert set(Models.model_fields) == set(get_args(Model)) == set(NETWORKS)
 
 
 def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) -> None:
@@ -43,7 +45,8 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("model", "transfromer", "'transformer', 'tcn' or 'dual_transformer'"),
+        ("model", "transfromer", "'dual_transformer' or 'cross_attention_transformer'"),
+        ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
         ("scale", "medium", "'small' or 'full'"),
         ("crop.detector", "mtcnn", "'centerface' or 'insightface'"),
         ("visual.ires100.weights", "hub:owner/model@main", "hub:OWNER/REPOSITORY[/FILE]@COMMIT"),
@@ -51,12 +54,19 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
         ("licences.noncommercial", "ask", "'warn', 'refuse' or 'allow'"),
         ("compute.offline", "maybe", "compute.offline = 'maybe'"),
         ("pretrain.wav2vec.kind", "visual", "kind is visual, which has no wav2vec"),
-        ("train.epoch", 3, "train.epoch is no setting; allowed here: window, stride"),
-        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, model"),
+        ("train.epoch", 3, "train.epoch is no setting; allowed here: window, batch"),
+        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, model, protocol"),
         ("train.batch", 0, "train.batch = 0"),
         ("train.batch", True, "train.batch = True"),
         ("train.sound_dropout", 1.5, "train.sound_dropout = 1.5"),
         ("corpus.clips", "many", "corpus.clips = 'many'"),
+        ("protocol", "papers", "'corrected', 'paper' or 'code'"),
+        ("choices.frames", "some", "'all' or 'complete'"),
+        ("choices.stopping", "early", "'mean', 'each_au' or 'never'"),
+        ("choices.tcn_causal", "maybe", "choices.tcn_causal = 'maybe'"),
+        ("choices.dropped_copies", 1.0, "choices.dropped_copies = 1.0"),
+        ("choices.fold", "in_order", "allowed here: frames, no_face, short_videos"),
+        ("models.tcn.small.causal", True, "allowed here: width, channels, kernel, dropout, head"),
         ("mask.hidden_label", "one", "'zero' or 'ignore'"),
         ("mask.share", -0.1, "mask.share = -0.1"),
         (
@@ -117,4 +127,4 @@ def test_a_wrong_setting_stops_a_stage_at_once_without_a_traceback(tmp_path: Pat
     )
     assert process.returncode == 1
     assert "Traceback" not in process.stderr
-    assert "'transformer', 'tcn' or 'dual_transformer'" in process.stderr
+    assert "'dual_transformer' or 'cross_attention_transformer'" in process.stderr

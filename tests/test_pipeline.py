@@ -15,7 +15,11 @@ from stages.pictures import GRAPH_KEY, PICTURES, read_graph
 from stages.provenance import ROOT, code_files
 
 LISTED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-STAGES = {name: stage.get("do", stage) for name, stage in LISTED.items()}  # of a `foreach`
+TABLES = yaml.safe_load((ROOT / "stages/dvc.yaml").read_text())["stages"]
+STAGES = {
+    **{name: stage.get("do", stage) for name, stage in LISTED.items()},  # of a `foreach`
+    **{f"tables/{name}": stage.get("do", stage) for name, stage in TABLES.items()},
+}
 SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
@@ -74,6 +78,7 @@ def test_every_output_has_one_maker() -> None:
         next(iter(out)) if isinstance(out, dict) else out
         for stage in STAGES.values()
         for out in (*stage.get("outs", ()), *stage.get("metrics", ()))
+        if stage is not STAGES["tables/train"]  # names its outputs as `train` does, for other runs
     ]
     assert len(outs) == len(set(outs))
     # a dep on a parent folder of several outs would hash what another stage is writing
@@ -99,6 +104,26 @@ def test_each_encoder_is_tried_alone() -> None:
             assert f"data/features/{kind}/{name}.h5" in deps
     for name in params.pretrain:
         assert f"metrics/pretrain/{name}.json" in deps
+
+
+def test_ensembles_depend_on_every_run_that_they_may_join() -> None:
+    assert not set(SETTINGS["runs"]) & set(SETTINGS["tables"])
+    for stage, runs in (
+        ("ensemble", SETTINGS["runs"]),
+        ("tables/ensemble", {**SETTINGS["runs"], **SETTINGS["tables"]}),
+    ):
+        deps = STAGES[stage]["deps"]
+        found = {Path(dep).stem for dep in deps if dep.startswith("data/predictions/")}
+        assert found == set(runs)
+    networks = {Path(dep).name for dep in STAGES["ensemble"]["deps"] if dep.startswith("models/r")}
+    assert networks == set(SETTINGS["runs"])  # what is exported
+
+
+def test_the_second_pipeline_works_in_the_top_folder() -> None:
+    assert all(stage["wdir"] == ".." for name, stage in STAGES.items() if "/" in name)
+    own, shared = STAGES["tables/train"], STAGES["train"]
+    for key in ("cmd", "params", "outs", "deps"):
+        assert own[key] == shared[key]
 
 
 def test_audio_stages_are_the_audio_encoders() -> None:

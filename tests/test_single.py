@@ -11,9 +11,10 @@ import yaml
 from sklearn.metrics import f1_score
 
 from stages import evaluate, inputs, paths, single
-from stages.dataset import Features, load_videos
+from stages.dataset import load_videos
 from stages.errors import DataError
 from stages.facs import AU_NAMES
+from stages.joint_features import Features
 from stages.scores import THRESHOLD
 from stages.training import validation_f1
 from stages.windows import predict_video
@@ -23,9 +24,6 @@ from tests.test_train import write_workspace
 def only(folder: Path, epochs: int) -> None:
     """Leave two encoders in the settings: one that sees AU1 to AU24, one that hears the others."""
     content = yaml.safe_load((folder / "params.yaml").read_text())
-    content["visual"] = {"ires100": content["visual"]["ires100"]}
-    content["pretrain"] = {"ires100": content["pretrain"]["ires100"]}
-    content["audio"] = {"fbank": {}}
     content["single"]["epochs"] = epochs
     content["compute"] = {"workers": 1, "device": "cpu", "precision": "auto"}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
@@ -35,7 +33,7 @@ def only(folder: Path, epochs: int) -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("single")
     write_workspace(folder)
-    only(folder, epochs=12)
+    only(folder, epochs=20)
     (folder / "metrics/pretrain").mkdir(parents=True)
     (folder / "metrics/pretrain/ires100.json").write_text(
         json.dumps({"f1": 0.7, "f1_all_ones": 0.45, "best_epoch": 3})

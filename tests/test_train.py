@@ -1,24 +1,30 @@
 """Stages `train` and `evaluate` end to end on tiny feature stores that carry the labels."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors import safe_open
 from sklearn.metrics import f1_score
 
-from stages import evaluate, fitting, inputs, table, train
+from stages import ensemble, evaluate, fitting, inputs, table, train
 from stages.copies import write_copies
 from stages.crops import CropWriter
 from stages.dataset import load_videos
+from stages.encoders.registry import visual_encoder
+from stages.encoders.weights import save_weights
 from stages.errors import DataError
 from stages.manifest import Entry, Manifest, save_frames
 from stages.networks import load_network
-from stages.params import load_params
+from stages.predictions import read_predictions
+from stages.scores import all_ones_f1, f1_per_au
 from stages.store import FeatureWriter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +49,14 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
     """AUs 1 to 10 can be read off the picture, AU25 and AU26 off the sound."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["features"] = {"visual": ["ires100"], "audio": ["fbank"]}
-    content["train"].update(window=32, stride=16, batch=4, epochs=25, learning_rate=0.01)
+    content["visual"] = {"ires100": content["visual"]["ires100"]}
+    content["audio"] = {"fbank": {}}
+    content["pretrain"] = {"ires100": content["pretrain"]["ires100"]}
+    content["splits"].update(train_folds=2, validation_folds=1)
+    folds = {f"fold{i}": {"split": f"fold{i}", "audio": ["fbank"]} for i in (1, 2, 3)}
+    content["runs"] = {"main": {}, "visual": {"audio": []}, **folds}
+    content["tables"] = {}
+    content["train"].update(window=32, batch=4, epochs=25, learning_rate=0.01)
     content["models"]["transformer"]["small"] = TINY
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     for name in ("data/index", "data/crops", "data/features/visual", "data/features/audio"):
@@ -79,12 +92,29 @@ def write_workspace(folder: Path, shuffled: bool = False) -> None:
                 writer.add(name, videos[name], 25.0)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *modalities: str) -> None:
+RUNS = ("main", "visual", "fold1", "fold2", "fold3")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *runs: str) -> None:
     monkeypatch.chdir(folder)
     inputs.main()
-    for name in modalities:
+    for name in runs:
         monkeypatch.setattr(sys, "argv", ["train", name])
         train.main()
+
+
+def finish(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    run(monkeypatch, folder, *RUNS)
+    write_weights()
+    monkeypatch.setattr(sys, "argv", ["ensemble"])
+    ensemble.main()
+    evaluate.main()
+
+
+def write_weights() -> None:
+    encoder = visual_encoder("ires100")
+    path = Path("models/encoders/ires100.safetensors")
+    save_weights(path, encoder, "small", "au", {"a": torch.zeros(1)}, {})
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +122,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     write_workspace(folder)
     with pytest.MonkeyPatch.context() as patch:
-        run(patch, folder, "audiovisual", "visual")
-        evaluate.main()
+        finish(patch, folder)
     return folder
 
 
 def network_bytes(folder: Path) -> bytes:
-    return (folder / "models/networks/audiovisual/transformer.safetensors").read_bytes()
+    return (folder / "models/runs/main/seed0.safetensors").read_bytes()
 
 
 def test_train_writes_a_checkpoint_that_says_what_it_is(trained: Path) -> None:
-    path = trained / "models/networks/audiovisual/transformer.safetensors"
+    path = trained / "models/runs/main/seed0.safetensors"
     network, notes = load_network(path)
     assert (network.dimensions.visual_width, network.dimensions.audio_width) == (10, 2)
     assert (notes["visual"], notes["audio"]) == ("ires100", "fbank")
@@ -112,7 +141,7 @@ def test_train_writes_a_checkpoint_that_says_what_it_is(trained: Path) -> None:
 
 
 def test_learning_curves_have_a_row_an_epoch(trained: Path) -> None:
-    curve = trained / "metrics/curves/audiovisual/plots/metrics/validation_f1.tsv"
+    curve = trained / "metrics/curves/main/seed0/plots/metrics/validation_f1.tsv"
     rows = curve.read_text().split("\n")
     assert rows[0].split("\t") == ["step", "validation_f1"]
     assert [row.split("\t")[0] for row in rows[1:] if row] == [
@@ -128,7 +157,8 @@ def test_scores_are_those_of_an_independent_count(trained: Path) -> None:
         patch.chdir(trained)
 
         videos = load_videos("test")
-        predicted = evaluate.predict_split(load_params(), videos, "audiovisual", mute=False) >= 0.5
+        logits = read_predictions(Path("data/predictions/main.h5")).seeds[0]
+        predicted = np.concatenate([logits[video.name] for video in videos]) >= 0
     labels = np.concatenate([video.labels for video in videos])
     known = labels[:, 3] >= 0
     assert scores["test"]["f1"]["AU06"] == pytest.approx(
@@ -155,10 +185,13 @@ def test_shuffled_features_give_no_more_than_the_all_ones_level(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_workspace(tmp_path, shuffled=True)
-    run(monkeypatch, tmp_path, "audiovisual", "visual")
-    evaluate.main()
-    scores = table.read_scores()[1]["test"]
-    assert scores["f1"]["macro"] < scores["f1_all_ones"]["macro"] + 0.1
+    run(monkeypatch, tmp_path, "main")
+    said = read_predictions(Path("data/predictions/main.h5")).seeds[0]
+    videos = load_videos("validation", "test")
+    labels = np.concatenate([video.labels for video in videos])
+    predicted = np.concatenate([said[video.name] for video in videos]) >= 0
+    ones = all_ones_f1(labels).mean()
+    assert 0.1 < f1_per_au(labels, predicted).mean() < ones + 0.1
 
 
 def test_report_is_one_file_that_asks_nobody_for_anything(trained: Path) -> None:
@@ -186,7 +219,7 @@ def test_same_seed_same_bytes_also_after_a_kill(
     shutil.copytree(trained, tmp_path / "again")
     monkeypatch.chdir(tmp_path / "again")
     before = network_bytes(trained)
-    network_bytes_path = Path("models/networks/audiovisual/transformer.safetensors")
+    network_bytes_path = Path("models/runs/main/seed0.safetensors")
     network_bytes_path.unlink()
     shutil.rmtree("metrics/curves")
 
@@ -205,12 +238,12 @@ def test_same_seed_same_bytes_also_after_a_kill(
 
     monkeypatch.setattr(fitting, "_write_state", kill_in_the_fourth_epoch)
     with pytest.raises(Killed):
-        run(monkeypatch, tmp_path / "again", "audiovisual")
+        run(monkeypatch, tmp_path / "again", "main")
     assert not network_bytes_path.exists()
     monkeypatch.setattr(fitting, "_write_state", written)
-    run(monkeypatch, tmp_path / "again", "audiovisual")
+    run(monkeypatch, tmp_path / "again", "main")
     assert network_bytes_path.read_bytes() == before
-    curve = "metrics/curves/audiovisual/plots/metrics/loss.tsv"
+    curve = "metrics/curves/main/seed0/plots/metrics/loss.tsv"
     assert Path(curve).read_bytes() == (trained / curve).read_bytes()
 
 
@@ -226,14 +259,33 @@ def test_table_shows_every_au_and_the_mean(trained: Path, capsys: pytest.Capture
     assert "metrics/report/index.html" in printed
 
 
+@pytest.mark.parametrize("preset", ["paper", "code"])
+def test_a_run_under_a_preset_predicts_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content.update(protocol=preset, model="tcn")
+    content["train"]["epochs"] = 2
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    run(monkeypatch, tmp_path, "main")
+    network, _ = load_network(tmp_path / "models/runs/main/seed0.safetensors")
+    assert network.dimensions.settings["causal"] == (preset == "code")
+    said = read_predictions(tmp_path / "data/predictions/main.h5")
+    assert set(said.videos) == {video.name for video in load_videos("validation", "test")}
+    for logits in said.seeds[0].values():
+        assert logits.shape == (FRAMES, 12)
+        assert np.isfinite(logits).all()
+
+
 def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
     manifest = Manifest.load(Path("data/index"))
     rest = tuple(e for e in manifest.entries if e.split != "train")
     Manifest("videos", rest, {}).save(Path("data/index"))
-    with pytest.raises(DataError, match="No video of the train split"):
-        run(monkeypatch, tmp_path, "audiovisual")
+    with pytest.raises(DataError, match="has no video to train on"):
+        run(monkeypatch, tmp_path, "main")
 
 
 def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
@@ -254,3 +306,28 @@ def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
     assert "train3" not in names
     assert "test1" not in names
     assert "train4" in names
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_train_one_network_together(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    shutil.rmtree("models/runs/main")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+               "-m", "stages.train", "main"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    alone, together = (
+        read_predictions(folder / "data/predictions/main.h5").seeds[0]
+        for folder in (trained, Path())
+    )
+    videos = load_videos("validation", "test")
+    labels = np.concatenate([video.labels for video in videos])
+    one, two = (
+        f1_per_au(labels, np.concatenate([said[video.name] for video in videos]) >= 0).mean()
+        for said in (alone, together)
+    )
+    assert abs(one - two) < 0.05  # the same batches, shared; their sums differ in rounding
+    assert not list(Path(".partial").glob("train@main/*/*"))

@@ -7,12 +7,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.dataset import Features, Video, make_video, nearest_valid
+from stages.choices import CORRECTED
+from stages.dataset import Video, make_video, nearest_valid
 from stages.errors import DataError
+from stages.joint_features import Features
+from stages.selection import complete_frames
 from stages.store import FeatureWriter
 from stages.windows import (
     input_statistics,
     make_batch,
+    predict_logits,
     predict_video,
     training_batches,
     window_starts,
@@ -116,6 +120,47 @@ def test_a_short_window_repeats_its_last_frame_under_a_mask(stores) -> None:
     np.testing.assert_array_equal(batch.labels[1], video("a").labels[172:])
 
 
+@pytest.mark.parametrize("rule", ["repeated", "cycled"])
+def test_a_short_window_without_a_mask(stores, rule: str) -> None:
+    with Features(*stores) as features:
+        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128, rule)
+    expected = [
+        *range(50),
+        *([49] * 78 if rule == "repeated" else [t % 50 for t in range(50, 128)]),
+    ]
+    assert batch.real.all()
+    assert batch.visual[0, :, 0].tolist() == expected
+    np.testing.assert_array_equal(batch.labels[0], video("b").labels[expected])
+    assert batch.sound[0].tolist() == [t >= 30 for t in expected]
+    np.testing.assert_array_equal(batch.labels[1], video("a").labels[172:])
+
+
+def test_frames_that_are_left_out_are_left_out_of_every_input(stores) -> None:
+    reduced = complete_frames(video("a"))
+    assert reduced.kept is not None
+    with Features(*stores) as features:
+        visual, audio, sound = features.read(reduced, 2, reduced.frames)
+        batch = make_batch(features, [(reduced, 0)], 32)
+    np.testing.assert_array_equal(visual[:, :3], frame_features("a", 3)[reduced.kept[2:]])
+    np.testing.assert_array_equal(audio, frame_features("a", 4)[reduced.kept[2:]])
+    assert sound.all()
+    assert batch.real.sum() == min(reduced.frames, 32)
+
+
+def test_frames_left_out_of_a_copy_are_those_of_its_source(stores, tmp_path: Path) -> None:
+    labels, face = np.zeros((30, 12), np.int8), np.ones(30, bool)
+    labels[3, 0], face[7] = -1, False
+    copy = complete_frames(make_video("a:upper:000100", labels, face, source="a", start=100))
+    with FeatureWriter(
+        tmp_path / "m.h5", encoder="m", weights_hash="", width=3, settings={}
+    ) as writer:
+        writer.add(copy.name, frame_features("a", 3)[100:130], 25.0)
+    with Features(stores[0][:1], stores[1], [tmp_path / "m.h5"]) as features:
+        visual, audio, _ = features.read(copy, 0, copy.frames)
+    expected = [100 + t for t in range(30) if t not in (3, 7)]
+    assert visual[:, 0].tolist() == audio[:, 0].tolist() == expected
+
+
 def epoch(features: Features, seed: int, dropout: float = 0.0) -> list:
     videos = [video(name) for name in LENGTHS]
     return list(
@@ -161,6 +206,26 @@ def test_training_videos_without_any_face_are_a_sentence(stores) -> None:
         input_statistics(features, [blind])
 
 
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_without_overlap_each_frame_is_predicted_once(stores, name: str) -> None:
+    watched = make_video(name, video(name).labels, np.ones(LENGTHS[name], bool))
+    choices = CORRECTED.model_copy(update={"prediction_overlap": "none"})
+    numbers = np.nan_to_num(frame_features(name, 3)[:, 0].astype(np.float64))
+    if name == "a":
+        watched = video(name)
+        numbers = numbers[watched.nearest]
+    with Features(stores[0], []) as features:
+        ours = predict_video(
+            WindowMean(), features, watched, window=60, device=torch.device("cpu"), choices=choices
+        )
+    frames = LENGTHS[name]
+    for t in range(frames):
+        start = t // 60 * 60
+        start = start if start + 60 <= frames else max(frames - 60, 0)
+        expected = 1 / (1 + np.exp(-numbers[start : start + 60].mean() / 100))
+        assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
+
+
 class WindowMean(nn.Module):
     """Says of every frame the mean frame number of its window: overlaps become visible."""
 
@@ -187,3 +252,53 @@ def test_logits_of_overlapping_windows_are_averaged(stores, name: str) -> None:
         over = [numbers[s : s + 100].mean() / 100 for s in starts if s <= t < s + 100]
         expected = 1 / (1 + np.exp(-np.mean(over)))
         assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
+
+
+def test_windows_of_several_videos_are_predicted_together_to_the_same_end(
+    stores: tuple[list[Path], list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.windows.PREDICT_BATCH", 4)
+    videos = [video(name) for name in LENGTHS]
+    device = torch.device("cpu")
+    with Features(stores[0], []) as features:
+        said = dict(predict_logits(WindowMean(), features, videos, window=100, device=device))
+        assert list(said) == list(LENGTHS)
+        for one in videos:
+            alone = predict_video(WindowMean(), features, one, window=100, device=device)
+            np.testing.assert_allclose(1 / (1 + np.exp(-said[one.name])), alone, atol=1e-6)
+
+
+def test_processes_share_every_batch(stores: tuple[list[Path], list[Path]]) -> None:
+    settings = {"window": 40, "stride": 20, "batch": 4, "sound_dropout": 0.0, "seed": 3}
+    videos = [video(name) for name in LENGTHS]
+    with Features(*stores) as features:
+        whole = list(training_batches(features, videos, **settings))
+        parts = [
+            list(training_batches(features, videos, **settings, rank=rank, processes=2))
+            for rank in range(2)
+        ]
+    assert len(parts[0]) == len(parts[1]) == len(whole)
+    for batch, *shares in zip(whole, *parts, strict=True):
+        if len(batch.visual) > 1:
+            for rank, share in enumerate(shares):
+                assert torch.equal(share.labels, batch.labels[rank::2])
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 2000, 1 << 20])
+def test_what_is_kept_in_memory_changes_nothing(
+    stores: tuple[list[Path], list[Path]], cache_bytes: int
+) -> None:
+    with (
+        Features(*stores, cache_bytes=0) as plain,
+        Features(*stores, cache_bytes=cache_bytes) as kept,
+    ):
+        for _ in range(2):
+            for name, frames in LENGTHS.items():
+                for start in range(0, frames, 37):
+                    stop = min(start + 50, frames)
+                    for ours, theirs in zip(
+                        kept.read(video(name), start, stop),
+                        plain.read(video(name), start, stop),
+                        strict=True,
+                    ):
+                        np.testing.assert_array_equal(ours, theirs)

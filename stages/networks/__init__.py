@@ -5,6 +5,20 @@ file here, an entry in the registry and a section in ``params.yaml``.
 """
 
 from stages.networks.base import Dimensions, Network
-from stages.networks.registry import NETWORKS, build_network, load_network, save_network
+from stages.networks.registry import (
+    NETWORKS,
+    build_network,
+    load_network,
+    parameter_count,
+    save_network,
+)
 
-__all__ = ["NETWORKS", "Dimensions", "Network", "build_network", "load_network", "save_network"]
+__all__ = [
+    "NETWORKS",
+    "Dimensions",
+    "Network",
+    "build_network",
+    "load_network",
+    "parameter_count",
+    "save_network",
+]

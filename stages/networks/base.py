@@ -23,12 +23,15 @@ class Dimensions:
         Widths of the two inputs; 0 for a network that does not have this input.
     settings : mapping
         The network's own section of ``params.yaml`` at its scale.
+    centred : bool
+        Take the window's mean off the visual features, see :func:`centre`.
     """
 
     name: str
     visual_width: int
     audio_width: int
     settings: Mapping[str, Any]
+    centred: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -55,6 +58,32 @@ class Scaled(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Standardise (batch, frames, width)."""
         return (x.float() - self.mean) * self.scale
+
+
+def centre(x: Tensor, real: Tensor) -> Tensor:
+    """Take the mean over a window's real frames off each feature.
+
+    What stays the same in a window is the person, the light and the camera more than the action
+    units: encoders that were trained on few people tell these apart only by how a face changes.
+
+    Parameters
+    ----------
+    x : (batch, frames, width) torch.Tensor
+    real : (batch, frames) torch.Tensor
+        bool, False where a frame is padding.
+
+    Returns
+    -------
+    (batch, frames, width) torch.Tensor
+
+    References
+    ----------
+    T. Baltrusaitis, M. Mahmoud, P. Robinson. Cross-dataset learning and person-specific
+    normalisation for automatic action unit detection. FG 2015.
+    """
+    kept = real[..., None]
+    mean = torch.where(kept, x, 0.0).sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
+    return x - mean
 
 
 class Head(nn.Sequential):
@@ -118,6 +147,8 @@ class Network(nn.Module, ABC):
         """
         # a video without any face has no row to fill from: it gets the training part's mean
         seen = torch.nan_to_num(self.visual_scale(visual))
+        if self.dimensions.centred:
+            seen = centre(seen, real)
         heard = torch.where(sound[..., None], self.audio_scale(audio), self.no_sound)
         logits: Tensor = self.encode(seen, heard, real)
         return logits

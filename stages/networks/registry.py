@@ -5,25 +5,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stages.errors import DataError
 from stages.fitting import State
 from stages.networks.base import Dimensions, Network
+from stages.networks.cross_attention import CrossAttentionTransformer
+from stages.networks.recurrent import GRU, LSTM, BiGRU, BiLSTM
 from stages.networks.tcn import TCN
+from stages.networks.tcn_transformer import TCNTransformer
 from stages.networks.transformer import DualTransformer, Transformer
 
 NETWORKS: Final[Mapping[str, type[Network]]] = {
     "transformer": Transformer,
     "tcn": TCN,
+    "gru": GRU,
+    "bigru": BiGRU,
+    "lstm": LSTM,
+    "bilstm": BiLSTM,
+    "tcn_transformer": TCNTransformer,
     "dual_transformer": DualTransformer,
+    "cross_attention_transformer": CrossAttentionTransformer,
 }
 
 
 def build_network(dimensions: Dimensions) -> Network:
     """Build a network with fresh weights from torch's global generator."""
     return NETWORKS[dimensions.name](dimensions)
+
+
+def parameter_count(dimensions: Dimensions) -> int:
+    """Count the trained parameters of a network without the memory or time to make its weights."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_network(dimensions).parameters())
 
 
 def save_network(path: Path, dimensions: Dimensions, state: State, notes: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
+from stages.network_settings import BuiltTCN, BuiltTCNTransformer
 from stages.networks.base import Dimensions, Head, Network
-from stages.params import TCN as TCNDimensions
 
 
 class Convolution(nn.Module):
@@ -50,27 +50,36 @@ class Block(nn.Module):
         return functional.relu(y + self.residual(x))
 
 
+def make_blocks(d: BuiltTCN | BuiltTCNTransformer) -> nn.ModuleList:
+    """Blocks of dilation 1, 2, 4, ..., from `d.width` to the last of `d.channels`."""
+    widths = (d.width, *d.channels)
+    return nn.ModuleList(
+        Block(widths[i], widths[i + 1], d.kernel, 2**i, d.causal, d.dropout)
+        for i in range(len(d.channels))
+    )
+
+
+def convolve(blocks: nn.ModuleList, x: Tensor, real: Tensor) -> Tensor:
+    """Map (batch, frames, width) to (batch, frames, channels); `real` is (batch, frames)."""
+    x = x.transpose(1, 2)  # (batch, width, frames)
+    mask = real[:, None].to(x.dtype)  # (batch, 1, frames)
+    for block in blocks:
+        x = block(x, mask)
+    return x.transpose(1, 2)
+
+
 class TCN(Network):
     """Blocks of dilation 1, 2, 4, ... over the concatenated inputs."""
 
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
-        d = TCNDimensions.model_validate(dimensions.settings)
+        d = BuiltTCN.model_validate(dimensions.settings)
         self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
-        widths = (d.width, *d.channels)
-        self.blocks = nn.ModuleList(
-            Block(widths[i], widths[i + 1], d.kernel, 2**i, d.causal, d.dropout)
-            for i in range(len(d.channels))
-        )
-        self.head = Head(widths[-1], d.head)
+        self.blocks = make_blocks(d)
+        self.head = Head(d.channels[-1], d.head)
 
     def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
         """See :meth:`Network.encode`."""
-        x = self.affine(torch.cat([visual, audio], dim=-1)).transpose(
-            1, 2
-        )  # (batch, width, frames)
-        mask = real[:, None].to(x.dtype)  # (batch, 1, frames)
-        for block in self.blocks:
-            x = block(x, mask)
-        logits: Tensor = self.head(x.transpose(1, 2))
+        x = self.affine(torch.cat([visual, audio], dim=-1))  # (batch, frames, width)
+        logits: Tensor = self.head(convolve(self.blocks, x, real))
         return logits

@@ -8,8 +8,23 @@ A. Vaswani et al. Attention is all you need. NeurIPS 2017.
 import torch
 from torch import Tensor, nn
 
+from stages.network_settings import Transformer as TransformerDimensions
 from stages.networks.base import Dimensions, Head, Network, sinusoidal_positions
-from stages.params import Transformer as TransformerDimensions
+
+
+def make_layers(
+    width: int, layers: int, heads: int, feedforward: int, dropout: float
+) -> nn.TransformerEncoder:
+    """Post-norm transformer layers over (batch, frames, width)."""
+    layer = nn.TransformerEncoderLayer(
+        width, heads, feedforward, dropout, batch_first=True, norm_first=False
+    )
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+
+def add_positions(x: Tensor) -> Tensor:
+    """Add the fixed positions to (batch, frames, width)."""
+    return x + sinusoidal_positions(x.shape[1], x.shape[2], x.device)
 
 
 class Encoder(nn.Module):
@@ -18,15 +33,11 @@ class Encoder(nn.Module):
     def __init__(self, inputs: int, d: TransformerDimensions) -> None:
         super().__init__()
         self.affine = nn.Linear(inputs, d.width)
-        layer = nn.TransformerEncoderLayer(
-            d.width, d.heads, d.feedforward, d.dropout, batch_first=True, norm_first=False
-        )
-        self.layers = nn.TransformerEncoder(layer, d.layers, enable_nested_tensor=False)
+        self.layers = make_layers(d.width, d.layers, d.heads, d.feedforward, d.dropout)
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """Map (batch, frames, inputs) to (batch, frames, width)."""
-        x = self.affine(x)
-        x = x + sinusoidal_positions(x.shape[1], x.shape[2], x.device)
+        x = add_positions(self.affine(x))
         encoded: Tensor = self.layers(x, src_key_padding_mask=~real)
         return encoded
 

@@ -42,7 +42,7 @@ class Agreement:
         In which both have seen the face and say something of this AU.
     f1 : float
         Of the positive class, the same whichever of the two is taken for the truth; NaN where
-        one of them decides nothing.
+        one of them decides nothing, or the AU is active in neither.
     correlation : float
         Pearson's, of the probabilities or intensities; NaN where one has none or is constant.
     active_ours, active_theirs : float
@@ -152,8 +152,9 @@ def agree(ours: Track, theirs: Track, pairs: Pairs) -> list[Agreement]:
         f1 = active = active_theirs = float("nan")
         if judged.any():
             a, b = mine.decision[au][judged] == 1, decided[judged]
-            f1 = float(f1_per_au(b[:, None], a[:, None])[0])
             active, active_theirs = float(a.mean()), float((b == 1).mean())
+            if active or active_theirs:
+                f1 = float(f1_per_au(b[:, None], a[:, None])[0])
         # where there is no strength a correlation of decisions is still one
         value = _correlation(mine.strength[au][measured], strong[measured])
         if not measured.any() and judged.any():

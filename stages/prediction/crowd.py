@@ -205,7 +205,7 @@ class Crowd:
     def _calm(self, pairs: dict[int, Face], faces: list[Face]) -> bool:
         """Whether the same people are seen as at the last look, and none of them moved much."""
         last = {p.key: p.face for p in self._people if p.frame == self._frame}
-        if len(pairs) < len(faces) or not set(last) <= set(pairs):
+        if len(pairs) < len(faces) or set(last) != set(pairs):
             return False
         return all(
             crop_displacement(face.landmarks, pairs[key].landmarks) <= MAX_STEP

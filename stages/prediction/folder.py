@@ -129,9 +129,9 @@ def predict_all(
         try:
             fresh = not is_done(video.path, folder, video.name, predictor.hash, settings)
             if fresh:
-                for ending in (OVERLAY, REPORT):  # of another prediction
-                    (folder / f"{video.name}{ending}").unlink(missing_ok=True)
                 result = _predict(video, predictor, folder, text)
+                for ending in (OVERLAY, REPORT):  # of an earlier prediction
+                    (folder / f"{video.name}{ending}").unlink(missing_ok=True)
             else:
                 result = Result.load(folder / f"{video.name}.json", video.path)
             wanted = Extras(

@@ -32,7 +32,7 @@ from stages.errors import DataError
 from stages.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
 from stages.prediction.columns import COLUMNS, NO_FACE, NOBODY
 from stages.prediction.results import read_rows
-from stages.prediction.sheets import Sheet, read_sheet, read_text
+from stages.prediction.sheets import Sheet, open_text, read_sheet
 from stages.scores import THRESHOLD
 
 UNKNOWN = -1  # a decision that was not made
@@ -238,6 +238,16 @@ def _read_our_parquet(path: Path) -> Track:
     )
 
 
+_WANTED = {
+    *COLUMNS, "success", "FaceScore", "FaceRectWidth", "FaceRectHeight", "frame_idx",
+    "frame_time_in_ms",
+}  # fmt: skip
+
+
+def _is_wanted(column: str) -> bool:
+    return column in _WANTED or column.lower().startswith("au")
+
+
 def read_track(path: Path) -> Track:
     """Read a file of any of the known kinds; of several people the one who is seen most.
 
@@ -248,10 +258,11 @@ def read_track(path: Path) -> Track:
     """
     if path.suffix.lower() == ".parquet":
         return _read_our_parquet(path)
-    header = read_text(path).split("\n", 1)[0]
+    with open_text(path) as file:
+        header = file.readline()
     if "".join(header.split()) == ANNOTATION_HEADER:
         return _read_annotation(path)
-    sheet = read_sheet(path)
+    sheet = read_sheet(path, _is_wanted)
     if all(name in sheet for name in COLUMNS):
         return _read_our_sheet(sheet)
     if "AU01_r" in sheet or ("AU01_c" in sheet and "success" in sheet):

@@ -12,8 +12,8 @@ The report and the web page show the same timeline. The interface:
   video)`` on an empty element; it returns ``{seek(seconds), resize(), destroy()}``.
   ``AUFusion.bars(element, data, video)`` draws the live bars of the 12 AUs, and
   ``AUFusion.moments(list, data, video)`` the moments where each AU is strongest, into a ``<ul>``;
-  both return ``{destroy()}``. Seconds are those of the file's clock; ``data.offset`` is what the
-  player calls 0. A `video` that cannot play still has a place that all three follow.
+  both return ``{destroy()}``. Seconds are those of the file's clock, and ``data.offset`` is where
+  the file begins. A `video` that cannot play still has a place that all three follow.
 """
 
 import json

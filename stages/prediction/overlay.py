@@ -47,7 +47,9 @@ def _upright(frame: Any) -> NDArray[np.uint8]:
 def _copied(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
     """Packets of a sound track, with their times in seconds."""
     for packet in container.demux(stream):
-        if packet.dts is not None and not packet.is_discard:  # an edit list may hide some
+        # an edit list may hide packets; MP4 hides again those that lie before 0
+        hidden = packet.is_discard and (packet.pts or 0) >= 0
+        if packet.dts is not None and not hidden:
             yield float(packet.dts * packet.time_base), packet
 
 

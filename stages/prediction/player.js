@@ -32,10 +32,18 @@ window.AUFusion = (() => {
     return low;
   }
 
+  /** What the player calls 0, on the file's clock. Where a file does not begin at 0, Chromium counts
+   *  by the file's clock and Firefox from its first picture: the length that they tell shows it. */
+  function zero(data, video) {
+    if (!data.offset || !Number.isFinite(video.duration)) return 0;
+    const whole = last(data), cut = whole - data.offset;
+    return Math.abs(video.duration - whole) <= Math.abs(video.duration - cut) ? 0 : data.offset;
+  }
+
   /** Time on the file's clock: the player's where it can play, else where the user put it. */
   const places = new WeakMap();
   function place(data, video) {
-    if (video && !video.error && video.readyState > 0) return video.currentTime + data.offset;
+    if (video && !video.error && video.readyState > 0) return video.currentTime + zero(data, video);
     return video && places.has(video) ? places.get(video) : first(data);
   }
 
@@ -44,7 +52,7 @@ window.AUFusion = (() => {
     if (!video) return;
     places.set(video, inside);
     // a player shows the frame that begins at or before a time: a little more is surely within
-    if (!video.error) video.currentTime = Math.max(inside - data.offset, 0) + Math.min(data.step / 4, 0.005);
+    if (!video.error) video.currentTime = Math.max(inside - zero(data, video), 0) + Math.min(data.step / 4, 0.005);
     video.dispatchEvent(new CustomEvent("auf-place"));
   }
 

@@ -41,8 +41,8 @@ MEDIA_TYPES = {
 }
 CANNOT_PLAY = (
     "This browser cannot play the video: it is no longer where the page expects it, or its format "
-    "is none that browsers play. The timeline works without it; `aufusion predict --overlay` "
-    "writes a copy that plays."
+    "is none that this browser plays. The timeline works without it; `aufusion predict --overlay` "
+    "writes a copy in a format that browsers play."
 )
 
 STYLE = """
@@ -77,9 +77,14 @@ SCRIPT = """
   const video = document.getElementById("video"), data = AUFusion.read("timeline-data");
   AUFusion.bars(document.getElementById("bars"), data, video);
   AUFusion.moments(document.getElementById("moments"), data, video);
-  const tell = () => { document.getElementById("problem").hidden = false; };
-  video.addEventListener("error", tell);
-  if (video.error) tell();
+  const look = () => {
+    // a browser that knows the sound's format and not the picture's plays the sound alone
+    const blind = video.readyState > 0 && video.videoWidth === 0;
+    if (video.error || blind) document.getElementById("problem").hidden = false;
+  };
+  video.addEventListener("error", look);
+  video.addEventListener("loadedmetadata", look);
+  look();
 })();
 """
 
@@ -111,7 +116,7 @@ def video_address(video: Path, page: Path, *, embed: bool = False) -> str:
 
 
 def player_start(video: Path) -> float:
-    """Time on the file's clock that a player calls 0, in seconds: where its first stream starts."""
+    """Time in seconds on the file's clock at which its first stream starts; some players' 0."""
     with open_video(video) as (container, _):
         starts = [
             float(stream.start_time * stream.time_base)

@@ -2,8 +2,11 @@
 
 import csv
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +96,9 @@ class Sheet:
         return DataError(f"{self.path}, line {row + 2}: {cell!r} in column {name} {what}.")
 
 
-def read_text(path: Path) -> str:
-    """Read a text file, with or without a byte-order mark.
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, with or without a byte-order mark.
 
     Raises
     ------
@@ -102,15 +106,29 @@ def read_text(path: Path) -> str:
         When it cannot be read or is no text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield file
     except UnicodeDecodeError:
         raise DataError(f"{path} is not plain text: save it as CSV in UTF-8.") from None
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV ({error}).") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def read_sheet(path: Path) -> Sheet:
+def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sheet:
     """Read a CSV file with a header.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : callable
+        Says by its name whether a column is kept; the others take no memory. Tools write
+        hundreds of columns of landmarks.
+
+    Returns
+    -------
+    Sheet
 
     Raises
     ------
@@ -118,23 +136,25 @@ def read_sheet(path: Path) -> Sheet:
         When it cannot be read, has no rows, or a line has another number of cells than the
         header; the message names the line, the header being line 1.
     """
-    lines = list(csv.reader(read_text(path).splitlines(), strict=False))
-    while lines and not any(cell.strip() for cell in lines[-1]):
-        lines.pop()
-    if len(lines) < 2:
+    with open_text(path) as file:
+        lines = csv.reader(file)
+        header = [cell.strip() for cell in next(lines, [])]
+        kept = {name: place for place, name in enumerate(header) if wanted(name)}
+        columns: dict[str, list[str]] = {name: [] for name in kept}
+        rows, blank = 0, False
+        for cells in lines:
+            if not any(cell.strip() for cell in cells) and len(cells) < 2:
+                blank = True  # allowed at the end
+                continue
+            rows += 1
+            if blank or len(cells) != len(header):
+                what = "follows an empty line" if blank else f"has {len(cells)} cells"
+                raise DataError(
+                    f"{path}, line {lines.line_num} {what}, the header has {len(header)} cells: "
+                    "the file is cut off or damaged there."
+                )
+            for name, place in kept.items():
+                columns[name].append(cells[place].strip())
+    if not rows:
         raise DataError(f"{path} holds no rows: it needs a header and at least one line after it.")
-    header = [cell.strip() for cell in lines[0]]
-    for number, cells in enumerate(lines[1:], start=2):
-        if len(cells) != len(header):
-            raise DataError(
-                f"{path}, line {number} has {len(cells)} cells, the header {len(header)}: the "
-                "file is cut off or damaged there."
-            )
-    columns = zip(*lines[1:], strict=True)
-    return Sheet(
-        path,
-        {
-            name: [cell.strip() for cell in cells]
-            for name, cells in zip(header, columns, strict=True)
-        },
-    )
+    return Sheet(path, columns or {"": [""] * rows})

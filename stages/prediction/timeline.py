@@ -194,7 +194,7 @@ def make_timeline(
     sound_rate : int
         Hz.
     offset : float
-        Seconds on the file's clock that a player calls 0.
+        Seconds on the file's clock at which the file begins; a player may call this 0.
     columns : int
         At most so many columns; each holds the largest probabilities of its frames.
 

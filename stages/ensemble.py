@@ -1,0 +1,256 @@
+"""Join runs to ensembles, calibrate and export the main one (`dvc repro ensemble`).
+
+In: what the runs say of the videos that they were not trained on (data/predictions), labels
+(data/inputs.h5), the runs' networks and the encoders' weights. Out: data/ensembles, the joined
+predictions of each of the five submissions for which enough runs are trained;
+metrics/ensembles.json, F1 on validation and test and the ladder of calibration (numbers only,
+tracked by git); and models/ensemble, the folder from which anyone can predict.
+
+An ensemble's probability of a video comes from those members alone that were not trained on it: for
+seven folds from one of them on a train or validation video, from all on a test video.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages import paths
+from stages.calibration import Calibration, Judged, cross_fit, decide, f1_of, fit_calibration
+from stages.console import run_stage, say
+from stages.dataset import Video, load_videos
+from stages.encoders.sources import weights_path
+from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
+from stages.errors import DataError, SettingsError
+from stages.facs import AU_NAMES
+from stages.joint_features import visual_paths
+from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
+from stages.params import Params, load_params
+from stages.predictions import PredictionWriter, RunPredictions, read_predictions
+from stages.provenance import file_hash
+from stages.run_training import network_path
+from stages.runs import all_rows
+from stages.scores import by_au
+from stages.splits import LABELLED, assign_parts, label_counts
+from stages.store import FeatureReader
+from stages.terms import weights_terms
+
+SCORED = ("validation", "test")
+LADDER = ("raw", "thresholds", "smoothing")
+Probabilities = dict[str, NDArray[np.float32]]
+
+
+def join(chosen: Sequence[Chosen], runs: Mapping[str, RunPredictions], rule: Any) -> Probabilities:
+    """Probabilities of every video that some member was not trained on for each AU.
+
+    Parameters
+    ----------
+    chosen : sequence of Chosen
+    runs : mapping of str to RunPredictions
+    rule : {"mean", "vote"}
+
+    Returns
+    -------
+    dict of str to (frames, 12) np.ndarray
+        By video.
+    """
+    found: Probabilities = {}
+    for video in sorted({name for member in chosen for name in runs[member.run].videos}):
+        columns = []
+        for au in AU_NAMES:
+            said = [
+                runs[member.run].seeds[0][video][:, AU_NAMES.index(au)]
+                for member in chosen
+                if au in member.aus and video in runs[member.run].seeds[0]
+            ]
+            if not said:
+                break
+            columns.append(combine(np.stack(said), rule))
+        else:
+            found[video] = np.stack(columns, axis=1)
+    return found
+
+
+def judged(
+    probabilities: Probabilities, videos: Mapping[str, Video], *splits: str
+) -> dict[str, Judged]:
+    """Bring together labels and probabilities of the videos of some splits."""
+    return {
+        name: Judged(videos[name].labels, rows)
+        for name, rows in probabilities.items()
+        if videos[name].split in splits and not videos[name].masked
+    }
+
+
+def ladder(
+    params: Params, probabilities: Probabilities, videos: Mapping[str, Video]
+) -> tuple[Calibration, dict[str, dict[str, NDArray[np.float64]]]]:
+    """Fit the calibration, and say what each step of it is worth.
+
+    Returns
+    -------
+    Calibration
+        Fitted on all train and validation videos that no member was trained on.
+    dict of str to dict of str to (12,) np.ndarray
+        F1 by step and split: on validation cross-fitted, on test by what was fitted elsewhere.
+    """
+    settings = params.ensemble
+    fitting = judged(probabilities, videos, *LABELLED)
+    test = judged(probabilities, videos, "test")
+    names = sorted(fitting)
+    parts = assign_parts(label_counts([videos[name] for name in names]), settings.parts)
+    at = [parts[videos[name].group] for name in names]
+    validation = [name for name in names if videos[name].split == "validation"]
+    f1: dict[str, dict[str, NDArray[np.float64]]] = {}
+    calibration = Calibration()
+    for step in LADDER:
+        if step == "raw":
+            decisions = decide([fitting[name] for name in names], calibration)
+        else:
+            widths = settings.smoothing if step == "smoothing" else (0,)
+            decisions = cross_fit([fitting[name] for name in names], at, widths)
+            calibration = fit_calibration([fitting[name] for name in names], widths)
+        said = dict(zip(names, decisions, strict=True))
+        f1[step] = {
+            "validation": f1_of(
+                [fitting[name] for name in validation], [said[name] for name in validation]
+            )
+        }
+        if test:
+            f1[step]["test"] = f1_of(list(test.values()), decide(list(test.values()), calibration))
+    return calibration, f1
+
+
+def export(
+    params: Params,
+    name: str,
+    chosen: Sequence[Chosen],
+    runs: Mapping[str, RunPredictions],
+    calibration: Calibration,
+    scores: Mapping[str, Any],
+) -> None:
+    """Write models/ensemble."""
+    sources: dict[str, Path] = {}
+    members = []
+    for member in chosen:
+        file, source = (
+            f"members/{member.run}.safetensors",
+            network_path(paths.NETWORKS / member.run, 0),
+        )
+        sources[file] = source
+        run = runs[member.run].run
+        members.append(
+            Member(
+                run=member.run,
+                file=file,
+                sha256=file_hash(source),
+                visual=tuple(run["visual"]),
+                audio=tuple(run["audio"]),
+                aus=member.aus,
+            )
+        )
+    encoders: dict[str, dict[str, Weights]] = {"visual": {}, "audio": {}}
+    for kind, found in encoders.items():
+        for encoder in sorted({name for member in members for name in getattr(member, kind)}):
+            settings = getattr(params, kind)[encoder]
+            weights = weights_path(encoder, settings.weights, params.scale)
+            terms = weights_terms(weights)
+            if weights is not None:
+                sources[f"encoders/{encoder}.safetensors"] = weights
+            found[encoder] = Weights(
+                file=f"encoders/{encoder}.safetensors" if weights is not None else None,
+                sha256=file_hash(weights) if weights is not None else "",
+                batch=getattr(settings, "batch", 1),
+                source=str(terms.get("source", "")),
+                licence=str(terms.get("licence", "")),
+            )
+    with FeatureReader(visual_paths(members[0].visual)[0]) as store:
+        precision = json.loads(store.attributes["settings"]).get("precision", "32-true")
+    ensemble = Ensemble(
+        name=name,
+        rule=params.ensemble.rule,
+        window=params.train.window,
+        scale=params.scale,
+        precision=precision,
+        members=tuple(members),
+        visual=encoders["visual"],
+        audio=encoders["audio"],
+        crop=params.crop,
+        calibration=calibration,
+        scores=scores,
+        versions={package: version(package) for package in ("torch", "torchaudio", "onnxruntime")},
+        folder=paths.ENSEMBLE,
+    )
+    write_ensemble(ensemble, sources)
+
+
+def write_predictions(
+    path: Path, chosen: Sequence[Chosen], found: Probabilities, rule: str
+) -> None:
+    """Write an ensemble's probabilities as the logits of a run."""
+    about = {
+        "name": path.stem,
+        "members": [member.run for member in chosen],
+        "aus": {member.run: list(member.aus) for member in chosen},
+        "rule": rule,
+    }
+    writer = PredictionWriter(path, about)
+    safe = {
+        video: np.clip(rows.astype(np.float64), 1e-6, 1 - 1e-6) for video, rows in found.items()
+    }
+    writer.write(0, ((video, np.log(rows / (1 - rows))) for video, rows in safe.items()))
+    writer.close()
+
+
+def main() -> None:
+    """Make every ensemble for which the runs are there; calibrate and export the main one."""
+    params = load_params()
+    if sys.argv[1:] not in ([], ["tables"]):
+        raise SettingsError("Give nothing, or `tables` for the ensembles of all runs.")
+    exporting = not sys.argv[1:]
+    rows = params.runs if exporting else all_rows(params)
+    folder = paths.ENSEMBLE_PREDICTIONS if exporting else paths.TABLE_ENSEMBLES
+    videos = {video.name: video for video in load_videos()}
+    runs = {name: read_predictions(paths.PREDICTIONS / f"{name}.h5") for name in rows}
+    f1 = {name: held_out_f1(predictions, videos) for name, predictions in runs.items()}
+    splits = {name: str(predictions.run["split"]) for name, predictions in runs.items()}
+    shutil.rmtree(folder, ignore_errors=True)
+    content: dict[str, Any] = {}
+    for name in SUBMISSIONS:
+        chosen = choose_members(name, splits, f1, params.ensemble.members)
+        if not chosen:
+            continue
+        found = join(chosen, runs, params.ensemble.rule)
+        write_predictions(folder / f"{name}.h5", chosen, found, params.ensemble.rule)
+        calibration, steps = ladder(params, found, videos)
+        content[name] = {
+            step: {split: by_au(values) for split, values in by_split.items()}
+            for step, by_split in steps.items()
+        }
+        shown = ", ".join(
+            f"{split} {' > '.join(f'{steps[step][split].mean():.3f}' for step in LADDER)}"
+            for split in steps["raw"]
+        )
+        say(f"ensemble {name} ({len(chosen)} runs): F1 {shown} ({' > '.join(LADDER)})")
+        if exporting and name == params.ensemble.main:
+            scores = {"label": params.data_label, **content[name]}
+            export(params, name, chosen, runs, calibration, scores)
+    if exporting and params.ensemble.main not in content:
+        allowed = ", ".join(content) or "none"
+        raise DataError(
+            f"ensemble.main = {params.ensemble.main!r} needs runs that `runs` does not have; "
+            f"with those it has there can be: {allowed}."
+        )
+    target = paths.ENSEMBLE_SCORES if exporting else paths.TABLE_ENSEMBLE_SCORES
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({params.data_label: content}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main)

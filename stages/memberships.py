@@ -1,0 +1,109 @@
+"""Which runs make which ensemble: the five submissions of the paper.
+
+A run is judged on the videos that it was not trained on: validation for the official split, its
+own part for a fold, the videos held out for a mix. Nothing here sees a test video.
+
+References
+----------
+Y. Deng et al. Multi-modal information fusion for action unit detection in the wild. CVPR
+Workshops 2023, section 4.6.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.dataset import Video
+from stages.facs import AU_NAMES
+from stages.predictions import RunPredictions
+from stages.scores import f1_per_au
+from stages.splits import LABELLED
+
+SUBMISSIONS: Final = ("au_top", "model", "kfold", "train_val_mix", "kfold_mix")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A run within an ensemble, and the AUs that it is asked for."""
+
+    run: str
+    aus: tuple[str, ...] = AU_NAMES
+
+
+def held_out_f1(predictions: RunPredictions, videos: Mapping[str, Video]) -> NDArray[np.float64]:
+    """F1 of each AU of a run's first seed on its held-out train and validation videos, (12,)."""
+    names = [
+        name
+        for name in predictions.videos
+        if name in videos and videos[name].split in LABELLED and not videos[name].masked
+    ]
+    if not names:
+        return np.zeros(len(AU_NAMES))
+    labels = np.concatenate([videos[name].labels for name in names])
+    logits = np.concatenate([predictions.seeds[0][name] for name in names])
+    return f1_per_au(labels, logits >= 0)
+
+
+def kind_of(split: str) -> str:
+    """Kind of split: ``official``, ``fold`` or ``mix``."""
+    return split.rstrip("0123456789")
+
+
+def choose_members(
+    submission: str,
+    splits: Mapping[str, str],
+    f1: Mapping[str, NDArray[np.float64]],
+    members: int,
+) -> list[Chosen]:
+    """Choose the members of one of the five ensembles.
+
+    Parameters
+    ----------
+    submission : str
+        ``au_top``: for each AU the run that is best on it; ``model``: the best runs of the official
+        split; ``kfold``: the runs of all folds; ``train_val_mix``: the runs of all mixes;
+        ``kfold_mix``: the best of those two.
+    splits : mapping of str to str
+        Split of each run.
+    f1 : mapping of str to (12,) np.ndarray
+        See :func:`held_out_f1`.
+    members : int
+        Runs that ``model`` and ``kfold_mix`` take.
+
+    Returns
+    -------
+    list of Chosen
+        Empty where too few runs are trained for this ensemble.
+    """
+
+    def of(*kinds: str) -> list[str]:
+        return sorted(name for name, split in splits.items() if kind_of(split) in kinds)
+
+    def best(names: Sequence[str]) -> list[Chosen]:
+        ranked = sorted(names, key=lambda name: (-float(f1[name].mean()), name))
+        return [Chosen(name) for name in sorted(ranked[:members])]
+
+    official, folds, mixes = of("official"), of("fold"), of("mix")
+    if submission == "au_top" and len(official) >= members:
+        winners = [
+            min(official, key=lambda name: (-float(f1[name][au]), name))
+            for au in range(len(AU_NAMES))
+        ]
+        return [
+            Chosen(
+                name, tuple(au for au, won in zip(AU_NAMES, winners, strict=True) if won == name)
+            )
+            for name in sorted(set(winners))
+        ]
+    if submission == "model" and len(official) >= members:
+        return best(official)
+    if submission == "kfold" and len(folds) > 1:
+        return [Chosen(name) for name in folds]
+    if submission == "train_val_mix" and len(mixes) > 1:
+        return [Chosen(name) for name in mixes]
+    if submission == "kfold_mix" and len(folds) > 1 and len(mixes) > 1:
+        return best([*folds, *mixes])
+    return []

@@ -1,0 +1,138 @@
+"""The section ``models`` of ``params.yaml``: the dimensions of each sequence network at each scale.
+
+A network's checkpoint holds the same keys (and ``causal``, a choice of protocol, where it has
+convolutions over time), so that it can be loaded without ``params.yaml``.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from stages.setting_types import Fraction, Positive, Section
+
+Model = Literal[
+    "transformer",
+    "tcn",
+    "gru",
+    "bigru",
+    "lstm",
+    "bilstm",
+    "tcn_transformer",
+    "dual_transformer",
+    "cross_attention_transformer",
+]
+
+
+class Transformer(Section):
+    """Dimensions of ``transformer`` and ``dual_transformer``."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    feedforward: Positive
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class TCN(Section):
+    """Dimensions of ``tcn``; ``choices.tcn_causal`` says whether it sees what follows."""
+
+    width: Positive
+    channels: tuple[Positive, ...] = Field(min_length=1)
+    kernel: Positive
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class Recurrent(Section):
+    """Dimensions of ``gru``, ``bigru``, ``lstm`` and ``bilstm``; `hidden` is of one direction."""
+
+    width: Positive
+    hidden: Positive
+    layers: Positive
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class TCNTransformer(TCN):
+    """Dimensions of ``tcn_transformer``; `width` is what both branches are given."""
+
+    layers: Positive
+    heads: Positive
+    feedforward: Positive
+
+
+class CrossAttention(Section):
+    """Dimensions of ``cross_attention_transformer``.
+
+    `width` is that of one modality; the `layers` over both are twice as wide.
+    """
+
+    width: Positive
+    cross_layers: Positive
+    layers: Positive
+    heads: Positive
+    feedforward: Positive
+    dropout: Fraction
+    head: tuple[Positive, ...]
+
+
+class BuiltTCN(TCN):
+    """What ``tcn`` is built from."""
+
+    causal: bool
+
+
+class BuiltTCNTransformer(TCNTransformer):
+    """What ``tcn_transformer`` is built from."""
+
+    causal: bool
+
+
+class TransformerScales(Section):
+    """A transformer's dimensions at both scales."""
+
+    small: Transformer
+    full: Transformer
+
+
+class TCNScales(Section):
+    """A temporal convolution network's dimensions at both scales."""
+
+    small: TCN
+    full: TCN
+
+
+class RecurrentScales(Section):
+    """A recurrent network's dimensions at both scales."""
+
+    small: Recurrent
+    full: Recurrent
+
+
+class TCNTransformerScales(Section):
+    """Dimensions of ``tcn_transformer`` at both scales."""
+
+    small: TCNTransformer
+    full: TCNTransformer
+
+
+class CrossAttentionScales(Section):
+    """Dimensions of ``cross_attention_transformer`` at both scales."""
+
+    small: CrossAttention
+    full: CrossAttention
+
+
+class Models(Section):
+    """One section a network."""
+
+    transformer: TransformerScales
+    tcn: TCNScales
+    gru: RecurrentScales
+    bigru: RecurrentScales
+    lstm: RecurrentScales
+    bilstm: RecurrentScales
+    tcn_transformer: TCNTransformerScales
+    dual_transformer: TransformerScales
+    cross_attention_transformer: CrossAttentionScales

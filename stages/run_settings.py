@@ -1,0 +1,51 @@
+"""Settings of runs, of the parts that they are trained on, and of ensembles."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.network_settings import Model
+from stages.setting_types import Number, Positive, Section
+
+Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
+Submission = Literal["au_top", "model", "kfold", "train_val_mix", "kfold_mix"]
+
+
+class RunRow(Section):
+    """One run: which network reads what and is trained on which videos.
+
+    What is null, or left out, is taken from the top level: `model`, `features.visual`,
+    `features.audio`, `mask.enabled`. Split ``official`` trains on the train videos; ``foldN`` on
+    train and validation without part N; ``mixN`` on both without some videos drawn anew for each N.
+    """
+
+    model: Model | None = None
+    visual: tuple[str, ...] | None = None
+    audio: tuple[str, ...] | None = None
+    masked: bool | None = None
+    split: Split = "official"
+
+
+class Splits(Section):
+    """How train and validation videos are cut up: numbers of parts, and a share of the frames.
+
+    With `mix_held_out` 0 the runs of a mix are trained on all videos for all of their epochs.
+    """
+
+    train_folds: Positive
+    validation_folds: Positive
+    mix_held_out: Annotated[float, Field(ge=0, lt=1), Number]
+
+
+class EnsembleSettings(Section):
+    """Ensembles of runs: the one that is exported, how members are joined, what is fitted.
+
+    `members` is the number that `model` and `kfold_mix` select; `smoothing` are the widths, in
+    frames, that calibration may choose from; `parts` is the number of parts of cross-fitting.
+    """
+
+    main: Submission
+    rule: Literal["mean", "vote"]
+    members: Positive
+    smoothing: tuple[int, ...] = Field(min_length=1)
+    parts: Annotated[int, Field(ge=2), Number]

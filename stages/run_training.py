@@ -1,0 +1,210 @@
+"""Training the networks of a run: every seed, and its predictions, within a folder of its own.
+
+The folder outlives a kill: a seed that is done is not trained again, an unfinished one goes on
+after its last epoch. All is done with one thread a process at the small scale, where more gain
+nothing; so neither the number of cores nor that of runs side by side changes a byte.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stages import paths
+from stages.console import say
+from stages.errors import DataError
+from stages.parallel import PARTIAL, partial_folder
+from stages.params import Params
+from stages.processes import process_rank
+from stages.protocol import resolve_choices
+from stages.provenance import file_hash, identity_of
+from stages.runs import Run, run_path
+
+if TYPE_CHECKING:  # torch is not imported for a run that is trained already
+    from stages.joint_features import Features
+    from stages.networks import Dimensions
+    from stages.splits import Parts
+
+FINISHED: Final = "finished"
+
+
+def run_identity(params: Params, run: Run) -> str:
+    """Hash of everything that a run's result depends on."""
+    return identity_of(
+        "stages.run_training",
+        [params.seed, params.scale, params.train.model_dump(), params.splits.model_dump()],
+        resolve_choices(params).model_dump(),
+        [file_hash(run_path(run.name)), file_hash(paths.INPUTS)],
+    )
+
+
+@contextmanager
+def run_folder(params: Params, run: Run, *, keep: bool = False) -> Iterator[tuple[Path, bool]]:
+    """Folder for a run's unfinished work, and whether this process is the one that writes.
+
+    Parameters
+    ----------
+    params : Params
+    run : Run
+    keep : bool
+        Leave the folder when the block ends.
+
+    Yields
+    ------
+    Path, bool
+        Of the processes of ``torchrun`` only the first one locks, writes and removes the folder.
+    """
+    stage, identity = f"train@{run.name}", run_identity(params, run)
+    if process_rank():
+        yield PARTIAL / stage / identity, False
+        return
+    with partial_folder(stage, identity, keep=keep) as folder:
+        yield folder, True
+
+
+def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) -> None:
+    """Train a run's networks and predict what they were not trained on.
+
+    Parameters
+    ----------
+    params : Params
+    run : Run
+    folder : Path
+        Takes ``networks``, ``curves``, ``predictions.h5`` and, last, the mark ``FINISHED``.
+    progress : bool
+        Show progress bars.
+
+    Raises
+    ------
+    DataError
+        When there is no video to train on, or to choose an epoch by.
+    """
+    import torch
+
+    from stages.dataset import load_videos
+    from stages.joint_features import open_features
+    from stages.networks import Dimensions
+    from stages.splits import divide
+
+    if params.scale == "small" and process_rank() == 0:
+        torch.set_num_threads(1)
+    parts = divide(
+        load_videos(),
+        run.split,
+        masked=run.masked,
+        mix_held_out=params.splits.mix_held_out,
+        seed=params.seed,
+        balanced=resolve_choices(params).balanced_aus,
+    )
+    if not parts.training or (not parts.held_out and not run.split.startswith("mix")):
+        what = "train on" if not parts.training else "choose an epoch by"
+        raise DataError(
+            f"Run {run.name} (split {run.split}) has no video to {what}: see what "
+            "`dvc repro index` and `dvc repro inputs` say of the data root."
+        )
+    copies = sum(video.masked for video in parts.training)
+    say(
+        f"{run.name}: {len(parts.training) - copies} videos and {copies} masked copies, "
+        f"{sum(video.frames for video in parts.training)} frames; "
+        f"held out: {len(parts.held_out)} videos"
+    )
+    with open_features(run.visual, run.audio, masked=copies > 0) as features:
+        dimensions = Dimensions(
+            run.model,
+            features.visual_width,
+            features.audio_width,
+            dict(run.settings),
+            centred=resolve_choices(params).centre == "window",
+        )
+        for number in range(params.train.seeds):
+            _train_seed(params, run, dimensions, features, parts, folder, number, progress)
+        if process_rank() == 0:
+            _predict(params, run, dimensions, features, parts, folder)
+            (folder / FINISHED).touch()
+
+
+def network_path(folder: Path, number: int) -> Path:
+    """Return the checkpoint of one of a run's seeds, counted from 0."""
+    return folder / f"seed{number}.safetensors"
+
+
+def _train_seed(
+    params: Params,
+    run: Run,
+    dimensions: "Dimensions",
+    features: "Features",
+    parts: "Parts",
+    folder: Path,
+    number: int,
+    progress: bool,
+) -> None:
+    from stages.networks import save_network
+    from stages.training import train_network
+
+    path = network_path(folder / "networks", number)
+    if path.exists():
+        return
+    unfinished = folder / f"seed{number}"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    fitted = train_network(
+        params,
+        dimensions,
+        features,
+        parts.training,
+        parts.held_out,
+        unfinished,
+        folder / "curves" / f"seed{number}",
+        seed=params.seed + number,
+        progress=progress,
+        description=f"train {run.name}, {run.model}, seed {params.seed + number}",
+    )
+    if process_rank() == 0:
+        notes = {
+            "run": run.name,
+            "split": run.split,
+            "visual": ",".join(run.visual),
+            "audio": ",".join(run.audio),
+            "best_epoch": str(fitted.best_epoch),
+        }
+        save_network(path, dimensions, fitted.state, notes)
+        shutil.rmtree(unfinished)
+
+
+def _predict(
+    params: Params,
+    run: Run,
+    dimensions: "Dimensions",
+    features: "Features",
+    parts: "Parts",
+    folder: Path,
+) -> None:
+    from stages.compute import pick_device
+    from stages.networks import load_network
+    from stages.predictions import PredictionWriter
+    from stages.selection import scored_videos
+    from stages.windows import predict_logits
+
+    device = pick_device(params.compute)
+    networks = [
+        load_network(network_path(folder / "networks", number))[0].to(device)
+        for number in range(params.train.seeds)
+    ]
+    about = run.as_dict()
+    about["parameters"] = sum(p.numel() for p in networks[0].parameters())
+    writer = PredictionWriter(folder / "predictions.h5", about)
+    choices = resolve_choices(params)
+    videos = scored_videos([*parts.held_out, *parts.test], choices)
+    for number, network in enumerate(networks):
+        for mute in (False, True) if dimensions.audio_width else (False,):
+            logits = predict_logits(
+                network,
+                features,
+                videos,
+                window=params.train.window,
+                device=device,
+                mute=mute,
+                choices=choices,
+            )
+            writer.write(number, logits, mute=mute)
+    writer.close()
