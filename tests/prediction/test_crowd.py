@@ -116,7 +116,7 @@ def test_the_pairs_fit_best_all_together() -> None:
 
 def test_all_of_a_group_have_rows_in_every_frame(predictor: Predictor, tmp_path: Path) -> None:
     group = np.ascontiguousarray(cv2.imread(str(PEOPLE))[:864:2, :1280:2, ::-1])
-    pictures = [group[: 400, k : k + 600] for k in range(24)]
+    pictures = [group[:400, k : k + 600] for k in range(24)]
     write_video(tmp_path / "a.mp4", pictures, np.arange(24) / RATE, crf=18)
     result = predict_file(tmp_path / "a.mp4", predictor, tmp_path / "out", Options(faces="all"))
     rows = read_rows(result.parquet)

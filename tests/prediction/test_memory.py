@@ -11,7 +11,7 @@ from stages.provenance import ROOT
 from stages.synthesis.video_file import write_video
 from tests.prediction import tiny
 
-SIDE = 96  # pixels
+SIDE = 88  # pixels
 RATE = 25
 ALLOWED = 1.1
 CODE = """
@@ -51,20 +51,20 @@ def peak(ensemble: Path, video: Path, faces: str) -> float:
     return kilobytes / 1024
 
 
-def compare(ensemble: Path, folder: Path, faces: str, minutes: int) -> None:
-    write_long(folder / "short.mp4", 60)
-    write_long(folder / "long.mp4", 60 * minutes)
+def compare(ensemble: Path, folder: Path, faces: str, seconds: int, longer: int) -> None:
+    write_long(folder / "short.mp4", seconds)
+    write_long(folder / "long.mp4", longer)
     short = peak(ensemble, folder / "short.mp4", faces)
     long = peak(ensemble, folder / "long.mp4", faces)
-    print(f"{faces}: a minute {short:.0f} MiB, {minutes} minutes {long:.0f} MiB")
+    print(f"{faces}: {seconds} s {short:.0f} MiB, {longer} s {long:.0f} MiB")
     assert long <= ALLOWED * short
 
 
-def test_five_minutes_need_no_more_than_one(ensemble: Path, tmp_path: Path) -> None:
-    compare(ensemble, tmp_path, "main", 5)
+def test_two_minutes_need_no_more_than_a_half(ensemble: Path, tmp_path: Path) -> None:
+    compare(ensemble, tmp_path, "main", 30, 120)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("faces", ["main", "all"])
 def test_an_hour_needs_no_more_than_a_minute(ensemble: Path, tmp_path: Path, faces: str) -> None:
-    compare(ensemble, tmp_path, faces, 60)
+    compare(ensemble, tmp_path, faces, 60, 3600)

@@ -141,7 +141,10 @@ def test_a_truncated_video_keeps_what_decodes(predictor: Predictor, tmp_path: Pa
     ("spoil", "said"),
     [
         (lambda path: path.write_bytes(b""), "is empty"),
-        (lambda path: path.write_bytes(path.read_bytes()[:300]), "no picture stream|cannot be opened"),
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:300]),
+            "no picture stream|cannot be opened",
+        ),
         (lambda path: path.write_text("no video\n" * 100), "cannot be opened as a video"),
         (lambda path: path.write_text("ffconcat version 1.0\nfile b.mp4\n"), "cannot be opened"),
         (lambda path: path.unlink(), "No such file"),
@@ -216,9 +219,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     assert list((tmp_path / "fresh").iterdir()) == []
 
 
-def test_a_file_that_is_truly_too_large_for_the_disk(
-    predictor: Predictor, tmp_path: Path
-) -> None:
+def test_a_file_that_is_truly_too_large_for_the_disk(predictor: Predictor, tmp_path: Path) -> None:
     """The same with a limit of the system's own on the size of a file."""
     path = tmp_path / "a.mp4"
     write_video(path, tiny.moving(120), np.arange(120) / 25, crf=20)

@@ -89,7 +89,11 @@ def by_the_pipeline(
 
 
 def test_the_same_probabilities_as_the_pipeline(
-    clip: Path, ensemble: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path,
+    ensemble: Path,
+    predictor: Predictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected, face = by_the_pipeline(clip, ensemble, tmp_path, monkeypatch)
     rows = read_rows(predict_file(clip, predictor, tmp_path / "out").parquet)
@@ -117,9 +121,14 @@ def test_both_files_hold_the_same_rows_and_every_frame(
     table = parquet.read_table(result.parquet)
     assert list(lines[0]) == list(COLUMNS) == table.column_names
     for name in COLUMNS:
-        for text, value in zip((line[name] for line in lines), table[name].to_pylist(), strict=True):
-            same = text == value if name == "status" else float(text or "nan") == pytest.approx(
-                np.nan if value is None else value, abs=1e-3, nan_ok=True
+        for text, value in zip(
+            (line[name] for line in lines), table[name].to_pylist(), strict=True
+        ):
+            same = (
+                text == value
+                if name == "status"
+                else float(text or "nan")
+                == pytest.approx(np.nan if value is None else value, abs=1e-3, nan_ok=True)
             )
             assert same, name
     assert set(rows.face_id.tolist()) == {1}
@@ -175,7 +184,9 @@ def test_progress_is_told_and_can_end_the_work(
     assert list((tmp_path / "b").iterdir()) == []
 
 
-def test_skipped_frames_are_told_from_their_neighbours(predictor: Predictor, tmp_path: Path) -> None:
+def test_skipped_frames_are_told_from_their_neighbours(
+    predictor: Predictor, tmp_path: Path
+) -> None:
     path = tmp_path / "a.mp4"
     write_video(path, tiny.moving(96), np.arange(96) / 25, crf=22, sound=tiny.speech(4))
     every = read_rows(predict_file(path, predictor, tmp_path / "1").parquet)
@@ -246,7 +257,8 @@ def test_a_member_that_does_not_fit_its_encoders_is_a_sentence(tmp_path: Path) -
 
 def test_every_au_has_its_columns() -> None:
     names = list(COLUMNS)
-    assert names[:9] == "frame timestamp face_id status confidence x0 y0 x1 y1".split()
+    assert names[:5] == ["frame", "timestamp", "face_id", "status", "confidence"]
+    assert names[5:9] == ["x0", "y0", "x1", "y1"]
     assert names[9:21] == list(AU_NAMES)
     assert names[21:33] == [f"{name}_c" for name in AU_NAMES]
     assert all(text.endswith(".") for text in COLUMNS.values())
