@@ -172,12 +172,21 @@ async def _upload(request: Request) -> Response:
             name = request.query_params.get("name", "")
             job = await run_sync(jobs.add, folder, name)
     except Busy:
-        async for _ in request.stream():  # a browser reads no answer before it has sent all
-            pass
+        await _discard(request, jobs)
         raise
     except ClientDisconnect:
         return Response(status_code=400)  # nobody is there to read it
     return JSONResponse({"id": job.id}, 201)
+
+
+async def _discard(request: Request, jobs: Jobs) -> None:
+    """Read what is still sent, up to the limits: a browser reads no answer before it has sent all."""
+    received = 0
+    with anyio.move_on_after(SILENCE_SECONDS):
+        async for part in request.stream():
+            received += len(part)
+            if received > jobs.limits.bytes:
+                return
 
 
 def _announced(request: Request) -> int:

@@ -48,7 +48,7 @@ def write_preview(video: Path, path: Path, start: float) -> None:
             track = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
             track.codec_context.bit_rate = 96_000
         size: tuple[int, int] | None = None
-        last = -1
+        last, step = -1, 0
         for time, picture in read_frames(video):
             if size is None:
                 size = _size(picture)
@@ -58,10 +58,13 @@ def write_preview(video: Path, path: Path, start: float) -> None:
                 block = next(sound, None)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame = frame.reformat(*size, format="yuv420p")
-            last = max(round((time - start) * CLOCK), last + 1)
+            now = max(round((time - start) * CLOCK), last + 1)
+            last, step = now, now - last
             frame.pts, frame.time_base = last, Fraction(1, CLOCK)
             container.mux(stream.encode(frame))
-        while block is not None:
+        # sound that goes on after the pictures is left out: the page tells the player's clock by
+        # how long the video is
+        while block is not None and block.pts / SOUND_RATE < (last + step) / CLOCK:
             container.mux(track.encode(block))
             block = next(sound, None)
         container.mux(stream.encode(None))

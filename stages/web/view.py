@@ -10,7 +10,7 @@ from stages.errors import DataError
 from stages.media.audio import RATE, read_sound
 from stages.prediction.report import EMBED_LIMIT, write_report
 from stages.prediction.results import read_about, read_faces, read_rows
-from stages.prediction.timeline import add_pictures, make_timeline, wanted_frames
+from stages.prediction.timeline import add_pictures, make_timeline, thresholds_of, wanted_frames
 from stages.web.checking import Facts
 from stages.web.job import JobFolder
 
@@ -41,7 +41,7 @@ def write_view(folder: JobFolder, name: str, facts: Facts) -> None:
     data = make_timeline(
         rows,
         title=name,
-        thresholds=about.get("thresholds"),
+        thresholds=thresholds_of(about),
         sound=read_sound(folder.video),
         sound_rate=RATE,
         offset=facts.start,

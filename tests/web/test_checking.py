@@ -13,6 +13,7 @@ from stages.media.video import probe, scan
 from stages.web.checking import check_upload
 from stages.web.preview import SIDE, write_preview
 from stages.web.settings import Limits
+from tests.web import stand_in
 
 RATE = 25
 
@@ -110,6 +111,20 @@ def test_a_preview_begins_where_the_players_clock_does(tmp_path: Path) -> None:
     assert first == pytest.approx(2, abs=0.002)
     write_preview(video, tmp_path / "preview", 1.5)
     assert scan(tmp_path / "preview").timestamps[0] == pytest.approx(first - 1.5, abs=1e-3)
+
+
+def test_a_preview_ends_with_its_pictures(tmp_path: Path) -> None:
+    long = stand_in.make_clip(tmp_path / "long.mp4", frames=100)
+    video = tmp_path / "loud.mp4"  # the sound of 4 seconds beside pictures of 2
+    with av.open(str(long)) as source, av.open(str(video), "w") as target:
+        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.pts is not None and (packet.stream.type == "audio" or packet.pts < 180_000):
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    write_preview(video, tmp_path / "preview", 0.0)
+    with av.open(str(tmp_path / "preview")) as preview:
+        assert preview.duration / av.time_base == pytest.approx(2, abs=0.05)
 
 
 def test_a_preview_is_no_larger_than_a_page_needs(tmp_path: Path) -> None:
