@@ -180,7 +180,7 @@ async def _upload(request: Request) -> Response:
 
 
 async def _discard(request: Request, jobs: Jobs) -> None:
-    """Read what is still sent, up to the limits: a browser reads no answer before it has sent all."""
+    """Read what is still sent, up to the limits: a browser reads no answer before it sent all."""
     received = 0
     with anyio.move_on_after(SILENCE_SECONDS):
         async for part in request.stream():
