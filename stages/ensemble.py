@@ -28,11 +28,12 @@ from stages.dataset import Video, load_videos
 from stages.encoders.sources import weights_path
 from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
 from stages.errors import DataError, SettingsError
-from stages.facs import AU_NAMES
+from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.joint_features import visual_paths
 from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
 from stages.params import Params, load_params
 from stages.predictions import PredictionWriter, RunPredictions, read_predictions
+from stages.protocol import resolve_choices
 from stages.provenance import file_hash
 from stages.run_training import network_path
 from stages.runs import all_rows
@@ -103,6 +104,8 @@ def ladder(
     settings = params.ensemble
     fitting = judged(probabilities, videos, *LABELLED)
     test = judged(probabilities, videos, "test")
+    if all((video.labels == NOT_ANNOTATED).all() for video in test.values()):
+        test = {}  # a user's test videos may have no labels
     names = sorted(fitting)
     parts = assign_parts(label_counts([videos[name] for name in names]), settings.parts)
     at = [parts[videos[name].group] for name in names]
@@ -185,6 +188,7 @@ def export(
         scores=scores,
         versions={package: version(package) for package in ("torch", "torchaudio", "onnxruntime")},
         folder=paths.ENSEMBLE,
+        choices=resolve_choices(params),
     )
     write_ensemble(ensemble, sources)
 

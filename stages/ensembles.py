@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stages.calibration import Calibration
+from stages.choices import CORRECTED, Choices
 from stages.errors import DataError
 from stages.facs import AU_NAMES
 from stages.params import Crop
@@ -118,6 +119,8 @@ class Ensemble:
     versions : dict of str to str
     folder : Path
         Where the files lie.
+    choices : Choices
+        The protocol that the members were trained by.
     """
 
     name: str
@@ -133,6 +136,7 @@ class Ensemble:
     scores: Mapping[str, Any]
     versions: Mapping[str, str]
     folder: Path
+    choices: Choices = CORRECTED
 
     def as_dict(self) -> dict[str, Any]:
         """Content of ``ensemble.json``."""
@@ -150,6 +154,7 @@ class Ensemble:
                 "audio": {name: asdict(weights) for name, weights in self.audio.items()},
             },
             "crop": self.crop.model_dump(mode="json"),
+            "choices": self.choices.model_dump(mode="json"),
             "calibration": self.calibration.as_dict(),
             "scores": dict(self.scores),
             "versions": dict(self.versions),
@@ -198,6 +203,7 @@ class Ensemble:
             scores=dict(content["scores"]),
             versions=dict(content["versions"]),
             folder=folder,
+            choices=Choices.model_validate(content["choices"]),
         )
 
     @property
@@ -262,8 +268,10 @@ def load_ensemble(folder: Path) -> Ensemble:
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        section = "choices" if error.title == "Choices" else "crop"
         raise DataError(
-            f"{path} is not an ensemble's: crop.{'.'.join(map(str, first['loc']))}: {first['msg']}."
+            f"{path} is not an ensemble's: {section}.{where}: {first['msg']}."
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(

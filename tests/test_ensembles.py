@@ -94,6 +94,7 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
         (lambda c: c.pop("calibration"), "calibration"),
         (lambda c: c["calibration"].update(thresholds=[2.0] * 12), "probability"),
         (lambda c: c["crop"].update(detector="eyes"), "crop.detector"),
+        (lambda c: c["choices"].update(no_face="any"), "choices.no_face"),
     ],
 )
 def test_what_is_no_ensemble_is_refused(tmp_path: Path, change: object, said: str) -> None:

@@ -174,6 +174,12 @@ def _warnings(
             f"The video has {facts.rate:.4g} frames a second; the networks were trained near 25, "
             "and know a face's motion at that pace."
         )
+    choices = predictor.ensemble.choices
+    if (choices.prediction_overlap, choices.no_face) != ("half", "nearest"):
+        found.append(
+            "The ensemble's figures are of another protocol: its networks are asked in windows "
+            "that overlap, and a frame without a face takes the nearest face."
+        )
     if predictor.ensemble.scores.get("label") == "synthetic":
         found.append(
             "The ensemble was trained on a generated corpus (synthetic): how well it does on real "
