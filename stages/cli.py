@@ -7,13 +7,13 @@ not begin: a wrong option, no ensemble; 130 stopped by Ctrl-C, what is finished 
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from stages.errors import DataError, SettingsError
+from stages.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
 ENSEMBLE = Path("models/ensemble")
@@ -167,15 +167,7 @@ def compare(
     _guarded(work)
 
 
-def _plug_in(app: Any) -> None:
-    """Add the commands of parts that live in packages of their own."""
-    if find_spec("stages.web") and find_spec("stages.web.command"):
-        from stages.web.command import add_to
-
-        add_to(app)
-
-
-_plug_in(app)
+add_serve(app)
 
 if __name__ == "__main__":
     app()

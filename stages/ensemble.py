@@ -117,11 +117,10 @@ def ladder(
             decisions = cross_fit([fitting[name] for name in names], at, widths)
             calibration = fit_calibration([fitting[name] for name in names], widths)
         said = dict(zip(names, decisions, strict=True))
-        f1[step] = {
-            "validation": f1_of(
-                [fitting[name] for name in validation], [said[name] for name in validation]
-            )
-        }
+        f1[step] = {}
+        if validation:
+            mine = [fitting[name] for name in validation]
+            f1[step]["validation"] = f1_of(mine, [said[name] for name in validation])
         if test:
             f1[step]["test"] = f1_of(list(test.values()), decide(list(test.values()), calibration))
     return calibration, f1

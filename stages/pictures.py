@@ -39,7 +39,10 @@ PLACES = {
     "licences": (6, -1),
     "train": (6, 0),
     "single": (6, 1),
-    "evaluate": (7, 0),
+    "ensemble": (7, 0),
+    "evaluate": (8, 0),
+    "submit": (8, -1),
+    "report": (8, 1),
 }
 # edges that are not a straight line from the right of one box to the left of the next
 ROUTES: dict[tuple[str, str], Route] = {
@@ -50,13 +53,14 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("pretrain", "visual"): [(3.39, 0.9), (3.5, 0.9), (3.5, 0.0), (3.61, 0.0)],
     ("audio", "inputs"): [(4.39, 1), (4.5, 1), (4.5, 0.12), (4.61, 0.12)],
     ("inputs", "single"): [(5.12, 0.33), (5.12, 1), (5.61, 1)],
-    ("single", "evaluate"): [(6.39, 1), (7, 1), (7, 0.33)],
+    ("evaluate", "report"): [(8, 0.33), (8, 0.67)],
+    ("ensemble", "submit"): [(7, -0.33), (7, -1), (7.61, -1)],
     ("inputs", "licences"): [(5.12, -0.33), (5.12, -1), (5.61, -1)],
 }
 # stages for DVC that are drawn as one with another: the audio encoder without weights, and the
 # visual encoders on masked copies
 SAME_BOX = {"fbank": "audio", "masked": "visual"}
-TRAINED = ("train", "single", "evaluate")
+TRAINED = ("train", "single", "ensemble", "evaluate", "report", "submit")
 CAPTIONS = {
     "corpus": "MP4 talking heads\nwith exact labels,\nfaces, speech",
     "index": "manifest, labels,\npresentation times",
@@ -69,9 +73,12 @@ CAPTIONS = {
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
     "licences": "of the weights\nthat were used",
-    "train": "windows of\n128 frames",
+    "train": "runs and folds, on\nwindows of 128 frames",
     "single": "the same on each\nencoder alone",
-    "evaluate": "F1 of 12 AUs,\nreport",
+    "ensemble": "joined, calibrated,\nexported",
+    "evaluate": "F1 of 12 AUs",
+    "submit": "the challenge's file",
+    "report": "tables 1 to 8, claims,\nfigures: one page",
 }
 
 
@@ -154,7 +161,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
-    figure, axes = plt.subplots(figsize=(14.5, 4.4), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(figsize=(16.3, 4.4), dpi=110, layout="constrained")
     drawn = {(SAME_BOX.get(a, a), SAME_BOX.get(b, b)) for a, b in graph}
     for source, target in without_shortcuts(sorted(drawn)):
         (x0, y0), (x1, y1) = PLACES[source], PLACES[target]
@@ -177,7 +184,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
             x, y - 0.19, name, ha="center", va="center", fontsize=12, fontweight="bold", zorder=4
         )
         axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
-    axes.set_xlim(-0.45, 7.45)
+    axes.set_xlim(-0.45, 8.45)
     axes.set_ylim(1.45, -1.4)
     axes.axis("off")
     path.parent.mkdir(parents=True, exist_ok=True)

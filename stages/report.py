@@ -122,10 +122,15 @@ def what_is_shown(
     return None
 
 
-def rungs(scores: Mapping[str, Any], label: str, main: str) -> dict[str, dict[str, float]]:
+def rungs(scores: Mapping[str, Any], evidence: Evidence, main: str) -> dict[str, dict[str, float]]:
     """Macro F1 of the main ensemble after each step of calibration, by set of videos."""
+    label = evidence.label
     steps: Mapping[str, Any] = scores.get(label, {}).get(main, {})
-    splits = [split for split in ("validation", "test") if split in steps.get("raw", {})]
+    splits = [
+        split
+        for split in ("validation", "test")
+        if split in steps.get("raw", {}) and drawing.annotated(evidence.labels(split))
+    ]
     names = {"validation": "validation, cross-fitted", "test": "test"}
     kind = sections.kind_of(label)
     return {
@@ -279,7 +284,7 @@ def main() -> None:
         target,
         shown=shown,
         curves=drawing.read_curves(paths.CURVES, list(evidence.runs)),
-        calibration=rungs(found, label, main_ensemble),
+        calibration=rungs(found, evidence, main_ensemble),
         scores=read_json(paths.SCORES).get(label, {}),
         sizes=network_sizes(params),
         root=params.data.root.name,

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from stages.cli import app
 from stages.errors import DataError
+from stages.media.video import scan
 from stages.prediction import folder, predict
 from stages.prediction.columns import COLUMNS
 from stages.prediction.options import Options
@@ -163,29 +164,20 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(loaded: Predictor, tmp_pa
     assert "cannot be written: File exists" in said
 
 
-def test_overlay_and_report_are_made_once(
-    loaded: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Path] = []
-
-    def write(video: Path, table: Path, path: Path) -> None:
-        made.append(path)
-        path.write_text(f"{video} {len(read_rows(table))}")
-
-    modules = {}
-    for name, function in (("overlay", "write_overlay"), ("report", "write_report")):
-        modules[f"stages.prediction.{name}"] = type(sys)(name)
-        setattr(modules[f"stages.prediction.{name}"], function, write)
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    words = ["predict", clip(tmp_path / "a.mp4"), "--out", tmp_path / "out"]
+def test_overlay_and_report_are_made_once(loaded: Predictor, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["predict", clip(tmp_path / "a.mp4"), "--out", out]
     run(*words)
-    assert made == []
+    assert set(contents(out)) == set(names(["a"]))
+    assert run(*words, "--overlay", "--report")[0] == 0
+    extras = [out / "a.overlay.mp4", out / "a.html"]
+    assert scan(extras[0]).timestamps.tolist() == scan(tmp_path / "a.mp4").timestamps.tolist()
+    assert "AUFusion.timeline" in extras[1].read_text()
+    made = [path.stat().st_mtime_ns for path in extras]
     run(*words, "--overlay", "--report")
-    run(*words, "--overlay", "--report")
-    assert [path.name for path in made] == ["a.overlay.mp4", "a.html"]
+    assert [path.stat().st_mtime_ns for path in extras] == made
     run(*words, "--every", 2)
-    assert list(contents(tmp_path / "out")) == names(["a"])
+    assert list(contents(out)) == names(["a"]), "of an earlier prediction nothing is left"
 
 
 def test_help_and_columns_explain_themselves() -> None:

@@ -1,0 +1,161 @@
+"""`aufusion compare OURS THEIRS`: agreement by AU as a table, a CSV file and a picture."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import DataError
+from stages.figures import BLUE, GREY, ORANGE, new_figure, save_figure
+from stages.prediction.agreement import Agreement, Pairs, agree, align
+from stages.prediction.foreign import OURS, UNKNOWN, Track, read_track
+from stages.table import as_markdown
+
+POINTS = 2000  # of a curve in the picture; each the largest of its frames
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def as_table(found: Sequence[Agreement], tool: str) -> str:
+    """Agreement as a table for the terminal, with the means over AUs in its last row."""
+    rows = [["AU", "frames", "F1", "correlation", "active, ours", f"active, {tool}"]]
+    for one in found:
+        numbers = [_number(one.f1), _number(one.correlation)]
+        shares = [_share(one.active_ours), _share(one.active_theirs)]
+        rows.append([one.au, str(one.frames), *numbers, *shares])
+    f1, correlation = (_mean([getattr(one, key) for one in found]) for key in ("f1", "correlation"))
+    rows.append(["mean", "", _number(f1), _number(correlation), "", ""])
+    return as_markdown(rows)
+
+
+def write_csv(path: Path, found: Sequence[Agreement]) -> None:
+    """Write the agreement; a cell is empty where there is nothing to say."""
+    names = ("au", "frames", "f1", "correlation", "active_ours", "active_theirs")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        for one in found:
+            values = [getattr(one, name) for name in names]
+            writer.writerow(
+                [
+                    "" if isinstance(value, float) and math.isnan(value)
+                    else round(value, 6) if isinstance(value, float)
+                    else value
+                    for value in values
+                ]
+            )  # fmt: skip
+
+
+def _thin(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    step = -(-len(values) // POINTS)
+    starts = np.arange(0, len(values), step)
+    return np.asarray(np.fmax.reduceat(values, starts)) if step > 1 else values
+
+
+def draw(path: Path, ours: Track, theirs: Track, pairs: Pairs, found: Sequence[Agreement]) -> None:
+    """Draw both courses of each AU over time, one above the other."""
+    assert ours.time is not None
+    times = ours.time[pairs.ours]
+    shown = times[:: -(-len(times) // POINTS)]
+    mine, other = ours.take(pairs.ours), theirs.take(pairs.theirs)
+    figure, axes = new_figure(9.5, 0.72 * len(found) + 1.1, rows=len(found))
+    for row, one in enumerate(found):
+        axis = axes[row, 0]  # type: ignore[index]
+        blank = np.where(mine.seen, 0.0, np.nan)
+        axis.plot(shown, _thin(mine.strength[one.au] + blank), color=BLUE, lw=1.2, label=OURS)
+        blank = np.where(other.seen, 0.0, np.nan)
+        if one.au in other.strength:
+            course = _thin(other.strength[one.au] + blank)
+            axis.plot(shown, course, color=ORANGE, lw=1.2, label=theirs.tool)
+        if one.au in other.decision:
+            decided = np.where(other.decision[one.au] == UNKNOWN, np.nan, other.decision[one.au])
+            on = _thin(decided + blank) == 1
+            axis.fill_between(
+                shown, 0, 1, where=on, color=ORANGE, alpha=0.18, lw=0, step="mid",
+                label=f"{theirs.tool}: active",
+            )  # fmt: skip
+        axis.set_ylim(-0.04, 1.04)
+        axis.set_xlim(times[0], max(times[-1], times[0] + 1e-3))
+        axis.set_yticks([0, 1])
+        axis.grid(axis="y", visible=False)
+        axis.set_ylabel(one.au, rotation=0, ha="right", va="center")
+        axis.text(
+            1.01, 0.5, f"F1 {_number(one.f1, 2)}\nr {_number(one.correlation, 2)}",
+            transform=axis.transAxes, va="center", fontsize=8.5,
+        )  # fmt: skip
+        axis.tick_params(labelbottom=row == len(found) - 1, labelsize=8, color=GREY)
+    axes[-1, 0].set_xlabel("seconds")  # type: ignore[index]
+    handles = {
+        label: handle
+        for axis in axes[:, 0]  # type: ignore[index]
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper left", ncols=3, frameon=False,
+        fontsize=9,
+    )  # fmt: skip
+    save_figure(figure, path)
+
+
+def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
+    """Compare a prediction of ours with what another tool, or a person, says of the video.
+
+    Parameters
+    ----------
+    ours : Path
+        ``NAME.csv`` or ``NAME.parquet`` of ``aufusion predict``.
+    theirs : Path
+        Of any kind that :mod:`stages.prediction.foreign` knows.
+    out : Path, optional
+        Folder for ``OURS_TOOL.csv`` and ``OURS_TOOL.png``.
+
+    Returns
+    -------
+    str
+        What to print.
+
+    Raises
+    ------
+    DataError
+        When a file is of no known kind or wrong somewhere, or the two share nothing.
+    """
+    mine, other = read_track(ours), read_track(theirs)
+    if mine.tool != OURS:
+        raise DataError(
+            f"{ours} is a file of {mine.tool}: name NAME.csv of `aufusion predict` first."
+        )
+    if not len(mine) or not len(other):
+        raise DataError(f"{ours if not len(mine) else theirs} shows no face: nothing to compare.")
+    pairs = align(mine, other)
+    found = agree(mine, other, pairs)
+    if not found:
+        raise DataError(f"{theirs} has none of the 12 AUs.")
+    lines = [
+        f"{ours.name} and {theirs.name} ({other.tool}): {len(pairs.ours)} shared frames of "
+        f"{len(mine)} and {len(other)}, aligned by {pairs.by}",
+        as_table(found, other.tool),
+    ]
+    if out is not None:
+        name = f"{ours.stem}_{other.tool.lower().replace('-', '')}"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_csv(out / f"{name}.csv", found)
+            draw(out / f"{name}.png", mine, other, pairs, found)
+        except OSError as error:
+            raise DataError(f"{out} cannot be written to ({error.strerror}).") from None
+        lines.append(f"{out / name}.csv, .png")
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""Tables of numbers in text files, read so that what is wrong is refused with its line."""
+
+import csv
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.errors import DataError
+
+_BLANK = ("", "nan", "na", "none")  # as pandas, numpy and people write "nothing"
+_SHOWN = 80  # characters of a wrong cell or line that a message quotes
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV file with a header, by columns.
+
+    Attributes
+    ----------
+    path : Path
+    columns : dict of str to list of str
+        Cells without the blanks around them, by the name of their column, also without them.
+    """
+
+    path: Path
+    columns: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def texts(self, name: str) -> list[str]:
+        """Return the cells of a column.
+
+        Raises
+        ------
+        DataError
+            When there is no such column.
+        """
+        if name not in self.columns:
+            raise DataError(f"{self.path}, line 1 names no column {name!r}.")
+        return self.columns[name]
+
+    def numbers(
+        self,
+        name: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+        *,
+        blank: bool = True,
+    ) -> NDArray[np.float64]:
+        """Return the numbers of a column.
+
+        Parameters
+        ----------
+        name : str
+        low, high : float
+            What a number must lie between.
+        blank : bool
+            Whether a cell may be empty.
+
+        Returns
+        -------
+        (rows,) np.ndarray
+            NaN for an empty cell.
+
+        Raises
+        ------
+        DataError
+            When there is no such column, or a cell is no number or lies outside; the message
+            names the line.
+        """
+        values = np.empty(len(self))
+        for row, cell in enumerate(self.texts(name)):
+            try:
+                value = math.nan if cell.lower() in _BLANK else float(cell)
+            except ValueError:
+                raise self._wrong(row, name, "is no number") from None
+            if math.isnan(value) and not blank:
+                raise self._wrong(row, name, "is empty")
+            if not (low <= value <= high or math.isnan(value)):
+                raise self._wrong(row, name, f"is not between {low:g} and {high:g}")
+            values[row] = value
+        return values
+
+    def _wrong(self, row: int, name: str, what: str) -> DataError:
+        cell = self.columns[name][row][:_SHOWN]
+        return DataError(f"{self.path}, line {row + 2}: {cell!r} in column {name} {what}.")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, with or without a byte-order mark.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read or is no text.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield file
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not plain text: save it as CSV in UTF-8.") from None
+    except csv.Error as error:
+        raise DataError(f"{path} is not CSV ({error}).") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sheet:
+    """Read a CSV file with a header.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : callable
+        Says by its name whether a column is kept; the others take no memory. Tools write
+        hundreds of columns of landmarks.
+
+    Returns
+    -------
+    Sheet
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, has no rows, or a line has another number of cells than the
+        header; the message names the line, the header being line 1.
+    """
+    with open_text(path) as file:
+        lines = csv.reader(file)
+        header = [cell.strip() for cell in next(lines, [])]
+        kept = {name: place for place, name in enumerate(header) if wanted(name)}
+        columns: dict[str, list[str]] = {name: [] for name in kept}
+        rows, blank = 0, False
+        for cells in lines:
+            if not any(cell.strip() for cell in cells) and len(cells) < 2:
+                blank = True  # allowed at the end
+                continue
+            rows += 1
+            if blank or len(cells) != len(header):
+                what = "follows an empty line" if blank else f"has {len(cells)} cells"
+                raise DataError(
+                    f"{path}, line {lines.line_num} {what}, the header has {len(header)} cells: "
+                    "the file is cut off or damaged there."
+                )
+            for name, place in kept.items():
+                columns[name].append(cells[place].strip())
+    if not rows:
+        raise DataError(f"{path} holds no rows: it needs a header and at least one line after it.")
+    return Sheet(path, columns or {"": [""] * rows})

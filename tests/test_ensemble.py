@@ -1,0 +1,126 @@
+"""Stage `ensemble`: joined predictions, calibration, export; and that no test video has a say."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from stages import ensemble, paths
+from stages.dataset import load_videos
+from stages.ensembles import load_ensemble, sigmoid
+from stages.errors import DataError, SettingsError
+from stages.networks import load_network
+from stages.predictions import read_predictions
+from stages.provenance import file_hash
+from stages.scores import f1_per_au
+from tests.test_train import finish, run, trained, write_weights, write_workspace
+
+__all__ = ["trained"]  # a fixture
+
+
+def figures(folder: Path) -> dict:
+    return json.loads((folder / paths.ENSEMBLE_SCORES).read_text())["synthetic"]
+
+
+def test_each_video_is_judged_by_those_who_have_not_seen_it(trained: Path) -> None:
+    folds = {
+        n: read_predictions(trained / f"data/predictions/fold{n}.h5").seeds[0] for n in (1, 2, 3)
+    }
+    joined = read_predictions(trained / "data/ensembles/kfold.h5").seeds[0]
+    videos = {video.name: video for video in load_videos(path=trained / paths.INPUTS)}
+    assert set(joined) == set(videos)
+    for name, video in videos.items():
+        mine = [folds[video.fold]] if video.fold else list(folds.values())
+        expected = np.mean([sigmoid(said[name]) for said in mine], axis=0)
+        np.testing.assert_allclose(sigmoid(joined[name]), expected, atol=2e-5)
+
+
+def test_scores_are_those_of_the_exported_calibration(trained: Path) -> None:
+    exported = load_ensemble(trained / paths.ENSEMBLE)
+    joined = read_predictions(trained / "data/ensembles/kfold.h5").seeds[0]
+    videos = load_videos("test", path=trained / paths.INPUTS)
+    labels = np.concatenate([video.labels for video in videos])
+    decided = [
+        exported.calibration.decide(exported.calibration.smooth(sigmoid(joined[video.name])))
+        for video in videos
+    ]
+    f1 = f1_per_au(labels, np.concatenate(decided))
+    assert figures(trained)["kfold"]["smoothing"]["test"]["macro"] == pytest.approx(
+        f1.mean(), abs=1e-3
+    )
+    assert set(figures(trained)) == {"kfold"}
+
+
+def test_the_folder_holds_all_that_predicting_needs(trained: Path) -> None:
+    exported = load_ensemble(trained / paths.ENSEMBLE)
+    assert [member.run for member in exported.members] == ["fold1", "fold2", "fold3"]
+    for member in exported.members:
+        network, _ = load_network(exported.folder / member.file)
+        assert network.dimensions.visual_width == 10
+        source = trained / paths.NETWORKS / member.run / "seed0.safetensors"
+        assert file_hash(source) == member.sha256
+    assert set(exported.visual) == {"ires100"}
+    assert exported.audio["fbank"].file is None
+    assert exported.scores["label"] == "synthetic"
+    assert exported.window == 32
+
+
+def test_again_gives_the_same_bytes(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained, tmp_path / "again")
+    monkeypatch.chdir(tmp_path / "again")
+    monkeypatch.setattr(sys, "argv", ["ensemble"])
+    ensemble.main()
+    for name in ("models/ensemble/ensemble.json", "data/ensembles/kfold.h5", paths.ENSEMBLE_SCORES):
+        assert Path(name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_test_videos_have_no_say_in_anything(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    tests = {f"test{i}" for i in range(3)}
+    with h5py.File("data/index/frames.h5", "a") as file:
+        for name in tests:
+            labels = file[f"{name}/labels"]
+            labels[...] = np.where(labels[()] < 0, -1, 1 - np.maximum(labels[()], 0))
+    for store in Path("data/features").rglob("*.h5"):
+        with h5py.File(store, "a") as file:
+            for name in tests:
+                file[name][...] = file[name][()] * 3 + 1
+    finish(monkeypatch, tmp_path)
+    for name in ("main", "visual", "fold1", "fold2", "fold3"):
+        path = f"models/runs/{name}/seed0.safetensors"
+        assert Path(path).read_bytes() == (trained / path).read_bytes()
+    ours, theirs = load_ensemble(paths.ENSEMBLE), load_ensemble(trained / paths.ENSEMBLE)
+    assert ours.calibration == theirs.calibration
+    assert ours.members == theirs.members
+    after, before = figures(tmp_path)["kfold"]["raw"], figures(trained)["kfold"]["raw"]
+    assert after["validation"] == before["validation"]
+    assert after["test"]["macro"] < before["test"]["macro"] - 0.1
+
+
+def test_an_ensemble_without_its_runs_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content["runs"] = {name: content["runs"][name] for name in ("main", "fold1", "fold2")}
+    content["ensemble"]["main"] = "train_val_mix"
+    content["train"]["epochs"] = 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    run(monkeypatch, tmp_path, "main", "fold1", "fold2")
+    write_weights()
+    monkeypatch.setattr(sys, "argv", ["ensemble"])
+    with pytest.raises(DataError, match=r"'train_val_mix' needs runs.*there can be: kfold"):
+        ensemble.main()
+    monkeypatch.setattr(sys, "argv", ["ensemble", "all"])
+    with pytest.raises(SettingsError, match="tables"):
+        ensemble.main()
