@@ -176,6 +176,7 @@ class Single(Section):
     """How long a network is trained on each encoder alone; the rest is as in ``train``."""
 
     epochs: Positive
+    step_epochs: Positive
 
 
 class Params(Section):

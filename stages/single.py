@@ -69,7 +69,7 @@ def works(params: Params) -> dict[str, Work]:
 
 def alone(params: Params) -> Params:
     """Settings of a training on one encoder: fewer epochs, and sound is never withheld."""
-    train = params.train.model_copy(update={"epochs": params.single.epochs, "sound_dropout": 0.0})
+    train = params.train.model_copy(update={**params.single.model_dump(), "sound_dropout": 0.0})
     return params.model_copy(update={"train": train})
 
 
