@@ -36,6 +36,8 @@ def leave_out_encoders(folder: Path) -> None:
             dep for dep in body["deps"]
             if dep.startswith("stages/") or Path(dep).stem not in LEFT_OUT
         ]  # fmt: skip
+    masked = stages["stages"]["masked"]
+    masked["outs"] = [out for out in masked["outs"] if Path(out).stem not in LEFT_OUT]
     stages["stages"]["audio"]["matrix"]["encoder"] = ["wav2vec"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
 
