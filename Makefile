@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 # runs of sequence networks that are trained at once; their results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-.PHONY: help setup repro tables test test-all check bench lock pictures clean
+.PHONY: help setup repro tables test test-all check bench lock pictures screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,14 +57,18 @@ check: $(STAMP) ## ruff and mypy, as continuous integration sees them
 	@$(BIN)/ruff format --check stages tests
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## measure frames a second of crop, encoders and predict (needs a finished make repro)
+bench: $(STAMP) ## measure crop, encoders, training and predict (needs a finished make repro)
 	@$(BIN)/python -m tests.benchmarks.crop
 	@$(BIN)/python -m tests.benchmarks.encoders
 	@$(BIN)/python -m tests.benchmarks.encoders --scale full --videos 1 --repeats 1
+	@$(BIN)/python -m tests.benchmarks.training
 	@$(BIN)/python -m tests.benchmarks.predict
 
 pictures: $(STAMP) ## draw the README's pictures again
 	@$(BIN)/python -m stages.pictures
+
+screenshots: $(STAMP) ## photograph overlay, report and web page for the README (needs a Chromium)
+	@$(BIN)/python -m tests.screenshots
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

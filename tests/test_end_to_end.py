@@ -1,10 +1,16 @@
 """The README's commands, all of them, in a fresh clone with a tiny corpus."""
 
+import csv
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -62,16 +68,79 @@ def test_a_second_repro_runs_nothing(clone: Clone) -> None:
     assert "up to date" in clone.run("dvc status dvc.yaml")  # without the runs of the tables
 
 
+def one_test_video(clone: Clone, folder: Path) -> tuple[Path, int]:
+    """Copy a test video of one person, as a user's own; its number of frames."""
+    manifest = json.loads((clone.folder / "data/index/manifest.json").read_text())
+    entry = next(e for e in manifest["entries"] if e["split"] == "test" and e["side"] == "only")
+    source = clone.folder / manifest["root"] / entry["video"]
+    return shutil.copy(source, folder / "video.mp4"), entry["frames"]
+
+
+def write_openface_csv(ours: Path, theirs: Path) -> None:
+    """Say what `ours` says as OpenFace 2.2 would: blanks, intensities, two decimals."""
+    with ours.open() as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in AU_NAMES if name in rows[0] and name != "AU24"]
+    header = ["frame", "face_id", "timestamp", "confidence", "success"]
+    header += [f"{name}_r" for name in names] + [f"{name}_c" for name in names]
+    lines = [", ".join(header)]
+    for number, row in enumerate(rows, start=1):
+        cells = [str(number), "0", f"{float(row['timestamp']):.3f}", "0.98", "1"]
+        cells += [f"{5 * float(row[name] or 0):.2f}" for name in names]
+        cells += [f"{float(row[f'{name}_c'] or 0):.2f}" for name in names]
+        lines.append(", ".join(cells))
+    theirs.write_text("\n".join(lines) + "\n")
+
+
+def first_answer_of(clone: Clone, command: str) -> str:
+    """Start the server as the README does, fetch its page, stop it."""
+    server = subprocess.Popen(
+        command, shell=True, cwd=clone.folder, env=clone.environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(600):
+            assert server.poll() is None, "the server ended by itself"
+            try:
+                return httpx.get("http://127.0.0.1:8000").text
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("no answer in a minute")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
 def test_every_command_of_the_readme(clone: Clone, tmp_path: Path) -> None:
     before = clone.scores()
     own_root = shutil.copytree(clone.folder / "data/corpus/videos", tmp_path / "own_root")
     stores = sorted((clone.folder / "data").rglob("*.h5"))
     stores = [path for path in stores if "features" in path.parts or "crops" in path.parts]
+    video, frames = one_test_video(clone, tmp_path)
     times = {path: path.stat().st_mtime_ns for path in stores}
     for command in readme_commands():
         if command in ("make repro", "make test"):  # run above; running now
             continue
-        printed = clone.run(command.replace("/path/to/Aff-Wild2", str(own_root)))
+        if command == "aufusion serve":
+            assert "AUFusion" in first_answer_of(clone, command)
+            continue
+        if command.startswith("aufusion compare"):
+            write_openface_csv(clone.folder / "aus/video.csv", tmp_path / "openface.csv")
+        for shown, meant in (
+            ("/path/to/Aff-Wild2", own_root),
+            ("/path/to/video.mp4", video),
+            ("/path/to/openface.csv", tmp_path / "openface.csv"),
+        ):
+            command = command.replace(shown, str(meant))
+        printed = clone.run(command)
+        if command.startswith("aufusion predict"):
+            for ending in ("csv", "parquet", "json", "overlay.mp4", "html"):
+                assert (clone.folder / f"aus/video.{ending}").is_file()
+            with (clone.folder / "aus/video.csv").open() as file:
+                assert len(list(csv.DictReader(file))) == frames
+        if command == "make tables":
+            assert "Tables: metrics/tables/tables.md" in printed
+            assert (clone.folder / "metrics/tables/report.html").is_file()
         if command.startswith("dvc exp run -S data.root="):
             assert "own_data" in (clone.folder / "metrics/scores.json").read_text()
             clone.run("git checkout -q . && dvc checkout -q")
@@ -79,7 +148,8 @@ def test_every_command_of_the_readme(clone: Clone, tmp_path: Path) -> None:
             model = command.split("=")[1]
             run = re.findall(r"Running stage '([\w@]+)'", printed)
             trained = {f"train@{name}" for name in RUNS}
-            assert set(run) == {"inputs", *trained, "ensemble", "evaluate"}
+            made = {"inputs", *trained, "ensemble", "evaluate", "report", "submit"}
+            assert set(run) == made
             network, _ = load_network(clone.folder / "models/runs/main/seed0.safetensors")
             assert network.dimensions.name == model
             assert clone.scores() != before
@@ -87,7 +157,7 @@ def test_every_command_of_the_readme(clone: Clone, tmp_path: Path) -> None:
         if command == "dvc metrics diff":
             assert re.search(r"synthetic\.test\.f1\.macro", printed)
         if command == "dvc dag":
-            for stage in ("corpus", "index", "crop", "train", "evaluate"):
+            for stage in ("corpus", "index", "crop", "train", "ensemble", "evaluate", "report"):
                 assert stage in printed
 
 

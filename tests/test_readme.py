@@ -3,6 +3,9 @@
 import json
 import re
 
+from stages.memberships import SUBMISSIONS
+from stages.prediction.columns import as_markdown as columns
+from stages.protocol import choices_table
 from stages.provenance import ROOT
 from stages.table import as_markdown, encoder_rows, table_rows
 
@@ -20,6 +23,24 @@ def test_the_table_of_results_is_that_of_the_tracked_scores() -> None:
 def test_the_table_of_encoders_is_that_of_the_tracked_scores() -> None:
     scores = json.loads((ROOT / "metrics/encoders.json").read_text())["synthetic"]
     assert as_markdown(encoder_rows(scores)) in README
+
+
+def test_its_tables_of_columns_and_of_protocols_are_those_of_the_code() -> None:
+    assert columns().rstrip() in README
+    assert choices_table().rstrip() in README
+
+
+def test_the_table_of_submissions_is_that_of_make_tables() -> None:
+    tables = json.loads((ROOT / "metrics/tables/tables.json").read_text())["synthetic"]
+    section = README[README.index("The paper's five submissions") :]
+    for name in SUBMISSIONS:
+        row = tables["table8"][name]
+        shown = [
+            f"{row['paper']:.4f}",
+            f"{row['f1']:.3f}",
+            f"{row['low']:.3f} to {row['high']:.3f}",
+        ]
+        assert re.search(r"\|\s+" + r" \|\s+".join(map(re.escape, shown)) + r" \|", section), name
 
 
 def test_pictures_and_files_it_names_are_there_and_small() -> None:
