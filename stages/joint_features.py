@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from stages import paths
@@ -42,6 +41,8 @@ def audio_paths(encoders: Sequence[str]) -> list[Path]:
 
 def _single(rows: Rows) -> NDArray[np.float32]:
     """Convert float16 to float32; torch does so several times as fast as numpy."""
+    import torch  # not for the stages that only want to know where the stores are
+
     converted: NDArray[np.float32] = torch.from_numpy(rows).float().numpy()
     return converted
 
