@@ -71,7 +71,16 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 RUNS = yaml.safe_load((ROOT / "params.yaml").read_text())["runs"]
-READERS = {"inputs", "licences", "ensemble", "evaluate", "single", *(f"train@{n}" for n in RUNS)}
+READERS = {
+    "inputs",
+    "licences",
+    "ensemble",
+    "evaluate",
+    "report",
+    "submit",
+    "single",
+    *(f"train@{n}" for n in RUNS),
+}
 
 
 @pytest.mark.parametrize(("kind", "name"), [("visual", "mae"), ("audio", "wav2vec")])

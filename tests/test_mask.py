@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import evaluate, face_features, inputs, mask, masked, paths, visual
+from stages import face_features, inputs, mask, masked, paths, visual
 from stages.copies import read_copies
 from stages.crops import CropReader, CropWriter
 from stages.dataset import load_videos
@@ -20,6 +20,7 @@ from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.facs import AU_NAMES
 from stages.joint_features import open_features
 from stages.manifest import Manifest, save_frames
+from stages.reporting.sections import mask_section
 from stages.store import FeatureReader, FeatureWriter
 from tests import stand_ins
 
@@ -166,7 +167,7 @@ def test_switched_off_nothing_is_copied_and_the_networks_see_the_videos_alone(
     with FeatureReader(Path("data/features/masked/ires100.h5")) as store:
         assert store.names == ()
     assert not (paths.MASK_REPORT / "faces.png").exists()
-    assert evaluate.mask_sections(paths.MASK_REPORT) == []
+    assert mask_section(paths.MASK_REPORT) is None
     assert "features/masked" not in (paths.RUNS / "main.json").read_text()
 
 
@@ -305,9 +306,10 @@ def test_the_report_shows_faces_and_counts_and_the_same_bytes_again(
     assert [file.name for file in files[1:]] == ["counts.csv", "counts.png", "faces.png"]
     with Image.open(paths.MASK_REPORT / "faces.png") as image:
         assert (np.asarray(image.convert("L")) == 0).mean() > 0.05  # the masks are black
-    (_, faces), (_, counts) = evaluate.mask_sections(paths.MASK_REPORT)
-    assert "data:image/png" in faces
-    assert "below average" in counts
+    section = mask_section(paths.MASK_REPORT)
+    assert section is not None
+    assert section[1].count("data:image/png") == 2
+    assert "below average" in section[1]
     mask.main()
     assert [file.read_bytes() for file in files] == first
 

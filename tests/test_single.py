@@ -10,11 +10,12 @@ import torch
 import yaml
 from sklearn.metrics import f1_score
 
-from stages import evaluate, inputs, paths, single
+from stages import inputs, paths, single
 from stages.dataset import load_videos
 from stages.errors import DataError
 from stages.facs import AU_NAMES
 from stages.joint_features import Features
+from stages.reporting.sections import encoders_section
 from stages.scores import THRESHOLD
 from stages.training import validation_f1
 from stages.windows import predict_video
@@ -24,7 +25,7 @@ from tests.test_train import write_workspace
 def only(folder: Path, epochs: int) -> None:
     """Leave two encoders in the settings: one that sees AU1 to AU24, one that hears the others."""
     content = yaml.safe_load((folder / "params.yaml").read_text())
-    content["single"]["epochs"] = epochs
+    content["single"].update(epochs=epochs, step_epochs=epochs)
     content["compute"] = {"workers": 1, "device": "cpu", "precision": "auto"}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
 
@@ -78,8 +79,11 @@ def test_the_table_says_what_is_known_of_each_encoder(made: Path) -> None:
     assert fbank["weights from"].startswith("none")
     assert fbank["frames a second, one core"] == "-"
     assert fbank["F1 alone, AU25"] == f"{scores(made)['fbank']['AU25']:.3f}"
-    ((title, html),) = evaluate.encoder_sections(made / paths.SINGLE_REPORT)
-    assert "alone" in title
+    section = encoders_section(made / paths.SINGLE_REPORT, "synthetic")
+    assert section is not None
+    title, html = section
+    assert title == "Encoders"
+    assert "alone" in html
     assert "f1 0.700 (chance 0.450)" in html
 
 

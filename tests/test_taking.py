@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages import licences, pretrain, visual
+from stages import face_features, licences, pretrain, visual
 from stages.console import run_stage
 from stages.encoders.formats import read_weights
 from stages.encoders.published import choices
@@ -19,6 +19,7 @@ from stages.encoders.weights import load_network, save_weights
 from stages.errors import DataError, SettingsError
 from stages.params import load_params
 from stages.provenance import file_hash
+from stages.runs import resolve_run, write_run
 from stages.store import FeatureReader
 from tests import stand_ins
 from tests.encoders import published_files as files
@@ -32,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     stand_ins.settings(folder)
     use_caches(tmp_path, "http://127.0.0.1:9", monkeypatch)  # no one answers there
-    visual._load.cache_clear()
+    face_features._load.cache_clear()
     return folder
 
 
@@ -184,6 +185,9 @@ def test_an_onnx_network_fills_a_store_that_names_its_licence(
     pack = Path.home() / ".insightface/models/antelopev2"
     assert terms["noncommercial"]
     assert terms["sha256"] == file_hash(pack / "glintr100.onnx")
+    params = load_params()
+    for name, row in params.runs.items():
+        write_run(resolve_run(params, name, row), {})
     licences.main()
     listed = Path("metrics/licences.md").read_text()
     row = next(line for line in listed.splitlines() if "visual.ires100" in line)
@@ -212,18 +216,18 @@ def test_a_store_is_not_continued_with_other_weights(
     def save(seed: int) -> None:
         encoder, network = files.small("ires100", seed)
         save_weights(made_path("ires100"), encoder, "small", "au", network.state_dict(), {})
-        visual._load.cache_clear()
+        face_features._load.cache_clear()
 
-    encode = visual.encode_video
+    encode = face_features.encode_video
 
-    def killed_at_the_second(work: visual.Work, piece: Path) -> None:
+    def killed_at_the_second(work: face_features.Work, piece: Path) -> None:
         if work.name == "two":
             raise KeyboardInterrupt
         encode(work, piece)
 
     save(1)
     with monkeypatch.context() as patch:
-        patch.setattr(visual, "encode_video", killed_at_the_second)
+        patch.setattr(face_features, "encode_video", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             visual.main()
     assert list(Path(".partial/visual@ires100").rglob("*.h5"))
@@ -249,7 +253,7 @@ def test_published_weights_are_given_pictures_as_they_expect_them(
     torch.save(mobilenet_v3_large().state_dict(), "tv.pth")
     stand_ins.settings(project, visual__mobilenet__weights="file:tv.pth")
     path = run("mobilenet", monkeypatch)
-    encoder, *_ = visual._load("mobilenet", "small", path, load_params().compute)
+    encoder, *_ = face_features._load("mobilenet", "small", path, load_params().compute)
     image = torch.randint(0, 256, (1, 112, 112, 3), dtype=torch.uint8)
     preset = MobileNet_V3_Large_Weights.IMAGENET1K_V2.transforms(crop_size=112, resize_size=112)
     expected = preset(image.permute(0, 3, 1, 2))
