@@ -148,7 +148,7 @@ def test_every_command_of_the_readme(clone: Clone, tmp_path: Path) -> None:
             model = command.split("=")[1]
             run = re.findall(r"Running stage '([\w@]+)'", printed)
             trained = {f"train@{name}" for name in RUNS}
-            made = {"inputs", *trained, "ensemble", "evaluate", "report", "submit"}
+            made = {"inputs", "licences", *trained, "ensemble", "evaluate", "report", "submit"}
             assert set(run) == made
             network, _ = load_network(clone.folder / "models/runs/main/seed0.safetensors")
             assert network.dimensions.name == model
