@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -339,3 +340,37 @@ def test_an_encoder_that_knows_the_held_out_videos_is_named(
     assert "warning: ires100 learnt from frames of the training videos" in printed
     assert "fold1, fold2, fold3" in printed
     assert "main" not in printed.split("fitted on it:")[1].splitlines()[0]
+
+
+def test_a_run_depends_on_the_stores_that_it_reads_and_on_its_own_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def prepared() -> dict[str, bytes]:
+        inputs.main()
+        return {path.stem: path.read_bytes() for path in Path("data/runs").iterdir()}
+
+    def changed(before: dict[str, bytes]) -> set[str]:
+        after = prepared()
+        return {name for name in after if after[name] != before.get(name)}
+
+    before = prepared()
+    assert set(before) == set(RUNS)
+    with h5py.File("data/features/audio/fbank.h5", "a") as file:
+        file["train0"][0] = 9
+    assert changed(before) == {"main", "fold1", "fold2", "fold3"}  # `visual` reads no sound
+    before = prepared()
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["runs"]["fold2"]["model"] = "tcn"
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    assert changed(before) == {"fold2"}
+    before = prepared()
+    content["model"] = "gru"
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    assert changed(before) == {"main", "visual", "fold1", "fold3"}
+    content["models"]["lstm"]["small"]["hidden"] = 7
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    before = prepared()
+    assert changed(before) == set()
