@@ -200,6 +200,7 @@ def test_info_says_what_an_ensemble_is(ensemble: Path, tmp_path: Path) -> None:
     assert "is not there" in said
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_folder(ensemble: Path, tmp_path: Path) -> None:
     """The same bytes as an undisturbed run, and what was done is not touched."""
     for seed, name in enumerate("abc"):

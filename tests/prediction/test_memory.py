@@ -60,6 +60,7 @@ def compare(ensemble: Path, folder: Path, faces: str, seconds: int, longer: int)
     assert long <= ALLOWED * short
 
 
+@pytest.mark.slow
 def test_two_minutes_need_no_more_than_a_half(ensemble: Path, tmp_path: Path) -> None:
     compare(ensemble, tmp_path, "main", 30, 120)
 
