@@ -19,6 +19,7 @@ from stages.dataset import Video, load_videos
 from stages.ensembles import sigmoid
 from stages.errors import DataError
 from stages.facs import NOT_ANNOTATED
+from stages.figure_files import read_json
 from stages.params import load_params
 from stages.predictions import read_predictions
 from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au
@@ -85,7 +86,10 @@ def main() -> None:
     label = params.data_label
     main_run = read_predictions(paths.PREDICTIONS / f"{MAIN}.h5")
     visual = read_predictions(paths.PREDICTIONS / f"{WITHOUT_SOUND}.h5")
-    steps = json.loads(paths.ENSEMBLE_SCORES.read_text())[label][params.ensemble.main]
+    ensembles = read_json(paths.ENSEMBLE_SCORES).get(label, {})
+    if params.ensemble.main not in ensembles:
+        raise DataError(f"{paths.ENSEMBLE_SCORES} lacks the ensemble: run `dvc repro ensemble`.")
+    steps = ensembles[params.ensemble.main]
     scores: dict[str, Any] = {}
     for split in SPLITS:
         videos = load_videos(split)

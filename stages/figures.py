@@ -73,7 +73,7 @@ def f1_bars(path: Path, rows: Mapping[str, NDArray[np.float64]], title: str) -> 
         axis.bar(places, values, width * 0.94, label=label, color=colour)
     axis.set_xticks(range(len(AU_NAMES)), AU_NAMES)
     axis.set_ylim(0, 1)
-    axis.set_ylabel("F1, share of frames")
+    axis.set_ylabel("F1")
     axis.grid(axis="x", visible=False)
     axis.set_title(title, loc="left", fontsize=11)
     axis.legend(ncols=len(rows), frameon=False, loc="upper left", fontsize=9)

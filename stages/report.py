@@ -21,6 +21,7 @@ from stages import paths, table
 from stages.console import run_stage, say
 from stages.ensembles import load_ensemble, sigmoid
 from stages.errors import DataError, SettingsError
+from stages.figure_files import read_json
 from stages.page import paragraph, write_page
 from stages.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.params import Params, load_params
@@ -137,17 +138,6 @@ def rungs(scores: Mapping[str, Any], evidence: Evidence, main: str) -> dict[str,
         names[split] + kind: {STEPS[s]: steps[s][split]["macro"] for s in STEPS if s in steps}
         for split in splits
     }
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read figures; none where the file is not there."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise DataError(f"{path} holds no figures: delete it and run the pipeline again.") from None
-    return content
 
 
 def note_of(evidence: Evidence, root: str) -> str:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from stages.dataset import load_videos
 from stages.errors import DataError
 from stages.facs import AU_NAMES
 from stages.features import use_one_thread
+from stages.figure_files import read_json
 from stages.parallel import map_videos, partial_folder
 from stages.params import Params, load_params
 from stages.protocol import network_settings, resolve_choices
@@ -132,17 +133,6 @@ def beside_chance(figures: Mapping[str, float]) -> str:
         levels += [0.0] if key == "ccc" else []  # a constant has no concordance with anything
         shown += [f"{key.replace('_', ' ')} {value:.3f} (chance {level:.3f})" for level in levels]
     return ", ".join(shown) or "-"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read figures; none where the file is not there."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise DataError(f"{path} holds no figures: delete it and run the pipeline again.") from None
-    return content
 
 
 def table_row(work: Work, width: int, use: Use, f1: list[float], speed: float | None) -> list[str]:

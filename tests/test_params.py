@@ -118,7 +118,7 @@ def test_no_setting_has_a_name_that_dvcs_run_cache_drops() -> None:
 def test_a_wrong_setting_stops_a_stage_at_once_without_a_traceback(tmp_path: Path) -> None:
     changed(tmp_path, "model", "lstm9")
     process = subprocess.run(
-        [sys.executable, "-m", "stages.train", "audiovisual"],
+        [sys.executable, "-m", "stages.train", "main"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,

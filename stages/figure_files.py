@@ -1,0 +1,33 @@
+"""Files of figures: JSON of numbers, as the stages leave them for each other and for DVC."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.errors import DataError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of figures, such as those that git tracks under ``metrics``.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+        Empty where the file is not there.
+
+    Raises
+    ------
+    DataError
+        When the file is no JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise DataError(f"{path} holds no figures: delete it and run the pipeline again.") from None
+    return content
