@@ -10,6 +10,8 @@ export PATH := $(BIN):$(PATH)
 # DVC's and the libraries' own telemetry stay off: nothing leaves the machine
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
+# without bytecode files every stage's start would compile torch anew, 5 s become 18
+unexport PYTHONDONTWRITEBYTECODE
 # runs of sequence networks that are trained at once; their results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 .PHONY: help setup repro tables test test-all check bench lock pictures screenshots clean
