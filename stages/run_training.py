@@ -89,13 +89,14 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
 
     if params.scale == "small" and process_rank() == 0:
         torch.set_num_threads(1)
+    choices = resolve_choices(params)
     parts = divide(
         load_videos(),
         run.split,
         masked=run.masked,
         mix_held_out=params.splits.mix_held_out,
         seed=params.seed,
-        balanced=resolve_choices(params).balanced_aus,
+        balanced=choices.balanced_aus,
     )
     if not parts.training or (not parts.held_out and not run.split.startswith("mix")):
         what = "train on" if not parts.training else "choose an epoch by"
@@ -115,7 +116,8 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
             features.visual_width,
             features.audio_width,
             dict(run.settings),
-            centred=resolve_choices(params).centre == "window",
+            centred=choices.centre != "none",
+            audio_centred=choices.centre == "window",
         )
         for number in range(params.train.seeds):
             _train_seed(params, run, dimensions, features, parts, folder, number, progress)

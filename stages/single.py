@@ -97,7 +97,8 @@ def train_alone(work: Work, path: Path) -> None:
             features.visual_width,
             features.audio_width,
             settings,
-            centred=choices.centre == "window",
+            centred=choices.centre != "none",
+            audio_centred=choices.centre == "window",
         )
         fitted = train_network(
             params,

@@ -25,6 +25,8 @@ class Dimensions:
         The network's own section of ``params.yaml`` at its scale.
     centred : bool
         Take the window's mean off the visual features, see :func:`centre`.
+    audio_centred : bool
+        Likewise off the audio features, over the frames that have sound.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Dimensions:
     audio_width: int
     settings: Mapping[str, Any]
     centred: bool = False
+    audio_centred: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -63,14 +66,15 @@ class Scaled(nn.Module):
 def centre(x: Tensor, real: Tensor) -> Tensor:
     """Take the mean over a window's real frames off each feature.
 
-    What stays the same in a window is the person, the light and the camera more than the action
-    units: encoders that were trained on few people tell these apart only by how a face changes.
+    What stays the same in a window is the person, the light and the camera, the voice and the
+    room, more than the action units: encoders that were trained on few people tell these apart
+    only by how a face changes.
 
     Parameters
     ----------
     x : (batch, frames, width) torch.Tensor
     real : (batch, frames) torch.Tensor
-        bool, False where a frame is padding.
+        bool, False where a frame is padding, or where there is nothing to take the mean of.
 
     Returns
     -------
@@ -78,6 +82,9 @@ def centre(x: Tensor, real: Tensor) -> Tensor:
 
     References
     ----------
+    B. Atal. Effectiveness of linear prediction characteristics of the speech wave for automatic
+    speaker identification and verification. JASA 1974 (cepstral mean normalisation).
+
     T. Baltrusaitis, M. Mahmoud, P. Robinson. Cross-dataset learning and person-specific
     normalisation for automatic action unit detection. FG 2015.
     """
@@ -149,7 +156,10 @@ class Network(nn.Module, ABC):
         seen = torch.nan_to_num(self.visual_scale(visual))
         if self.dimensions.centred:
             seen = centre(seen, real)
-        heard = torch.where(sound[..., None], self.audio_scale(audio), self.no_sound)
+        heard = self.audio_scale(audio)
+        if self.dimensions.audio_centred:
+            heard = centre(heard, real & sound)
+        heard = torch.where(sound[..., None], heard, self.no_sound)
         logits: Tensor = self.encode(seen, heard, real)
         return logits
 

@@ -39,7 +39,12 @@ def share_in_the_network(features: Features, videos: Sequence[Video], repeats: i
     params, run = load_params(), read_run("main")
     settings = params.train
     dimensions = Dimensions(
-        run.model, features.visual_width, features.audio_width, dict(run.settings), centred=True
+        run.model,
+        features.visual_width,
+        features.audio_width,
+        dict(run.settings),
+        centred=True,
+        audio_centred=True,
     )
     network = build_network(dimensions).train()
     optimizer = torch.optim.Adam(network.parameters())

@@ -92,6 +92,18 @@ def test_who_looks_different_all_along_looks_the_same_where_faces_are_centred(na
         assert torch.allclose(found, network(visual, audio, sound, real), atol=1e-5) == centred
 
 
+def test_a_voice_that_is_other_all_along_sounds_the_same_where_sound_is_centred(name: str) -> None:
+    visual, audio, sound, real = inputs(9)
+    sound[1, 3:5] = False
+    other = audio + torch.randn(2, 1, audio.shape[-1])
+    other[1, 3:5] = torch.nan
+    for centred in (True, False):
+        network = tiny(name)
+        network.dimensions = replace(network.dimensions, audio_centred=centred)
+        found = network(visual, other, sound, real)
+        assert torch.allclose(found, network(visual, audio, sound, real), atol=1e-5) == centred
+
+
 def test_centring_against_a_loop() -> None:
     x, real = (
         torch.randn(3, 5, 2),

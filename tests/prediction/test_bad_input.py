@@ -152,6 +152,7 @@ def test_a_file_that_is_truly_too_large_for_the_disk(predictor: Predictor, tmp_p
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "p = load_predictor(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "sys.dont_write_bytecode = True  # Python would leave half of a file of it behind\n"
         "try:\n    predict_file(Path(sys.argv[2]), p, Path(sys.argv[3]))\n"
         "except DataError as error:\n    print(error)\n"
     )
