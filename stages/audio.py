@@ -9,26 +9,16 @@ that show two faces of one video share their features.
 
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stages import paths
 from stages.console import run_stage
-from stages.encoders.sources import weights_path
+from stages.encoding import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.errors import SettingsError
 from stages.features import make_store
 from stages.manifest import FRAMES_FILE, Manifest, read_timestamps
-from stages.params import Audio, Compute, Params, load_params
+from stages.params import Params, load_params
 from stages.provenance import file_hash, identity_of
-from stages.store import FeatureWriter
-from stages.terms import enforce_file, weights_terms
-
-if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
-    import torch
-    from torch import nn
-
-    from stages.encoders.base import AudioEncoder
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
 
@@ -40,49 +30,27 @@ class Work:
     name: str
     video: Path
     frame_rate: float
-    encoder: str
-    weights: Path | None
-    weights_hash: str
-    scale: str
-    compute: Compute
-
-
-@lru_cache(maxsize=1)  # one network a process, loaded for its first video
-def _load(
-    name: str, scale: str, weights: Path | None, compute: Compute
-) -> "tuple[AudioEncoder, nn.Module, torch.device]":
-    from stages.compute import pick_device
-    from stages.encoders.registry import audio_encoder
-    from stages.encoders.weights import load_network
-
-    encoder = audio_encoder(name)
-    device = pick_device(compute)
-    return encoder, load_network(encoder, scale, weights, compute.device).to(device), device
+    encoding: Encoding
 
 
 def encode_video(work: Work, path: Path) -> None:
     """Write the features of one video's sound, a store of one dataset."""
+    from stages.encoders.registry import audio_encoder
     from stages.encoders.running import encode_sound, inference
     from stages.encoders.timing import FrameClock
     from stages.media.audio import read_sound
 
-    encoder, network, device = _load(work.encoder, work.scale, work.weights, work.compute)
+    encoder, loaded = audio_encoder(work.encoding.name), load_encoding(work.encoding)
     times = read_timestamps(paths.INDEX, work.name)
     with (
-        FeatureWriter(
-            path,
-            encoder=work.encoder,
-            weights_hash=work.weights_hash,
-            width=int(network.width),  # type: ignore[arg-type]
-            settings={"scale": work.scale, "weights": weights_terms(work.weights)},
-        ) as store,
-        inference(device, "32-true"),
+        feature_writer(path, work.encoding, loaded) as store,
+        inference(loaded.device, loaded.precision),
     ):
         features = store.create(work.name, len(times), work.frame_rate)
         clock = FrameClock(encoder, times)
         sound = clock.watch(read_sound(work.video, encoder.sampling_rate))
         steps = None
-        for first, steps in encode_sound(encoder, network, sound, device):
+        for first, steps in encode_sound(encoder, loaded.network, sound, loaded.device):
             frames, chosen = clock.frames_of(first, len(steps))
             features[frames] = steps[chosen]
         if steps is not None:
@@ -90,7 +58,7 @@ def encode_video(work: Work, path: Path) -> None:
 
 
 def works(
-    manifest: Manifest, settings: Audio, encoder: str, params: Params
+    manifest: Manifest, encoder: str, params: Params
 ) -> tuple[dict[str, Work], dict[str, list[str]]]:
     """List the work, one item a video.
 
@@ -101,9 +69,7 @@ def works(
     dict of str to list of str
         All entries of each of these videos.
     """
-    weights = weights_path(encoder, settings.weights, params.scale)
-    enforce_file(params.licences.noncommercial, f"audio.{encoder}", weights)
-    weights_hash = file_hash(weights) if weights else ""
+    encoding = choose_encoding("audio", encoder, params)
     names: dict[str, list[str]] = {}
     for entry in manifest.entries:
         names.setdefault(entry.video, []).append(entry.name)
@@ -112,11 +78,7 @@ def works(
             name=entries[0],
             video=Path(manifest.root) / video,
             frame_rate=manifest.entry(entries[0]).frame_rate,
-            encoder=encoder,
-            weights=weights,
-            weights_hash=weights_hash,
-            scale=params.scale,
-            compute=params.compute,
+            encoding=encoding,
         )
         for video, entries in names.items()
     }
@@ -132,11 +94,11 @@ def main() -> None:
         raise SettingsError(f"{name!r} is no encoder of `audio`; allowed: {allowed}.")
     settings = params.audio[name]
     manifest = Manifest.load(paths.INDEX)
-    items, names = works(manifest, settings, name, params)
+    items, names = works(manifest, name, params)
     identity = identity_of(
         "stages.audio",
         [name, params.scale, settings.model_dump(), names],
-        [work.weights_hash for work in items.values()],
+        [work.encoding.weights_hash for work in items.values()],
         [[entry.name, entry.video_hash, entry.frame_rate] for entry in manifest.entries],
         file_hash(paths.INDEX / FRAMES_FILE),
     )

@@ -5,9 +5,7 @@ What the stages `visual` and `masked` share: the list of the work, and doing it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +13,11 @@ from numpy.typing import NDArray
 from stages import paths
 from stages.copies import Copy, masked_batches
 from stages.crops import FACE, CropReader
-from stages.encoders.sources import weights_path
+from stages.encoding import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.features import make_store
 from stages.manifest import Manifest
-from stages.params import Compute, Params
+from stages.params import Params
 from stages.provenance import file_hash, identity_of
-from stages.store import FeatureWriter
-from stages.terms import enforce_file, weights_terms
-
-if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
-    import torch
-    from torch import nn
-
-    from stages.encoders.base import VisualEncoder
 
 WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
 
@@ -40,12 +30,8 @@ class Work:
     crops: Path
     frames: int
     frame_rate: float
-    encoder: str
-    weights: Path | None
-    weights_hash: str
-    scale: str
     batch: int
-    compute: Compute
+    encoding: Encoding
     copy: Copy | None = None  # these frames with half of the face hidden, instead of all frames
 
 
@@ -74,46 +60,18 @@ def read_batches(
         yield chosen, np.stack([image for image in images if image is not None])
 
 
-@lru_cache(maxsize=1)  # one network a process, loaded for its first video
-def _load(
-    name: str, scale: str, weights: Path | None, compute: Compute
-) -> "tuple[VisualEncoder, nn.Module, torch.device, str]":
-    import torch
-
-    from stages.compute import pick_device, pick_precision
-    from stages.encoders.registry import visual_encoder
-    from stages.encoders.weights import load_network
-
-    encoder = visual_encoder(name)
-    device = pick_device(compute)
-    network = load_network(encoder, scale, weights, compute.device)
-    if network.published:
-        encoder = encoder.for_published()
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return encoder, network, device, pick_precision(compute)
-
-
 def encode_video(work: Work, path: Path) -> None:
     """Write the features of one face of one video, a store of one dataset."""
+    from stages.encoders.base import VisualEncoder
     from stages.encoders.running import encode_images, inference, prefetch
 
-    encoder, network, device, precision = _load(
-        work.encoder, work.scale, work.weights, work.compute
-    )
+    loaded = load_encoding(work.encoding)
+    encoder, device = loaded.encoder, loaded.device
+    assert isinstance(encoder, VisualEncoder)
     with (
         CropReader(work.crops) as crops,
-        FeatureWriter(
-            path,
-            encoder=work.encoder,
-            weights_hash=work.weights_hash,
-            width=int(network.width),  # type: ignore[arg-type]
-            settings={
-                "scale": work.scale,
-                "precision": precision,
-                "weights": weights_terms(work.weights),
-            },
-        ) as store,
-        inference(device, precision),
+        feature_writer(path, work.encoding, loaded) as store,
+        inference(device, loaded.precision),
     ):
         if work.copy is None:
             frames, batches = len(crops), read_batches(crops, work.batch)
@@ -121,7 +79,7 @@ def encode_video(work: Work, path: Path) -> None:
             frames, batches = work.copy.frames, masked_batches(crops, work.copy, work.batch)
         features = store.create(work.name, frames, work.frame_rate)
         for rows, images in prefetch(batches):
-            encoded = encode_images(encoder, network, images, device)
+            encoded = encode_images(encoder, loaded.network, images, device)
             # batches are stretches of rows with holes where there is no face
             stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
             stretch[rows - rows[0]] = encoded
@@ -138,22 +96,15 @@ def list_work(name: str, params: Params) -> dict[str, Work]:
     SettingsError
         When the licence of its weights is not allowed.
     """
-    settings = params.visual[name]
-    weights = weights_path(name, settings.weights, params.scale)
-    enforce_file(params.licences.noncommercial, f"visual.{name}", weights)
-    weights_hash = file_hash(weights) if weights else ""
+    encoding = choose_encoding("visual", name, params)
     return {
         entry.name: Work(
             name=entry.name,
             crops=paths.CROPS / f"{entry.name}.h5",
             frames=entry.frames,
             frame_rate=entry.frame_rate,
-            encoder=name,
-            weights=weights,
-            weights_hash=weights_hash,
-            scale=params.scale,
-            batch=settings.batch,
-            compute=params.compute,
+            batch=params.visual[name].batch,
+            encoding=encoding,
         )
         for entry in Manifest.load(paths.INDEX).entries
         # `crop` said why one is missing
@@ -186,7 +137,7 @@ def make_visual_store(
         [name, params.scale, settings.model_dump()],
         {
             key: [
-                work.weights_hash,
+                work.encoding.weights_hash,
                 file_hash(work.crops),
                 work.frame_rate,
                 work.copy.as_list() if work.copy else None,

@@ -16,6 +16,7 @@ from stages.crops import CropReader, CropWriter
 from stages.dataset import load_videos
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
+from stages.encoding import load_encoding
 from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.facs import AU_NAMES
 from stages.joint_features import open_features
@@ -86,7 +87,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = encoder.build(encoder.scales["small"])
     path = Path("models/encoders/ires100.safetensors")
     save_weights(path, encoder, "small", "au", network.state_dict(), {})
-    face_features._load.cache_clear()
+    load_encoding.cache_clear()
     return tmp_path
 
 
@@ -336,7 +337,7 @@ def test_what_was_encoded_with_the_same_weights_is_not_encoded_again(
     save_weights(
         path, encoder, "small", "au", encoder.build(encoder.scales["small"]).state_dict(), {}
     )
-    face_features._load.cache_clear()
+    load_encoding.cache_clear()
     masked.main()
     assert encoded == ["a:lower:000035", "b:upper:000095"]
     assert store.read_bytes() != first

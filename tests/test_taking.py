@@ -11,11 +11,13 @@ from safetensors.torch import save_file
 
 from stages import face_features, licences, pretrain, visual
 from stages.console import run_stage
+from stages.encoders.base import VisualEncoder
 from stages.encoders.formats import read_weights
 from stages.encoders.published import choices
 from stages.encoders.registry import ENCODERS
 from stages.encoders.sources import made_path
 from stages.encoders.weights import load_network, save_weights
+from stages.encoding import Encoding, load_encoding
 from stages.errors import DataError, SettingsError
 from stages.params import load_params
 from stages.provenance import file_hash
@@ -33,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     stand_ins.settings(folder)
     use_caches(tmp_path, "http://127.0.0.1:9", monkeypatch)  # no one answers there
-    face_features._load.cache_clear()
+    load_encoding.cache_clear()
     return folder
 
 
@@ -216,7 +218,7 @@ def test_a_store_is_not_continued_with_other_weights(
     def save(seed: int) -> None:
         encoder, network = files.small("ires100", seed)
         save_weights(made_path("ires100"), encoder, "small", "au", network.state_dict(), {})
-        face_features._load.cache_clear()
+        load_encoding.cache_clear()
 
     encode = face_features.encode_video
 
@@ -253,7 +255,9 @@ def test_published_weights_are_given_pictures_as_they_expect_them(
     torch.save(mobilenet_v3_large().state_dict(), "tv.pth")
     stand_ins.settings(project, visual__mobilenet__weights="file:tv.pth")
     path = run("mobilenet", monkeypatch)
-    encoder, *_ = face_features._load("mobilenet", "small", path, load_params().compute)
+    encoding = Encoding("mobilenet", path, file_hash(path), "small", load_params().compute)
+    encoder = load_encoding(encoding).encoder
+    assert isinstance(encoder, VisualEncoder)
     image = torch.randint(0, 256, (1, 112, 112, 3), dtype=torch.uint8)
     preset = MobileNet_V3_Large_Weights.IMAGENET1K_V2.transforms(crop_size=112, resize_size=112)
     expected = preset(image.permute(0, 3, 1, 2))

@@ -12,6 +12,7 @@ from stages.crops import CropReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
+from stages.encoding import load_encoding
 from stages.errors import SettingsError
 from stages.store import FeatureReader
 from tests import stand_ins
@@ -36,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = Path("models/encoders/ires100.safetensors")
     save_weights(path, encoder, "small", "au", network.state_dict(), {})
     monkeypatch.setattr("sys.argv", ["visual", "ires100"])
-    face_features._load.cache_clear()
+    load_encoding.cache_clear()
     return tmp_path
 
 

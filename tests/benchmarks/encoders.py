@@ -14,17 +14,19 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from stages import audio, paths, visual
+from stages import audio, face_features, paths
 from stages.console import run_stage
 from stages.crops import CropReader
+from stages.encoders.base import VisualEncoder
+from stages.encoders.registry import audio_encoder
 from stages.encoders.running import encode_sound, inference
-from stages.encoders.sources import weights_path
+from stages.encoding import Encoding, choose_encoding, load_encoding
 from stages.features import use_one_thread
 from stages.manifest import Entry, Manifest, read_timestamps
 from stages.media.audio import read_sound
@@ -45,47 +47,51 @@ def best(function: Callable[[], object], repeats: int) -> float:
     return min(times[1:])
 
 
-def file_of(name: str, setting: str | None, params: Params) -> Path | None:
+def encoding_of(name: str, params: Params) -> Encoding:
     """Weights of the finished run; none, that is random ones, at another scale than its own."""
     if params.scale != load_params().scale:
-        return None
-    return weights_path(name, setting, params.scale)
+        return Encoding(name, None, "", params.scale, params.compute)
+    return choose_encoding("visual" if name in params.visual else "audio", name, params)
 
 
 def visual_rates(
     name: str, params: Params, entries: list[Entry], repeats: int
 ) -> tuple[float, float, float]:
     """Frames with a face a second: the stage, the forward pass alone, the plain way."""
-    settings = params.visual[name]
-    weights = file_of(name, settings.weights, params)
+    batch_size, encoding = params.visual[name].batch, encoding_of(name, params)
     works = [
-        visual.Work(
+        face_features.Work(
             name=entry.name,
             crops=paths.CROPS / f"{entry.name}.h5",
+            frames=entry.frames,
             frame_rate=entry.frame_rate,
-            encoder=name,
-            weights=weights,
-            weights_hash="",
-            scale=params.scale,
-            batch=settings.batch,
-            compute=params.compute,
+            batch=batch_size,
+            encoding=encoding,
         )
         for entry in entries
     ]
-    encoder, network, device, precision = visual._load(name, params.scale, weights, params.compute)
+    loaded = load_encoding(encoding)
+    encoder, network, device = loaded.encoder, loaded.network, loaded.device
+    assert isinstance(encoder, VisualEncoder)
     side = encoder.side_of(network)
-    batches, images = [], []
+    batches: list[torch.Tensor] = []
+    images: list[NDArray[np.uint8]] = []
     for work in works:
         with CropReader(work.crops) as crops:
-            for _, pictures in visual.read_batches(crops, settings.batch):
+            for _, pictures in face_features.read_batches(crops, batch_size):
                 batches.append(encoder.prepare(torch.from_numpy(pictures).to(device), side))
                 images.extend(pictures)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "piece.h5"
-        stage = best(lambda: [visual.encode_video(work, target) for work in works], repeats)
+
+        def encode() -> None:
+            for work in works:
+                face_features.encode_video(work, target)
+
+        stage = best(encode, repeats)
 
     def forward() -> None:
-        with inference(device, precision):
+        with inference(device, loaded.precision):
             for batch in batches:
                 network(batch)
 
@@ -105,23 +111,14 @@ def audio_rates(
 ) -> tuple[float, float, float]:
     """Frames with sound a second: the stage, the forward pass alone, the plain way."""
     root = Path(Manifest.load(paths.INDEX).root)
-    weights = file_of(name, params.audio[name].weights, params)
-    work = audio.Work(
-        name="",
-        video=root,
-        frame_rate=0.0,
-        encoder=name,
-        weights=weights,
-        weights_hash="",
-        scale=params.scale,
-        compute=params.compute,
-    )
+    encoding = encoding_of(name, params)
     works = [
-        replace(work, name=entry.name, video=root / entry.video, frame_rate=entry.frame_rate)
+        audio.Work(entry.name, root / entry.video, entry.frame_rate, encoding)
         for entry in entries
         if entry.sound
     ]
-    encoder, network, device = audio._load(name, params.scale, weights, params.compute)
+    loaded = load_encoding(encoding)
+    encoder, network, device = audio_encoder(name), loaded.network, loaded.device
     sounds = []
     for work in works:
         blocks = list(read_sound(work.video, encoder.sampling_rate))
@@ -129,7 +126,12 @@ def audio_rates(
     frames = 0
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "piece.h5"
-        stage = best(lambda: [audio.encode_video(work, target) for work in works], repeats)
+
+        def encode() -> None:
+            for work in works:
+                audio.encode_video(work, target)
+
+        stage = best(encode, repeats)
         for work in works:
             audio.encode_video(work, target)
             with FeatureReader(target) as store:

@@ -42,7 +42,8 @@ PARTS = ("decode", "detect", "encode", "sound", "predict", "write")
 
 def pictures(count: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the photograph as a slow camera sees it."""
-    large = cv2.resize(data.astronaut(), (960, 960), interpolation=cv2.INTER_CUBIC)
+    photograph = data.astronaut()  # type: ignore[no-untyped-call]
+    large = cv2.resize(photograph, (960, 960), interpolation=cv2.INTER_CUBIC)
     for k in range(count):
         x, y = 160 + round(40 * np.sin(k / 40)), 40 + round(20 * np.sin(k / 27))
         yield np.ascontiguousarray(large[y : y + HEIGHT, x : x + WIDTH])
@@ -78,7 +79,7 @@ def predict_plainly(path: Path, predictor: Predictor, frames: int) -> NDArray[np
         if len(times) == frames:
             break
     seen = np.stack(features)
-    seen = seen[nearest_valid(~np.isnan(seen).any(axis=1))].astype(np.float32)
+    seen = seen[nearest_valid(np.asarray(~np.isnan(seen).any(axis=1)))].astype(np.float32)
     heard = []
     for part in predictor.audio:
         clock = FrameClock(part.encoder, np.asarray(times))
@@ -94,7 +95,7 @@ def predict_plainly(path: Path, predictor: Predictor, frames: int) -> NDArray[np
     for voice in predictor.voices:
         logits, count = np.zeros((frames, 12), np.float32), np.zeros((frames, 1))
         own = sounds[:, voice.audio]
-        has = ~np.isnan(own).any(axis=1) & bool(voice.audio)
+        has = np.asarray(~np.isnan(own).any(axis=1) & bool(voice.audio))
         for start in window_starts(frames, ensemble.window, ensemble.window // 2):
             at = slice(start, start + ensemble.window)
             given = (seen[at][:, voice.visual], np.nan_to_num(own[at]), has[at], has[at] | True)

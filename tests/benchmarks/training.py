@@ -56,7 +56,7 @@ def share_in_the_network(features: Features, videos: Sequence[Video], repeats: i
             start = time.perf_counter()
             logits = network(batch.visual, batch.audio, batch.sound, batch.real)
             optimizer.zero_grad(set_to_none=True)
-            masked_bce(logits, batch.labels).backward()
+            masked_bce(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             inside += time.perf_counter() - start
     return inside / (time.perf_counter() - begin)

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from torch import Tensor, nn
 
-from stages import face_features, frames, pretrain, visual
+from stages import frames, pretrain, visual
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
+from stages.encoding import load_encoding
 from stages.errors import SettingsError
 from stages.params import load_params
 from stages.store import FeatureReader
@@ -81,7 +82,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     figures = json.loads(Path("metrics/pretrain/toy.json").read_text())
     assert figures["f1"] > figures["f1_all_ones"] + 0.05
     monkeypatch.setattr("sys.argv", ["visual", "toy"])
-    face_features._load.cache_clear()
+    load_encoding.cache_clear()
     visual.main()
     with FeatureReader(Path("data/features/visual/toy.h5")) as store:
         rows = store.read("one")

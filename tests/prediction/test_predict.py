@@ -13,6 +13,7 @@ from stages import audio, crop, face_features
 from stages.calibration import Calibration
 from stages.crops import CropReader
 from stages.dataset import make_video
+from stages.encoding import Encoding
 from stages.ensembles import load_ensemble
 from stages.errors import DataError
 from stages.facs import AU_NAMES
@@ -62,17 +63,14 @@ def by_the_pipeline(
     for name, weights in made.visual.items():
         stores[name] = Path(f"{name}.h5")
         file = ensemble / str(weights.file)
-        work = face_features.Work(
-            "clip", Path("crops.h5"), FRAMES, 25.0, name, file, weights.sha256, "small", 16, COMPUTE
-        )
+        encoding = Encoding(name, file, weights.sha256, "small", COMPUTE)
+        work = face_features.Work("clip", Path("crops.h5"), FRAMES, 25.0, 16, encoding)
         face_features.encode_video(work, stores[name])
     for name, weights in made.audio.items():
         stores[name] = Path(f"{name}.h5")
         path = None if weights.file is None else ensemble / weights.file
-        audio.encode_video(
-            audio.Work("clip", video, 25.0, name, path, weights.sha256, "small", COMPUTE),
-            stores[name],
-        )
+        encoding = Encoding(name, path, weights.sha256, "small", COMPUTE)
+        audio.encode_video(audio.Work("clip", video, 25.0, encoding), stores[name])
     item = make_video("clip", np.zeros((FRAMES, 12), np.int8), face)
     said = []
     for member in made.members:
