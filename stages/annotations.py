@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER, N_AUS, NOT_ANNOTATED
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER, N_AUS, NOT_ANNOTATED
 
 _VALUES = {"0": 0, "1": 1, "-1": NOT_ANNOTATED}
 _SHOWN = 80  # characters of a wrong line that a message quotes

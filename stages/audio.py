@@ -11,14 +11,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage
+from stages.core import paths
+from stages.core.console import run_stage
+from stages.core.errors import SettingsError
+from stages.core.provenance import file_hash, identity_of
 from stages.encoding import Encoding, choose_encoding, feature_writer, load_encoding
-from stages.errors import SettingsError
 from stages.features import make_store
 from stages.manifest import FRAMES_FILE, Manifest, read_timestamps
-from stages.params import Params, load_params
-from stages.provenance import file_hash, identity_of
+from stages.settings.params import Params, load_params
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
 

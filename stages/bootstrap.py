@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import NOT_ANNOTATED
+from stages.core.facs import NOT_ANNOTATED
 
 RESAMPLES = 4000
 LEVEL = 0.95

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from stages.facs import N_AUS, NOT_ANNOTATED
+from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.scores import THRESHOLD, f1_per_au
 
 GRID: Final = 100  # thresholds are multiples of 1 / GRID

@@ -7,9 +7,9 @@ order, or names every line that is not.
 import sys
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage, say
-from stages.errors import SettingsError
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import SettingsError
 from stages.manifest import Manifest
 from stages.submission import check_submission, frames_of_test
 

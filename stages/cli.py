@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from stages.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError
 from stages.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130

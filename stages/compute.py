@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from stages.errors import SettingsError
-from stages.params import Compute
+from stages.core.errors import SettingsError
 from stages.processes import process_count
+from stages.settings.params import Compute
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.errors import DataError
 from stages.crops import FACE, CropReader
-from stages.errors import DataError
 from stages.halves import Half, hide
 
 

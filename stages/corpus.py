@@ -17,13 +17,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.console import run_stage, say
-from stages.errors import DataError, SettingsError
-from stages.facs import AFF_WILD2_BASE_RATES, ANNOTATION_HEADER, AU_NAMES, N_AUS
-from stages.parallel import Outcome, map_videos, partial_folder
-from stages.params import Corpus, load_params
-from stages.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
-from stages.provenance import identity_of
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError, SettingsError
+from stages.core.facs import AFF_WILD2_BASE_RATES, ANNOTATION_HEADER, AU_NAMES, N_AUS
+from stages.core.parallel import Outcome, map_videos, partial_folder
+from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
+from stages.core.provenance import identity_of
+from stages.settings.params import Corpus, load_params
 from stages.synthesis.clips import render_clip
 from stages.synthesis.pitfalls import MEANINGS, annotation_lines
 from stages.synthesis.plan import SPLITS, Clip, Settings, plan_clips, voice_of

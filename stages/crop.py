@@ -13,18 +13,18 @@ from pathlib import Path
 
 import cv2
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.parallel import map_videos, partial_folder
+from stages.core.provenance import identity_of
 from stages.crops import CropReader, CropWriter
-from stages.errors import DataError
 from stages.faces.alignment import CROP_SIDE, align
 from stages.faces.detector import load_detector
 from stages.faces.tracking import Follower, follow
 from stages.manifest import Entry, Manifest, read_timestamps
 from stages.media.video import read_frames
-from stages.parallel import map_videos, partial_folder
-from stages.params import Crop, load_params
-from stages.provenance import identity_of
+from stages.settings.params import Crop, load_params
 from stages.terms import detector_use, enforce
 
 

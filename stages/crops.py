@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.faces.alignment import CROP_SIDE
 
 NO_FACE = 0

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.manifest import check_name
 from stages.media.video import EXTENSIONS
 

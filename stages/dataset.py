@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
-from stages.errors import DataError
+from stages.core import paths
+from stages.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.encoders.sources import weights_path
-from stages.params import Compute, Params
-from stages.provenance import file_hash
+from stages.core.provenance import file_hash
+from stages.settings.params import Compute, Params
+from stages.settings.sources import weights_path
 from stages.store import FeatureWriter
 from stages.terms import enforce_file, weights_terms
 

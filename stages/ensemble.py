@@ -21,23 +21,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
 from stages.calibration import Calibration, Judged, cross_fit, decide, f1_of, fit_calibration
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError, SettingsError
+from stages.core.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.provenance import file_hash
 from stages.dataset import Video, load_videos
-from stages.encoders.sources import weights_path
 from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
-from stages.errors import DataError, SettingsError
-from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.joint_features import visual_paths
 from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
-from stages.params import Params, load_params
 from stages.predictions import PredictionWriter, RunPredictions, read_predictions
 from stages.protocol import resolve_choices
-from stages.provenance import file_hash
 from stages.run_training import network_path
 from stages.runs import all_rows
 from stages.scores import by_au
+from stages.settings.params import Params, load_params
+from stages.settings.sources import weights_path
 from stages.splits import LABELLED, assign_parts, label_counts
 from stages.store import FeatureReader
 from stages.terms import weights_terms

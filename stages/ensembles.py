@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stages.calibration import Calibration
-from stages.choices import CORRECTED, Choices
-from stages.errors import DataError
-from stages.facs import AU_NAMES
-from stages.params import Crop
-from stages.provenance import file_hash
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
+from stages.core.provenance import file_hash
+from stages.settings.choices import CORRECTED, Choices
+from stages.settings.params import Crop
 
 FORMAT: Final = 1
 FILE: Final = "ensemble.json"
@@ -111,7 +111,7 @@ class Ensemble:
     members : tuple of Member
     visual, audio : dict of str to Weights
         The encoders.
-    crop : stages.params.Crop
+    crop : stages.settings.params.Crop
         How faces are found and cut out.
     calibration : Calibration
     scores : dict

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths, table
-from stages.console import run_stage, say
+from stages import table
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.facs import NOT_ANNOTATED
 from stages.dataset import Video, load_videos
 from stages.ensembles import sigmoid
-from stages.errors import DataError
-from stages.facs import NOT_ANNOTATED
 from stages.figure_files import read_json
-from stages.params import load_params
 from stages.predictions import read_predictions
 from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au
+from stages.settings.params import load_params
 
 SPLITS = ("validation", "test")
 MAIN, WITHOUT_SOUND = "main", "visual"  # the runs that are reported beside the ensemble

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
 from stages.copies import Copy, masked_batches
+from stages.core import paths
+from stages.core.provenance import file_hash, identity_of
 from stages.crops import FACE, CropReader
 from stages.encoding import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.features import make_store
 from stages.manifest import Manifest
-from stages.params import Params
-from stages.provenance import file_hash, identity_of
+from stages.settings.params import Params
 
 WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from stages.console import say
-from stages.errors import DataError
-from stages.parallel import map_videos, partial_folder, worker_count
+from stages.core.console import say
+from stages.core.errors import DataError
+from stages.core.parallel import map_videos, partial_folder, worker_count
 from stages.store import merge_stores
 
 Item = TypeVar("Item")
@@ -51,9 +51,9 @@ def make_store(
     stage : str
         As DVC calls it: ``visual@ires100``.
     identity : str
-        See :func:`stages.provenance.identity_of`.
+        See :func:`stages.core.provenance.identity_of`.
     workers : int or None
-        See :func:`stages.parallel.map_videos`.
+        See :func:`stages.core.parallel.map_videos`.
     frames : int
         Frames of all items.
     worth_a_worker : int

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stages.facs import AU_NAMES
+from stages.core.facs import AU_NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.console import say
+from stages.core.console import say
 from stages.replicas import Replicas
 
 Batch = TypeVar("Batch")

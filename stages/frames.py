@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.facs import NOT_ANNOTATED
 from stages.crops import FACE, CropReader, CropWriter
-from stages.facs import NOT_ANNOTATED
 from stages.manifest import Entry, Manifest, read_labels
-from stages.params import load_params
+from stages.settings.params import load_params
 
 HELD_OUT = ("validation", "test")
 LABELS = ("au", "valence", "arousal", "expression", "person")

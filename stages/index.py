@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
 from stages.annotations import length_warning, on_frame_grid, read_annotation
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS
+from stages.core.parallel import map_videos, partial_folder
+from stages.core.provenance import file_hash, identity_of
 from stages.dataroot import SIDE_SUFFIXES, DataRoot, look
-from stages.errors import DataError
-from stages.facs import N_AUS
 from stages.manifest import SPLITS, Entry, Manifest, save_frames
 from stages.media.video import scan
-from stages.parallel import map_videos, partial_folder
-from stages.params import load_params
-from stages.provenance import file_hash, identity_of
+from stages.settings.params import load_params
 
 Labels = NDArray[np.int8]
 

@@ -13,20 +13,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage, say
 from stages.copies import Copy, read_copies
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.provenance import file_hash
 from stages.crops import FACE, CropReader
 from stages.dataset import Video, make_video, write_inputs
-from stages.encoders.sources import at_scale
-from stages.errors import DataError
 from stages.joint_features import audio_paths, masked_paths, visual_paths
 from stages.manifest import Entry, Manifest, read_labels
 from stages.masking import HiddenLabel, hide_labels
-from stages.params import Params, load_params
 from stages.protocol import resolve_choices
-from stages.provenance import file_hash
 from stages.runs import all_rows, resolve_run, write_run
+from stages.settings.params import Params, load_params
+from stages.settings.sources import at_scale
 from stages.splits import group_entries, number_folds
 from stages.store import FeatureReader
 

@@ -15,7 +15,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import paths
+from stages.core import paths
 from stages.dataset import Video
 from stages.store import FeatureReader
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
 from stages.crops import CropReader
 from stages.joint_features import audio_paths, visual_paths
-from stages.params import load_params
 from stages.runs import Run, read_run
+from stages.settings.params import load_params
 from stages.store import FeatureReader
 from stages.terms import Use, as_table, detector_use, enforce, store_use
 

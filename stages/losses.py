@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stages.choices import PositiveWeight
-from stages.errors import DataError
-from stages.facs import AU_NUMBERS, NOT_ANNOTATED
+from stages.core.errors import DataError
+from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
+from stages.settings.choices import PositiveWeight
 
 
 def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:

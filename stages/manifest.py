@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 SIDES = ("only", "left", "right")

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import mask_figures, paths
-from stages.console import run_stage, say
+from stages import mask_figures
 from stages.copies import Copy, write_copies
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.crops import FACE, CropReader
-from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.halves import HALVES, dividing_lines
 from stages.manifest import Manifest, read_labels
 from stages.masking import (
@@ -32,8 +33,8 @@ from stages.masking import (
     hide_labels,
     worth_copying,
 )
-from stages.params import Mask, load_params
 from stages.protocol import resolve_choices
+from stages.settings.params import Mask, load_params
 
 Labels = dict[str, NDArray[np.int8]]
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.facs import AU_NAMES
 from stages.crops import FACE, CropReader
 from stages.faces.alignment import CROP_SIDE
-from stages.facs import AU_NAMES
 from stages.figures import BLUE, GREY, new_figure, save_figure
 from stages.halves import HALVES, dividing_lines, hide
 

@@ -7,11 +7,11 @@ There is little to encode, and to start a process for each encoder would take lo
 was encoded stays in `.partial`: where one encoder's weights have changed, it alone encodes anew.
 """
 
-from stages import paths
-from stages.console import run_stage, say
 from stages.copies import read_copies
+from stages.core import paths
+from stages.core.console import run_stage, say
 from stages.face_features import list_work, make_visual_store, of_copies
-from stages.params import load_params
+from stages.settings.params import load_params
 from stages.store import FeatureWriter
 
 

@@ -17,10 +17,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.choices import BalancedAUs
-from stages.facs import AU_NUMBERS, NOT_ANNOTATED
+from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
 from stages.halves import Half
 from stages.scores import base_rates
+from stages.settings.choices import BalancedAUs
 
 HiddenLabel = Literal["zero", "ignore"]
 HIDDEN_AUS: Final[dict[Half, tuple[int, ...]]] = {

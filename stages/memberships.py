@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.facs import AU_NAMES
 from stages.dataset import Video
-from stages.facs import AU_NAMES
 from stages.predictions import RunPredictions
 from stages.scores import f1_per_au
 from stages.splits import LABELLED

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
-from stages import paths
-from stages.console import run_stage, say
-from stages.params import PretrainData
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.settings.params import PretrainData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
-from stages.facs import N_AUS
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 
 Logits = NDArray[np.float32]
 MUTE = "_mute"  # ends the name of the group whose predictions were made without the sound

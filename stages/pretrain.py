@@ -11,19 +11,19 @@ import json
 import sys
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import SettingsError
+from stages.core.parallel import partial_folder
+from stages.core.provenance import file_hash, identity_of
 from stages.encoders.base import AudioEncoder
 from stages.encoders.published import check_choices, choices, take
 from stages.encoders.registry import any_encoder
-from stages.encoders.sources import made_path
 from stages.encoders.weights import save_weights
-from stages.errors import SettingsError
-from stages.parallel import partial_folder
-from stages.params import Params, load_params
 from stages.pretraining.examples import load_examples
 from stages.pretraining.training import pretrain
-from stages.provenance import file_hash, identity_of
+from stages.settings.params import Params, load_params
+from stages.settings.sources import made_path
 
 SOURCES = {
     "faces": paths.FACES,

@@ -1,15 +1,15 @@
 """Which choices of protocol the settings make, what a network is built from, and their table.
 
-The values are in :mod:`stages.choices`; they are followed in :mod:`stages.selection` (which videos
-and frames), :mod:`stages.windows`, :mod:`stages.losses`, :mod:`stages.training`,
+The values are in :mod:`stages.settings.choices`; they are followed in :mod:`stages.selection`
+(which videos and frames), :mod:`stages.windows`, :mod:`stages.losses`, :mod:`stages.training`,
 :mod:`stages.masking` and where the folds are made.
 """
 
 from typing import Any
 
-from stages.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
-from stages.network_settings import Model
-from stages.params import Params, Scale
+from stages.settings.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
+from stages.settings.network_settings import Model
+from stages.settings.params import Params, Scale
 
 
 def resolve_choices(params: Params) -> Choices:

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import paths, table
-from stages.console import run_stage, say
+from stages import table
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError, SettingsError
 from stages.ensembles import load_ensemble, sigmoid
-from stages.errors import DataError, SettingsError
 from stages.figure_files import read_json
 from stages.page import paragraph, write_page
 from stages.paper_tables import CALIBRATED, SUBMISSIONS
-from stages.params import Params, load_params
 from stages.predictions import read_predictions
 from stages.protocol import network_settings
 from stages.reporting import drawing, sections
@@ -33,6 +33,7 @@ from stages.reporting.drawing import Shown
 from stages.reporting.evidence import Evidence, gather
 from stages.reporting.results import active
 from stages.reporting.tables import tables_numbers
+from stages.settings.params import Params, load_params
 
 FULL_WIDTHS = (512, 192)  # numbers a frame of ires100 and ecapatdnn at full scale
 STEPS = {"raw": "threshold 0.5", "thresholds": "thresholds", "smoothing": "thresholds, smoothing"}

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stages import paths
-from stages.console import say
-from stages.errors import DataError
-from stages.parallel import PARTIAL, partial_folder
-from stages.params import Params
+from stages.core import paths
+from stages.core.console import say
+from stages.core.errors import DataError
+from stages.core.parallel import PARTIAL, partial_folder
+from stages.core.provenance import file_hash, identity_of
 from stages.processes import process_rank
 from stages.protocol import resolve_choices
-from stages.provenance import file_hash, identity_of
 from stages.runs import Run, run_path
+from stages.settings.params import Params
 
 if TYPE_CHECKING:  # torch is not imported for a run that is trained already
     from stages.joint_features import Features

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import paths
-from stages.errors import DataError, SettingsError
-from stages.params import Params
+from stages.core import paths
+from stages.core.errors import DataError, SettingsError
 from stages.protocol import network_settings
-from stages.run_settings import RunRow
+from stages.settings.params import Params
+from stages.settings.run_settings import RunRow
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 

@@ -17,7 +17,7 @@ and emotional reaction intensity estimation challenges. CVPR Workshops 2023.
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 
 THRESHOLD = 0.5  # probability from which an AU counts as active
 

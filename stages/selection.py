@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.choices import Choices, NoFace
+from stages.core.errors import DataError
+from stages.core.facs import NOT_ANNOTATED
 from stages.dataset import Video, nearest_valid
-from stages.errors import DataError
-from stages.facs import NOT_ANNOTATED
+from stages.settings.choices import Choices, NoFace
 
 
 def standing_frames(face: NDArray[np.bool_], rule: NoFace) -> NDArray[np.int64]:

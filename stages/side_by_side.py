@@ -12,14 +12,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.console import run_stage, say
-from stages.errors import DataError, SettingsError
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError, SettingsError
+from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.provenance import identity_of
 from stages.features import use_one_thread
-from stages.parallel import map_videos, partial_folder, worker_count
-from stages.params import Params, load_params
-from stages.provenance import identity_of
 from stages.run_training import FINISHED, run_folder, run_identity, train_run
 from stages.runs import Run, read_run
+from stages.settings.params import Params, load_params
 
 
 @dataclass(frozen=True)

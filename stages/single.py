@@ -17,18 +17,18 @@ from typing import Final
 
 import numpy as np
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
+from stages.core.parallel import map_videos, partial_folder
+from stages.core.provenance import file_hash, identity_of
 from stages.dataset import load_videos
-from stages.errors import DataError
-from stages.facs import AU_NAMES
 from stages.features import use_one_thread
 from stages.figure_files import read_json
-from stages.parallel import map_videos, partial_folder
-from stages.params import Params, load_params
 from stages.protocol import network_settings, resolve_choices
-from stages.provenance import file_hash, identity_of
 from stages.scores import all_ones_f1
+from stages.settings.params import Params, load_params
 from stages.store import FeatureReader
 from stages.terms import Use, store_use
 

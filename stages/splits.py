@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.choices import BalancedAUs, Folds
+from stages.core.errors import SettingsError
 from stages.dataset import Video
-from stages.errors import SettingsError
 from stages.masking import balanced_aus
+from stages.settings.choices import BalancedAUs, Folds
 
 LABELLED = ("train", "validation")  # what folds and mixes are made of
 

@@ -12,16 +12,16 @@ DVC watches the CSV, not the pictures that it names: after changing pictures alo
 import shutil
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.parallel import map_videos, partial_folder
+from stages.core.provenance import file_hash, identity_of
 from stages.crops import CropReader
-from stages.errors import DataError
 from stages.faces.detector import load_detector
-from stages.parallel import map_videos, partial_folder
-from stages.params import Params, load_params
 from stages.pretraining.face_files import Work, join_faces, write_faces
 from stages.pretraining.face_table import Table, read_table
-from stages.provenance import file_hash, identity_of
+from stages.settings.params import Params, load_params
 
 CHUNK = 256  # pictures in a piece of work
 SHOWN = 20  # lines that are printed of what was left out

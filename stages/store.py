@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 
 CHUNK_FRAMES = 128  # one window of the sequence networks
 COPY_FRAMES = 64 * CHUNK_FRAMES  # frames held in memory while a dataset is copied

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER, N_AUS
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER, N_AUS
 from stages.manifest import Manifest
 
 HEADER: Final = f"image_location,{ANNOTATION_HEADER}"

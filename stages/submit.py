@@ -6,8 +6,8 @@ row for every frame, with or without labels and faces; it is checked as `check_s
 Where the data root has no test videos the file holds its first line alone.
 """
 
-from stages import paths
-from stages.console import run_stage, say
+from stages.core import paths
+from stages.core.console import run_stage, say
 from stages.ensembles import load_ensemble, sigmoid
 from stages.manifest import Manifest
 from stages.predictions import read_predictions

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages import paths
-from stages.console import run_stage, say
-from stages.errors import DataError
-from stages.facs import AU_MEANINGS, AU_NAMES
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.facs import AU_MEANINGS, AU_NAMES
 
 COLUMNS = {
     "f1": "picture and sound",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.console import say
-from stages.encoders.sources import ORIGIN, read_about
-from stages.errors import SettingsError
+from stages.core.console import say
+from stages.core.errors import SettingsError
+from stages.settings.sources import ORIGIN, read_about
 
 OURS = "Apache-2.0: trained by this pipeline on its corpus (CC0)"
 UNKNOWN = "not known here: see where it comes from"

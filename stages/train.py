@@ -13,13 +13,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from stages import paths
-from stages.console import run_stage
-from stages.errors import SettingsError
-from stages.params import load_params
+from stages.core import paths
+from stages.core.console import run_stage
+from stages.core.errors import SettingsError
 from stages.processes import process_count
 from stages.run_training import FINISHED, run_folder, train_run
 from stages.runs import read_run
+from stages.settings.params import load_params
 
 
 def put_in_place(name: str, folder: Path) -> None:

@@ -12,18 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.choices import CORRECTED, Choices
 from stages.compute import make_fabric
+from stages.core.facs import AU_NAMES
 from stages.dataset import Video
-from stages.facs import AU_NAMES
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.joint_features import Features
 from stages.losses import class_weight, masked_bce
 from stages.networks import Dimensions, build_network
-from stages.params import Params
 from stages.protocol import resolve_choices, window_stride
 from stages.scores import THRESHOLD, f1_per_au
 from stages.selection import scored_videos, training_videos
+from stages.settings.choices import CORRECTED, Choices
+from stages.settings.params import Params
 from stages.windows import Batch, input_statistics, predict_logits, training_batches
 
 

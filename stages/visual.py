@@ -7,11 +7,11 @@ without a face are NaN.
 
 import sys
 
-from stages import paths
-from stages.console import run_stage
-from stages.errors import SettingsError
+from stages.core import paths
+from stages.core.console import run_stage
+from stages.core.errors import SettingsError
 from stages.face_features import list_work, make_visual_store
-from stages.params import load_params
+from stages.settings.params import load_params
 
 
 def main() -> None:

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.choices import CORRECTED, Choices, ShortVideos
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.dataset import Video
-from stages.errors import DataError
-from stages.facs import N_AUS, NOT_ANNOTATED
 from stages.joint_features import Features
 from stages.protocol import window_stride
+from stages.settings.choices import CORRECTED, Choices, ShortVideos
 
 PREDICT_BATCH = 32  # windows that are predicted together
 

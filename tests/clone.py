@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from stages.provenance import ROOT
+from stages.core.provenance import ROOT
 
 TINY_CORPUS = {"clips": 12, "people": 9, "seconds": 3.0, "frame_rate": 12.5, "resolution": 128,
                "faces": 120, "face_people": 12}  # fmt: skip

@@ -16,8 +16,8 @@ import httpx
 import typer
 from playwright.sync_api import Browser, sync_playwright
 
+from stages.core.paths import INDEX
 from stages.manifest import Manifest
-from stages.paths import INDEX
 from stages.pictures import PICTURES
 
 WIDTH = 1100  # pixels

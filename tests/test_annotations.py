@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from stages.annotations import length_warning, on_frame_grid, read_annotation
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER
 
 
 @pytest.fixture

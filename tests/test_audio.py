@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from stages import audio
+from stages.core.errors import SettingsError
 from stages.encoders.registry import audio_encoder
 from stages.encoders.weights import save_weights
-from stages.errors import SettingsError
 from stages.store import FeatureReader
 from tests import stand_ins
 

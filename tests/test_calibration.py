@@ -14,7 +14,7 @@ from stages.calibration import (
     f1_of,
     fit_calibration,
 )
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 
 
 def made_videos(count: int, seed: int, *, shift: float = 0.0, frames: int = 90) -> list[Judged]:

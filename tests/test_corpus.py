@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import corpus, parallel
+from stages import corpus
+from stages.core import parallel
+from stages.core.errors import DataError, SettingsError
+from stages.core.facs import ANNOTATION_HEADER, N_AUS
+from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.crops import CropReader
-from stages.errors import DataError, SettingsError
-from stages.facs import ANNOTATION_HEADER, N_AUS
-from stages.params import load_params
-from stages.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
+from stages.settings.params import load_params
 from stages.synthesis import clips as clips_module
 from stages.synthesis.pitfalls import PITFALLS
 

@@ -8,12 +8,13 @@ import pytest
 import yaml
 from skimage import data
 
-from stages import crop, index, paths
+from stages import crop, index
+from stages.core import paths
+from stages.core.errors import DataError, SettingsError
+from stages.core.facs import ANNOTATION_HEADER, N_AUS
 from stages.crops import CropReader, encode_jpeg
-from stages.errors import DataError, SettingsError
 from stages.faces.alignment import align, crop_displacement
 from stages.faces.centerface import CenterFace
-from stages.facs import ANNOTATION_HEADER, N_AUS
 from stages.media.video import read_frames
 from stages.synthesis.video_file import write_video
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stages.core.errors import DataError
 from stages.crops import BUFFERED_ROWS, CropReader, CropWriter, decode_jpeg, encode_jpeg
-from stages.errors import DataError
 
 
 def picture(seed: int) -> np.ndarray:

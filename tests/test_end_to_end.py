@@ -14,9 +14,9 @@ import httpx
 import pytest
 import yaml
 
-from stages.facs import AU_NAMES
+from stages.core.facs import AU_NAMES
+from stages.core.provenance import ROOT
 from stages.networks import load_network
-from stages.provenance import ROOT
 from tests.clone import RUNS, Clone
 
 README = (ROOT / "README.md").read_text()

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import ensemble, paths
+from stages import ensemble
+from stages.core import paths
+from stages.core.errors import DataError, SettingsError
+from stages.core.provenance import file_hash
 from stages.dataset import load_videos
 from stages.ensembles import load_ensemble, sigmoid
-from stages.errors import DataError, SettingsError
 from stages.networks import load_network
 from stages.predictions import read_predictions
-from stages.provenance import file_hash
 from stages.scores import f1_per_au
 from tests.test_train import finish, run, trained, write_weights, write_workspace
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from stages.calibration import Calibration
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
+from stages.core.provenance import ROOT, file_hash
 from stages.ensembles import Ensemble, Member, Weights, combine, load_ensemble, write_ensemble
-from stages.errors import DataError
-from stages.facs import AU_NAMES
-from stages.params import Crop
-from stages.provenance import ROOT, file_hash
+from stages.settings.params import Crop
 
 
 def made_ensemble(folder: Path) -> Ensemble:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import index, paths
+from stages import index
+from stages.core import paths
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER, N_AUS
 from stages.dataroot import look
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER, N_AUS
 from stages.manifest import Manifest, read_labels, read_timestamps
 from stages.synthesis.video_file import write_video
 

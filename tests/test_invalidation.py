@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.provenance import ROOT
+from stages.core.provenance import ROOT
 
 # every output is a copy of the settings; data/runs is a folder with one for each run
 IDLE = """

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from stages import crop, licences
+from stages.core.errors import SettingsError
 from stages.crops import CropWriter
 from stages.encoders.registry import ENCODERS
-from stages.encoders.sources import made_path
 from stages.encoders.weights import save_weights
-from stages.errors import SettingsError
-from stages.params import load_params
 from stages.runs import resolve_run, write_run
+from stages.settings.params import load_params
+from stages.settings.sources import made_path
 from stages.store import FeatureWriter
 from stages.terms import OURS, Use, as_table, enforce, weights_terms
 from tests import stand_ins

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from stages.errors import DataError
-from stages.facs import AFF_WILD2_BASE_RATES
+from stages.core.errors import DataError
+from stages.core.facs import AFF_WILD2_BASE_RATES
 from stages.losses import class_weight, masked_bce, positive_weight
 
 

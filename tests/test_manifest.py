@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.manifest import (
     Entry,
     Manifest,

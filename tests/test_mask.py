@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import face_features, inputs, mask, masked, paths, visual
+from stages import face_features, inputs, mask, masked, visual
 from stages.copies import read_copies
+from stages.core import paths
+from stages.core.facs import AU_NAMES
 from stages.crops import CropReader, CropWriter
 from stages.dataset import load_videos
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
 from stages.encoding import load_encoding
 from stages.faces.alignment import ARCFACE_TEMPLATE
-from stages.facs import AU_NAMES
 from stages.joint_features import open_features
 from stages.manifest import Manifest, save_frames
 from stages.reporting.sections import mask_section

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 from skimage.transform import SimilarityTransform
 
+from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NAMES
 from stages.faces.alignment import ARCFACE_TEMPLATE, align
-from stages.facs import AFF_WILD2_BASE_RATES, AU_NAMES
 from stages.halves import HALVES, dividing_lines, hide
 from stages.masking import (
     balanced_aus,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from stages.core.facs import AU_NAMES
 from stages.dataset import make_video
-from stages.facs import AU_NAMES
 from stages.memberships import choose_members, held_out_f1
 from stages.predictions import RunPredictions
 

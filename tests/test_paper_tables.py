@@ -19,7 +19,7 @@ from stages.paper_tables import (
     run_title,
     table_runs,
 )
-from stages.params import load_params
+from stages.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 

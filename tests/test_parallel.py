@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stages import parallel
-from stages.errors import DataError
-from stages.parallel import map_videos, partial_folder
+from stages.core import parallel
+from stages.core.errors import DataError
+from stages.core.parallel import map_videos, partial_folder
 
 
 def square(item: int, path: Path) -> None:

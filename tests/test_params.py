@@ -8,10 +8,10 @@ from typing import get_args
 import pytest
 import yaml
 
-from stages.errors import SettingsError
-from stages.network_settings import Model, Models
+from stages.core.errors import SettingsError
 from stages.networks import NETWORKS
-from stages.params import load_params
+from stages.settings.network_settings import Model, Models
+from stages.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = (ROOT / "params.yaml").read_text()

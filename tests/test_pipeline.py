@@ -10,9 +10,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from stages.params import load_params
+from stages.core.provenance import ROOT, code_files
 from stages.pictures import GRAPH_KEY, PICTURES, read_graph
-from stages.provenance import ROOT, code_files
+from stages.settings.params import load_params
 
 LISTED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TABLES = yaml.safe_load((ROOT / "stages/dvc.yaml").read_text())["stages"]

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.errors import DataError
-from stages.facs import N_AUS
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 from stages.predictions import PredictionWriter, read_predictions
 
 RUN = {"model": "tcn", "visual": ["vit"], "audio": [], "masked": False, "split": "fold1"}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from safetensors.torch import save
 
-from stages.choices import CORRECTED
 from stages.dataset import Video, make_video
 from stages.fitting import Fitted
 from stages.joint_features import Features
 from stages.networks import Dimensions
-from stages.params import Params, load_params
 from stages.protocol import network_settings
+from stages.settings.choices import CORRECTED
+from stages.settings.params import Params, load_params
 from stages.store import FeatureWriter
 from stages.training import train_network
 

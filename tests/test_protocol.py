@@ -5,12 +5,19 @@ from typing import Any, get_args
 
 import pytest
 
-from stages.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, ChoiceSettings
-from stages.network_settings import Model
 from stages.networks import Dimensions, build_network
 from stages.networks.tcn import Convolution
-from stages.params import Params, load_params
 from stages.protocol import choices_table, network_settings, resolve_choices, window_stride
+from stages.settings.choices import (
+    CORRECTED,
+    MEANINGS,
+    PAPER_WORDS,
+    PRESETS,
+    Choices,
+    ChoiceSettings,
+)
+from stages.settings.network_settings import Model
+from stages.settings.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import provenance
-from stages.provenance import code_files, file_hash, identity_of
+from stages.core import provenance
+from stages.core.provenance import code_files, file_hash, identity_of
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import json
 import re
 
+from stages.core.provenance import ROOT
 from stages.memberships import SUBMISSIONS
 from stages.prediction.columns import as_markdown as columns
 from stages.protocol import choices_table
-from stages.provenance import ROOT
 from stages.table import as_markdown, encoder_rows, table_rows
 
 README = (ROOT / "README.md").read_text()

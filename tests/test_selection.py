@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stages.choices import CORRECTED, PRESETS
+from stages.core.errors import DataError
 from stages.dataset import Video, make_video
-from stages.errors import DataError
 from stages.selection import complete_frames, scored_videos, standing_frames, training_videos
+from stages.settings.choices import CORRECTED, PRESETS
 
 COMPLETE = CORRECTED.model_copy(update={"frames": "complete"})
 

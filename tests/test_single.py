@@ -10,10 +10,11 @@ import torch
 import yaml
 from sklearn.metrics import f1_score
 
-from stages import inputs, paths, single
+from stages import inputs, single
+from stages.core import paths
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
 from stages.dataset import load_videos
-from stages.errors import DataError
-from stages.facs import AU_NAMES
 from stages.joint_features import Features
 from stages.reporting.sections import encoders_section
 from stages.scores import THRESHOLD

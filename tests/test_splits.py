@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from stages.core.errors import SettingsError
 from stages.dataset import Video, make_video
-from stages.errors import SettingsError
 from stages.splits import assign_parts, deal_in_order, divide, group_entries, number_folds
 
 TRAIN, VALIDATION = 30, 10

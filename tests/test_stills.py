@@ -8,8 +8,8 @@ import pytest
 from skimage import data
 
 from stages import stills
+from stages.core.errors import DataError
 from stages.crops import CropReader
-from stages.errors import DataError
 from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.faces.detector import load_detector
 from stages.pretraining import face_files

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.store import FeatureReader, FeatureWriter, merge_stores
 
 

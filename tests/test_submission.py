@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stages import check_submission as command
-from stages.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError
 from stages.manifest import Entry, Manifest
 from stages.submission import HEADER, check_submission, frames_of_test, write_submission
 

@@ -10,18 +10,18 @@ import torch
 from safetensors.torch import save_file
 
 from stages import face_features, licences, pretrain, visual
-from stages.console import run_stage
+from stages.core.console import run_stage
+from stages.core.errors import DataError, SettingsError
+from stages.core.provenance import file_hash
 from stages.encoders.base import VisualEncoder
 from stages.encoders.formats import read_weights
 from stages.encoders.published import choices
 from stages.encoders.registry import ENCODERS
-from stages.encoders.sources import made_path
 from stages.encoders.weights import load_network, save_weights
 from stages.encoding import Encoding, load_encoding
-from stages.errors import DataError, SettingsError
-from stages.params import load_params
-from stages.provenance import file_hash
 from stages.runs import resolve_run, write_run
+from stages.settings.params import load_params
+from stages.settings.sources import made_path
 from stages.store import FeatureReader
 from tests import stand_ins
 from tests.encoders import published_files as files

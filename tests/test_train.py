@@ -17,11 +17,11 @@ from sklearn.metrics import f1_score
 
 from stages import ensemble, evaluate, fitting, inputs, table, train
 from stages.copies import write_copies
+from stages.core.errors import DataError
 from stages.crops import CropWriter
 from stages.dataset import load_videos
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
-from stages.errors import DataError
 from stages.manifest import Entry, Manifest, save_frames
 from stages.networks import load_network
 from stages.predictions import read_predictions

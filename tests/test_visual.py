@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from stages import face_features, visual
+from stages.core.errors import SettingsError
 from stages.crops import CropReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
 from stages.encoding import load_encoding
-from stages.errors import SettingsError
 from stages.store import FeatureReader
 from tests import stand_ins
 

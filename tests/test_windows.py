@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.choices import CORRECTED
+from stages.core.errors import DataError
 from stages.dataset import Video, make_video, nearest_valid
-from stages.errors import DataError
 from stages.joint_features import Features
 from stages.selection import complete_frames
+from stages.settings.choices import CORRECTED
 from stages.store import FeatureWriter
 from stages.windows import (
     input_statistics,

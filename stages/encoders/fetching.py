@@ -14,10 +14,10 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stages.core.errors import DataError
+from stages.core.provenance import file_hash
 from stages.encoders.formats import CONFIG, FILES, weights_file
-from stages.encoders.sources import Source
-from stages.errors import DataError
-from stages.provenance import file_hash
+from stages.settings.sources import Source
 
 TIMEOUT = 10  # seconds, to find out whether a host answers
 INSIGHTFACE = ".insightface"  # below the home folder, insightface's own cache

@@ -16,8 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stages.core.errors import DataError
 from stages.encoders.base import Dimensions, Encoder, State
-from stages.errors import DataError
 
 ABOUT = "aufusion"  # the key of our metadata
 CONFIG = "config.json"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
-from stages.encoders.sources import Source
+from stages.settings.sources import Source
 
 HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
 

@@ -14,7 +14,7 @@ from functools import partial
 
 from stages.encoders import vision_transformer
 from stages.encoders.base import VisualEncoder
-from stages.encoders.sources import Source
+from stages.settings.sources import Source
 
 ENCODER = VisualEncoder(
     name="mae",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 
 
 class OnnxNetwork(nn.Module):

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.console import say
+from stages.core.console import say
+from stages.core.errors import DataError, SettingsError
 from stages.encoders.base import Encoder
 from stages.encoders.fetching import fetch, is_offline, trouble
 from stages.encoders.registry import any_encoder
-from stages.encoders.sources import ORIGIN, Source, at_scale, made_path, read_about
 from stages.encoders.weights import take_weights
-from stages.errors import DataError, SettingsError
-from stages.params import Params
+from stages.settings.params import Params
+from stages.settings.sources import ORIGIN, Source, at_scale, made_path, read_about
 from stages.terms import UNKNOWN, Use, enforce
 
 

@@ -1,5 +1,6 @@
 """The encoders by name."""
 
+from stages.core.errors import SettingsError
 from stages.encoders import (
     densenet,
     ecapatdnn,
@@ -12,7 +13,6 @@ from stages.encoders import (
     wav2vec,
 )
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
-from stages.errors import SettingsError
 
 ENCODERS: dict[str, Encoder] = {
     encoder.name: encoder

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from stages.core.errors import DataError
 from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
 from stages.encoders.formats import ABOUT, Content, check_config, read_weights
 from stages.encoders.onnx_network import OnnxNetwork
-from stages.encoders.sources import ORIGIN
-from stages.errors import DataError
+from stages.settings.sources import ORIGIN
 
 HEAD = "head."  # the linear head of pre-training, kept beside the encoder
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.faces.detector import Detections, suppress_overlaps
 from stages.faces.runtime import open_session
 

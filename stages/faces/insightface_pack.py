@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.faces.detector import Detections
 from stages.faces.runtime import open_session
 

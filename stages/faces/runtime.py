@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 
 _ERRORS_ONLY = 3
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 
 # Formats that hold pictures themselves. Play lists and scripts that name other files, which FFmpeg
 # would follow whatever the file's extension says, are not among them.

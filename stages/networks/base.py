@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.network_settings import CrossAttention as CrossAttentionDimensions
 from stages.networks.base import Dimensions, Head, Network
 from stages.networks.transformer import add_positions, make_layers
+from stages.settings.network_settings import CrossAttention as CrossAttentionDimensions
 
 
 class CrossBlock(nn.Module):

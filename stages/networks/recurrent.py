@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from stages.network_settings import Recurrent as RecurrentDimensions
 from stages.networks.base import Dimensions, Head, Network
+from stages.settings.network_settings import Recurrent as RecurrentDimensions
 
 
 class Recurrent(Network):

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.fitting import State
 from stages.networks.base import Dimensions, Network
 from stages.networks.cross_attention import CrossAttentionTransformer

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from stages.network_settings import BuiltTCN, BuiltTCNTransformer
 from stages.networks.base import Dimensions, Head, Network
+from stages.settings.network_settings import BuiltTCN, BuiltTCNTransformer
 
 
 class Convolution(nn.Module):

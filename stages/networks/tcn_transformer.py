@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from stages.network_settings import BuiltTCNTransformer
 from stages.networks.base import Dimensions, Head, Network
 from stages.networks.tcn import convolve, make_blocks
 from stages.networks.transformer import add_positions, make_layers
+from stages.settings.network_settings import BuiltTCNTransformer
 
 
 class TCNTransformer(Network):

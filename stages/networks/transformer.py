@@ -8,8 +8,8 @@ A. Vaswani et al. Attention is all you need. NeurIPS 2017.
 import torch
 from torch import Tensor, nn
 
-from stages.network_settings import Transformer as TransformerDimensions
 from stages.networks.base import Dimensions, Head, Network, sinusoidal_positions
+from stages.settings.network_settings import Transformer as TransformerDimensions
 
 
 def make_layers(

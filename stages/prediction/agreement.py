@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
-from stages.facs import AU_NAMES
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
 from stages.prediction.foreign import UNKNOWN, Track
 from stages.scores import f1_per_au
 

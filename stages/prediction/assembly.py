@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.facs import N_AUS
 from stages.faces.face import Face
-from stages.facs import N_AUS
 from stages.prediction.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
 from stages.prediction.looking import MAIN, Seen, Sight
 from stages.prediction.options import Options

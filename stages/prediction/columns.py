@@ -6,7 +6,7 @@ decodes has a row at least. A cell is empty (in the Parquet file: null) where th
 
 from typing import Final
 
-from stages.facs import AU_MEANINGS, AU_NAMES
+from stages.core.facs import AU_MEANINGS, AU_NAMES
 
 FACE: Final = "face"
 NO_FACE: Final = "no_face"

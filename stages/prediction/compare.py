@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.figures import BLUE, GREY, ORANGE, new_figure, save_figure
 from stages.prediction.agreement import Agreement, Pairs, agree, align
 from stages.prediction.foreign import OURS, UNKNOWN, Track, read_track

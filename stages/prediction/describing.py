@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from stages.core.facs import AU_NAMES
 from stages.ensembles import Ensemble, load_ensemble
-from stages.facs import AU_NAMES
 from stages.prediction.columns import DECISIONS
 from stages.terms import detector_use
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
+from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.prediction.columns import INTERPOLATED, NO_FACE
 
 if TYPE_CHECKING:

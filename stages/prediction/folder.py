@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.console import say
-from stages.errors import DataError, SettingsError
+from stages.core.console import say
+from stages.core.errors import DataError, SettingsError
 from stages.prediction.options import Options
 from stages.prediction.predictor import Predictor, load_predictor, share_cores
 from stages.prediction.results import Result

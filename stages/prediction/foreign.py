@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.annotations import read_annotation
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
 from stages.prediction.columns import COLUMNS, NO_FACE, NOBODY
 from stages.prediction.results import read_rows
 from stages.prediction.sheets import Sheet, open_text, read_sheet

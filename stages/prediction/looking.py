@@ -14,10 +14,10 @@ from stages.faces.face import Face
 from stages.faces.tracking import Follower, follow
 from stages.media.decoding import Log
 from stages.media.video import read_frames
-from stages.params import Crop
 from stages.prediction.crowd import Crowd, Group
 from stages.prediction.options import Options
 from stages.prediction.stopwatch import Stopwatch
+from stages.settings.params import Crop
 
 MAIN = 1  # key of the only person that is followed
 
@@ -71,7 +71,7 @@ def look(
     ----------
     path : Path
         The video.
-    settings : stages.params.Crop
+    settings : stages.settings.params.Crop
         How the ensemble's crops were made; these are made alike, through JPEG and back.
     options : Options
     device : str

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 
 Faces = Literal["main", "all"]
 MOST_SKIPPED = 100  # frames, highest `every`

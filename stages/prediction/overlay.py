@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.decoding import Log, decode, frame_rate, open_video
 from stages.prediction.columns import NO_FACE, NOBODY
 from stages.prediction.drawing import BLUE, DARK, ORANGE, Layout, Panel, draw_face, plan

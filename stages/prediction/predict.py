@@ -16,9 +16,9 @@ from typing import Any, cast
 import av
 import numpy as np
 
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
 from stages.encoders.running import encode_images, inference, prefetch
-from stages.errors import DataError
-from stages.facs import AU_NAMES
 from stages.media.decoding import Log, frame_rate, open_video
 from stages.prediction.assembly import Assembly, Frame
 from stages.prediction.looking import Seen, Sight, look

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.core.errors import DataError
 from stages.ensembles import Ensemble, load_ensemble
-from stages.errors import DataError
 from stages.faces.detector import load_detector
-from stages.params import Compute
 from stages.prediction.options import Options
+from stages.settings.params import Compute
 
 if TYPE_CHECKING:
     import torch

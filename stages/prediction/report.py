@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.audio import RATE, read_sound
 from stages.media.decoding import open_video
 from stages.prediction.fragment import (

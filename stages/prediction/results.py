@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS, PROBABILITIES
 
 KIND: Final = "aufusion prediction"

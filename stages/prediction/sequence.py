@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from stages.calibration import Calibration
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 from stages.prediction.predictor import Predictor, Voice
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 
 _BLANK = ("", "nan", "na", "none")  # as pandas, numpy and people write "nothing"
 _SHOWN = 80  # characters of a wrong cell or line that a message quotes

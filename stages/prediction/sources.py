@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stages.errors import DataError
+from stages.core.errors import DataError
+from stages.core.provenance import file_hash
 from stages.manifest import check_name
 from stages.media.video import EXTENSIONS
 from stages.prediction.results import read_about
-from stages.provenance import file_hash
 
 # of a folder these are taken; a file that is named is tried whatever it is called
 TAKEN = frozenset(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
+from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.prediction.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
 from stages.prediction.results import Rows
 from stages.prediction.waveform import waveform

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from stages.calibration import Calibration
-from stages.errors import DataError
-from stages.facs import N_AUS
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 from stages.prediction.assembly import Frame
 from stages.prediction.columns import (
     BOX,

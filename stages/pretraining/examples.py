@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from stages.core.errors import SettingsError
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
-from stages.errors import SettingsError
 from stages.fitting import epoch_seed
-from stages.params import Pretrain
 from stages.pretraining import faces, speech_tasks
 from stages.pretraining.tasks import Task, make_joint_task
+from stages.settings.params import Pretrain
 
 Batch = tuple[Tensor, ...]  # what the network takes, and the targets
 VISUAL_TASKS = ("au", "va", "expression")

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 from stages.crops import FACE, CropReader, CropWriter, decode_jpeg
-from stages.errors import DataError
 from stages.faces.alignment import CROP_SIDE, align
 from stages.faces.detector import detect_within, load_detector
 from stages.faces.face import choose, faces_of
-from stages.facs import N_AUS
-from stages.params import Crop
 from stages.pretraining.face_table import AFFECT, Row
+from stages.settings.params import Crop
 
 LARGEST = 1 << 28  # bytes of a picture's file
 

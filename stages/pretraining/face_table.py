@@ -4,7 +4,7 @@
 absolute one, for the CSV is the user's own. ``person`` (optional) keeps one person's pictures on
 one side of the validation; without it every picture counts as somebody else. Labels are any of
 AU1 ... AU26 (our 12; AU01 as well; 1, 0), ``valence`` and ``arousal`` (-1 to 1), ``expression``
-(a name or its number in :data:`stages.facs.EXPRESSIONS`). An empty cell, ``nan`` and, but for
+(a name or its number in :data:`stages.core.facs.EXPRESSIONS`). An empty cell, ``nan`` and, but for
 valence and arousal, -1 mean that it is not known.
 """
 
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.errors import DataError
-from stages.facs import AU_NUMBERS, EXPRESSIONS
+from stages.core.errors import DataError
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS
 
 UNKNOWN = -1
 AU_COLUMN = re.compile(r"au0?([1-9]\d?)", re.IGNORECASE)

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.core.errors import DataError
+from stages.core.parallel import worker_count
 from stages.crops import CropReader, decode_jpeg
 from stages.encoders.base import VisualEncoder
-from stages.errors import DataError
 from stages.fitting import epoch_seed
-from stages.parallel import worker_count
 from stages.pretraining.augmentation import augment
 from stages.pretraining.tasks import UNKNOWN
 

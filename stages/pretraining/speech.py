@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.core.errors import DataError
 from stages.encoders.base import AudioEncoder
-from stages.errors import DataError
 from stages.fitting import epoch_seed
 from stages.pretraining.faces import held_out
 from stages.pretraining.tasks import UNKNOWN, Task

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from stages.encoders.base import AudioEncoder
-from stages.params import Pretrain
 from stages.pretraining.clusters import cluster_examples
 from stages.pretraining.speech import (
     SpeechExamples,
@@ -21,6 +20,7 @@ from stages.pretraining.speech import (
 )
 from stages.pretraining.tasks import make_task
 from stages.pretraining.voices import voice_examples
+from stages.settings.params import Pretrain
 
 
 def phoneme_examples(

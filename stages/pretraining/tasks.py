@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.facs import EXPRESSIONS, N_AUS
+from stages.core.facs import EXPRESSIONS, N_AUS
 from stages.losses import masked_bce, positive_weight
 from stages.scores import all_ones_f1, f1_per_au
 

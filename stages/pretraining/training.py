@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from stages.compute import make_fabric
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.fitting import Fitted, Recipe, epoch_seed, fit
-from stages.params import Compute, Pretrain, Reconstruction
 from stages.pretraining.examples import Batch, Examples
 from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
 from stages.pretraining.tasks import Task
+from stages.settings.params import Compute, Pretrain, Reconstruction
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

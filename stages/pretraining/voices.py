@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.core.errors import DataError
 from stages.encoders.base import AudioEncoder
-from stages.errors import DataError
 from stages.pretraining.speech import (
     SpeechExamples,
     Utterance,

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages import figures as plain
+from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.crops import CropReader
-from stages.facs import AU_NAMES, NOT_ANNOTATED
 from stages.page import Html, paragraph, picture, subheading, table
 from stages.reporting import figures
 from stages.reporting.evidence import Evidence

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.bootstrap import Interval
-from stages.facs import AU_NAMES, N_AUS
+from stages.core.facs import AU_NAMES, N_AUS
 from stages.figures import BLUE, GREY, ORANGE, Curve, new_figure, save_figure
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import NOT_ANNOTATED
+from stages.core.facs import NOT_ANNOTATED
 
 
 def mistaken_for(

@@ -22,8 +22,8 @@ from stages.bootstrap import (
     macro_samples,
     video_counts,
 )
-from stages.errors import DataError
-from stages.facs import NOT_ANNOTATED
+from stages.core.errors import DataError
+from stages.core.facs import NOT_ANNOTATED
 
 SETS = ("held_out", "test")
 Logits = Mapping[str, NDArray[np.float32]]

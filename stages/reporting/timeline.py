@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.crops import FACE, CropReader
-from stages.facs import AU_MEANINGS, AU_NAMES, N_AUS
 from stages.figures import BLUE, ORANGE, new_figure, save_figure
 
 if TYPE_CHECKING:

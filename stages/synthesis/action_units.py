@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_NUMBERS, N_AUS
+from stages.core.facs import AU_NUMBERS, N_AUS
 from stages.synthesis.mesh_files import FACE_SHAPES
 
 Floats = NDArray[np.float64]

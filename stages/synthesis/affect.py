@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
 from stages.synthesis.speech import Manner
 
 # An AU is labelled present where its intensity reaches this share of its full strength: FACS

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.facs import AU_MEANINGS, AU_NAMES, AU_NUMBERS, N_AUS
+from stages.core.facs import AU_MEANINGS, AU_NAMES, AU_NUMBERS, N_AUS
 from stages.synthesis.articulation import N_FEATURES
 from stages.synthesis.head_model import Head
 from stages.synthesis.motion import Motion

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 
 Floats = NDArray[np.float64]
 

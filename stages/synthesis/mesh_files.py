@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 from stages.synthesis.shape_axes import ANCESTRIES, ASYMMETRIES, OUTLINES, SHAPE_AXES
 
 Colour = tuple[float, float, float]  # linear red, green and blue, 0 to 1

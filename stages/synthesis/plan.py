@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import N_AUS
+from stages.core.facs import N_AUS
 from stages.synthesis import pitfalls
 from stages.synthesis.people import sample_person
 from stages.synthesis.randomness import generator

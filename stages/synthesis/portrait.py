@@ -12,7 +12,7 @@ import numpy as np
 import warp
 from numpy.typing import NDArray
 
-from stages.facs import AU_NUMBERS
+from stages.core.facs import AU_NUMBERS
 from stages.synthesis.action_units import face_shape_weights, fold_weights
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.articulation import BITTEN, CLOSED, ROUNDED, SPREAD, Floats

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_NUMBERS, N_AUS, NOT_ANNOTATED
+from stages.core.facs import AU_NUMBERS, N_AUS, NOT_ANNOTATED
 from stages.synthesis import articulation as mouth_of
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.episodes import Episode, Floats, intensities

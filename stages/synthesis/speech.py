@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.synthesis.phonemes import SILENCE, reduced, stressed
 
 ACCENTS: Final = (

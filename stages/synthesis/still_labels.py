@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AU_NUMBERS, N_AUS
+from stages.core.facs import AU_NUMBERS, N_AUS
 from stages.synthesis.affect import (
     STATES,
     VISIBLE,

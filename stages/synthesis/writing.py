@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.facs import AFF_WILD2_BASE_RATES, AU_NUMBERS, N_AUS
+from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NUMBERS, N_AUS
 from stages.synthesis import articulation
 from stages.synthesis.affect import (
     NEUTRAL_MANNER,

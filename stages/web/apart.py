@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from stages.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError
 
 Tell = Callable[[object], None]  # sends a message to the server; any value that pickles
 

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.web.guard import COOKIE, Guard, cookie_value, same
 from stages.web.job import RESULTS, Job
 from stages.web.jobs import Busy, Jobs

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import av
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.decoding import Log, frame_rate, open_video, pictures
 from stages.media.video import read_frames
 from stages.prediction.report import player_start

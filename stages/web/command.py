@@ -36,7 +36,7 @@ def serve(
     import sys
     from functools import partial
 
-    from stages.console import run_stage
+    from stages.core.console import run_stage
     from stages.ensembles import load_ensemble
     from stages.prediction.options import Options
     from stages.web.predicting import predict_upload

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.web.checking import Facts
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.web.apart import Stopped, run_apart
 from stages.web.checking import Facts, check_upload
 from stages.web.job import ID, RESULTS, Job, JobFolder, clean_name, hold_folder, new_id, now

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from stages.console import say
-from stages.errors import SettingsError
+from stages.core.console import say
+from stages.core.errors import SettingsError
 from stages.web.settings import Settings, is_loopback
 from stages.web.work import Predictor
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 
 SHORTEST_TOKEN: Final = 16  # characters
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})

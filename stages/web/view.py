@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.audio import RATE, read_sound
 from stages.prediction.report import EMBED_LIMIT, write_report
 from stages.prediction.results import read_about, read_faces, read_rows

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.web.apart import Tell
 from stages.web.checking import Facts
 from stages.web.job import JobFolder

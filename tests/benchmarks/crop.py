@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import paths
-from stages.console import run_stage
+from stages.core import paths
+from stages.core.console import run_stage
 from stages.crop import Task, crop_entry
 from stages.crops import CropReader, CropWriter
 from stages.faces.alignment import align, crop_displacement
@@ -20,7 +20,7 @@ from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose, faces_of, nearest
 from stages.manifest import Manifest
 from stages.media.video import read_frames
-from stages.params import load_params
+from stages.settings.params import load_params
 
 
 def crop_plainly(task: Task, path: Path) -> None:

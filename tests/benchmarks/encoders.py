@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages import audio, face_features, paths
-from stages.console import run_stage
+from stages import audio, face_features
+from stages.core import paths
+from stages.core.console import run_stage
 from stages.crops import CropReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import audio_encoder
@@ -30,7 +31,7 @@ from stages.encoding import Encoding, choose_encoding, load_encoding
 from stages.features import use_one_thread
 from stages.manifest import Entry, Manifest, read_timestamps
 from stages.media.audio import read_sound
-from stages.params import Params, load_params
+from stages.settings.params import Params, load_params
 from stages.store import FeatureReader
 
 PLAIN_FRAMES = 100  # frames on which the plain way is timed

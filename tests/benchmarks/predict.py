@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from skimage import data
 
-from stages import paths
+from stages.core import paths
 from stages.crops import decode_jpeg, encode_jpeg
 from stages.dataset import nearest_valid
 from stages.encoders.running import encode_images, encode_sound, inference

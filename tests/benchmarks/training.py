@@ -16,13 +16,13 @@ import numpy as np
 import torch
 import typer
 
-from stages import paths
+from stages.core import paths
 from stages.dataset import Video, load_videos
 from stages.joint_features import Features, audio_paths, visual_paths
 from stages.losses import masked_bce
 from stages.networks import Dimensions, build_network
-from stages.params import load_params
 from stages.runs import read_run
+from stages.settings.params import load_params
 from stages.store import FeatureReader
 from stages.windows import Batch, make_batch, training_batches, window_starts
 

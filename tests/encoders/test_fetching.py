@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from stages.core.errors import DataError
 from stages.encoders.fetching import fetch, is_offline, trouble
-from stages.encoders.sources import Source
-from stages.errors import DataError
+from stages.settings.sources import Source
 from tests.encoders import published_files as files
 from tests.hub import COMMIT, Hub, serve, use_caches
 

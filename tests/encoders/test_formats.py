@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from stages.core.errors import DataError
 from stages.encoders.base import VisualEncoder
 from stages.encoders.formats import read_weights, weights_file
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network, take_weights
-from stages.errors import DataError
 from tests.encoders import published_files as files
 
 ORIGIN = {"source": "file:x", "published": False, "licence": "", "noncommercial": False,

@@ -11,11 +11,11 @@ import yaml
 from torch import Tensor, nn
 
 from stages import frames, pretrain, visual
+from stages.core.errors import SettingsError
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.encoding import load_encoding
-from stages.errors import SettingsError
-from stages.params import load_params
+from stages.settings.params import load_params
 from stages.store import FeatureReader
 from tests import stand_ins
 

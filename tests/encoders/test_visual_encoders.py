@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from stages.core.errors import DataError
 from stages.encoders import densenet, mae, vit
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.encoders.running import encode_images, inference
 from stages.encoders.weights import load_network, save_weights
-from stages.errors import DataError
 
 NEW = (densenet.ENCODER, mae.ENCODER, vit.ENCODER)
 TINY = {"side": 48, "patch": 16, "width": 24, "layers": 2, "heads": 3, "feedforward": 48}

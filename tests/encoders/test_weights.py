@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from stages.core.errors import DataError, SettingsError
 from stages.encoders import iresnet, mobilenet
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.encoders.registry import ENCODERS, audio_encoder, visual_encoder
 from stages.encoders.weights import load_network, save_weights
-from stages.errors import DataError, SettingsError
 
 
 @pytest.mark.parametrize(

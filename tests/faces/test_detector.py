@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.faces.detector import (
     Detections,
     detect_within,

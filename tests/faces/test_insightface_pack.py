@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.faces.detector import detect_within, load_detector
 from stages.faces.insightface_pack import MODELS, InsightFace
 

@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.video import probe, read_frames, scan
 from stages.synthesis.video_file import write_video
 

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from sklearn.metrics import f1_score
 from torch import nn
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.losses import masked_bce
 from stages.networks import NETWORKS, Dimensions, Network, build_network, load_network, save_network
 from stages.networks.base import centre

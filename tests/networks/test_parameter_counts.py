@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from stages.network_settings import Model
 from stages.networks import Dimensions, parameter_count
-from stages.params import load_params
 from stages.protocol import network_settings
+from stages.settings.network_settings import Model
+from stages.settings.params import load_params
 
 V, A, D = 512, 192, 1024  # widths of the inputs, and of the published networks
 NO_SOUND = A

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.prediction import sources
 from stages.prediction.options import Options
 from stages.prediction.predict import predict_file
@@ -148,7 +148,7 @@ def test_a_file_that_is_truly_too_large_for_the_disk(predictor: Predictor, tmp_p
         "import resource, signal, sys; from pathlib import Path\n"
         "from stages.prediction.predict import predict_file\n"
         "from stages.prediction.predictor import load_predictor\n"
-        "from stages.errors import DataError\n"
+        "from stages.core.errors import DataError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "p = load_predictor(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"

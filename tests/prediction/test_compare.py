@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import f1_score
 
-from stages.errors import DataError
-from stages.facs import ANNOTATION_HEADER, AU_NAMES
+from stages.core.errors import DataError
+from stages.core.facs import ANNOTATION_HEADER, AU_NAMES
 from stages.prediction.agreement import Agreement, agree, align, nearest_pairs
 from stages.prediction.compare import compare_files
 from stages.prediction.foreign import read_track

@@ -13,14 +13,14 @@ import pytest
 from typer.testing import CliRunner
 
 from stages.cli import app
-from stages.errors import DataError
+from stages.core.errors import DataError
+from stages.core.provenance import ROOT
 from stages.media.video import scan
 from stages.prediction import folder, predict
 from stages.prediction.columns import COLUMNS
 from stages.prediction.options import Options
 from stages.prediction.predictor import Predictor
 from stages.prediction.results import Result, read_rows
-from stages.provenance import ROOT
 from stages.synthesis.video_file import write_video
 from tests.prediction import tiny
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.provenance import ROOT
+from stages.core.provenance import ROOT
 from stages.synthesis.video_file import write_video
 from tests.prediction import tiny
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.audio import read_sound
 from stages.media.video import read_frames, scan
 from stages.prediction.drawing import BLUE, ORANGE, Panel, draw_face, plan

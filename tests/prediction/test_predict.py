@@ -11,22 +11,22 @@ from pyarrow import parquet
 
 from stages import audio, crop, face_features
 from stages.calibration import Calibration
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
+from stages.core.provenance import file_hash
 from stages.crops import CropReader
 from stages.dataset import make_video
 from stages.encoding import Encoding
 from stages.ensembles import load_ensemble
-from stages.errors import DataError
-from stages.facs import AU_NAMES
 from stages.joint_features import Features
 from stages.networks import load_network
-from stages.params import Compute, Crop
 from stages.prediction import looking
 from stages.prediction.columns import COLUMNS
 from stages.prediction.options import Options
 from stages.prediction.predict import predict_file
 from stages.prediction.predictor import Predictor, load_predictor
 from stages.prediction.results import Result, read_faces, read_rows
-from stages.provenance import file_hash
+from stages.settings.params import Compute, Crop
 from stages.synthesis.video_file import write_video
 from stages.windows import predict_video
 from tests import stand_ins

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.facs import AU_NAMES
+from stages.core.facs import AU_NAMES
 from stages.prediction.report import write_report
 from tests.prediction import clips, tracks
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.errors import DataError
-from stages.facs import AU_NAMES
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
 from stages.media.audio import read_sound
 from stages.prediction.fragment import script_json, timeline_fragment
 from stages.prediction.report import video_address, write_report

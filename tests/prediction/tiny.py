@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from skimage import data
 
 from stages.calibration import Calibration
+from stages.core.provenance import ROOT, file_hash
 from stages.encoders.registry import any_encoder
 from stages.encoders.weights import save_weights
 from stages.ensembles import Ensemble, Member, Weights, write_ensemble
 from stages.networks import Dimensions, build_network, save_network
-from stages.params import Crop
-from stages.provenance import ROOT, file_hash
+from stages.settings.params import Crop
 
 VISUAL = ("vit", "ires100")
 AUDIO = ("fbank", "wav2vec")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from stages.facs import AU_NAMES, AU_NUMBERS
+from stages.core.facs import AU_NAMES, AU_NUMBERS
 from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS, PROBABILITIES
 from stages.prediction.writing import SCHEMA
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from stages.core.errors import DataError
 from stages.crops import CropWriter
 from stages.encoders.registry import audio_encoder, visual_encoder
-from stages.errors import DataError
 from stages.pretraining import augmentation, faces, speech
 from tests import stand_ins
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import DataError
-from stages.facs import AU_NUMBERS
+from stages.core.errors import DataError
+from stages.core.facs import AU_NUMBERS
 from stages.pretraining.face_table import Table, read_table
 
 

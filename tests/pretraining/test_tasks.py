@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.facs import EXPRESSIONS
+from stages.core.facs import EXPRESSIONS
 from stages.pretraining.tasks import UNKNOWN, WIDTHS, concordance, make_joint_task, make_task
 
 

@@ -14,19 +14,19 @@ import yaml
 
 from stages import report, submit
 from stages.calibration import Calibration
+from stages.core.errors import DataError, SettingsError
+from stages.core.provenance import file_hash
 from stages.crops import CropWriter
 from stages.dataset import make_video, write_inputs
 from stages.ensembles import Ensemble, Member, Weights, write_ensemble
-from stages.errors import DataError, SettingsError
 from stages.manifest import Entry, Manifest
 from stages.page import Html, table, whisker, write_page
-from stages.params import Crop
 from stages.predictions import PredictionWriter
-from stages.provenance import file_hash
 from stages.reporting.drawing import read_curves
 from stages.reporting.evidence import gather, logits_of, together
 from stages.reporting.timeline import richest_stretch, runs_of
 from stages.scores import f1_per_au
+from stages.settings.params import Crop
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VIDEOS = {"train": 6, "validation": 4, "test": 4}

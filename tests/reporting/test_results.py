@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.reporting.mistaken import mistaken_for
 from stages.reporting.results import compare, score
 from stages.scores import all_ones_f1, f1_per_au

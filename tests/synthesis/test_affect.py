@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
 from stages.synthesis.affect import (
     STATES,
     VISIBLE,

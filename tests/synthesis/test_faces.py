@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("warp")
 pytest.importorskip("anny")
 
-from stages.facs import AU_NUMBERS, N_AUS
+from stages.core.facs import AU_NUMBERS, N_AUS
 from stages.synthesis.action_units import (
     AU_FOLDS,
     AU_SHAPES,

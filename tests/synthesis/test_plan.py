@@ -3,7 +3,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from stages.facs import AFF_WILD2_BASE_RATES
+from stages.core.facs import AFF_WILD2_BASE_RATES
 from stages.synthesis import pitfalls
 from stages.synthesis.pitfalls import PITFALLS
 from stages.synthesis.plan import SPLITS, Settings, plan_clips, split_people

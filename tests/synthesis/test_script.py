@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.facs import AFF_WILD2_BASE_RATES, AU_NAMES, AU_NUMBERS, N_AUS, NOT_ANNOTATED
+from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NAMES, AU_NUMBERS, N_AUS, NOT_ANNOTATED
 from stages.synthesis import articulation
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.episodes import Episode, intensities, sample_episode

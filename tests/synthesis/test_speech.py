@@ -3,7 +3,7 @@ import builtins
 import numpy as np
 import pytest
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.synthesis import speech
 from stages.synthesis.articulation import CLOSED, JAW, PARTED, mouth_track
 from stages.synthesis.phonemes import MOUTHS, PHONEMES, SILENCE, reduced

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.phonemes import PHONEMES, SILENCE
 from stages.synthesis.sound import record, resampled, sample_room

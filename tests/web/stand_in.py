@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from stages.errors import DataError
-from stages.facs import AU_NAMES
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
 from stages.media.video import scan
 from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS
 from stages.synthesis.video_file import write_video

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.web.apart import Stopped, Tell, run_apart
 from tests.stand_ins import ROOT
 from tests.web.talk import lives, wait_for

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.errors import DataError
+from stages.core.errors import DataError
 from stages.media.audio import read_sound
 from stages.media.video import probe, scan
 from stages.web.checking import check_upload

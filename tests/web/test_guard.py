@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.web.guard import COOKIE
 from stages.web.settings import Limits, Settings
 from stages.web.static import TYPES, page

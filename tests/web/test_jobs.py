@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from stages.errors import SettingsError
+from stages.core.errors import SettingsError
 from stages.web.job import hold_folder
 from stages.web.jobs import Jobs
 from stages.web.settings import Limits

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from stages.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError
 
 
 def say(text: str) -> None:

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from stages.console import say
-from stages.errors import DataError, SettingsError
+from stages.core.console import say
+from stages.core.errors import DataError, SettingsError
 
 Item = TypeVar("Item")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from stages import paths
-from stages.errors import DataError
+from stages.core import paths
+from stages.core.errors import DataError
 
 ALLOWED = (
     "default (pretrain at scale small, published at scale full), pretrain (made by the stage "

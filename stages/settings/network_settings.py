@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.setting_types import Fraction, Positive, Section
+from stages.settings.setting_types import Fraction, Positive, Section
 
 Model = Literal[
     "transformer",

@@ -9,14 +9,14 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from stages import paths
-from stages.choices import ChoiceSettings, Preset
-from stages.encoders.sources import check_weights
-from stages.errors import SettingsError
-from stages.network_settings import Model, Models
-from stages.refusals import sentence
-from stages.run_settings import EnsembleSettings, RunRow, Splits
-from stages.setting_types import Number, Positive, Rate, Section, Share
+from stages.core import paths
+from stages.core.errors import SettingsError
+from stages.settings.choices import ChoiceSettings, Preset
+from stages.settings.network_settings import Model, Models
+from stages.settings.refusals import sentence
+from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
+from stages.settings.setting_types import Number, Positive, Rate, Section, Share
+from stages.settings.sources import check_weights
 
 Weights = Annotated[str, AfterValidator(check_weights)]
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.network_settings import Model
-from stages.setting_types import Number, Positive, Section
+from stages.settings.network_settings import Model
+from stages.settings.setting_types import Number, Positive, Section
 
 Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
 Submission = Literal["au_top", "model", "kfold", "train_val_mix", "kfold_mix"]

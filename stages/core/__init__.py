@@ -1,0 +1,1 @@
+"""What every stage stands on: messages, errors, paths, hashes, and work over many videos."""
