@@ -36,7 +36,7 @@ class Work:
 def encode_video(work: Work, path: Path) -> None:
     """Write the features of one video's sound, a store of one dataset."""
     from stages.encoders.registry import audio_encoder
-    from stages.encoders.running import encode_sound, inference
+    from stages.encoders.running import encode_sound, inference, prefetch
     from stages.encoders.timing import FrameClock
     from stages.media.audio import read_sound
 
@@ -48,7 +48,8 @@ def encode_video(work: Work, path: Path) -> None:
     ):
         features = store.create(work.name, len(times), work.frame_rate)
         clock = FrameClock(encoder, times)
-        sound = clock.watch(read_sound(work.video, encoder.sampling_rate))
+        # blocks of about a second: they are decoded while the network has the one before
+        sound = clock.watch(prefetch(read_sound(work.video, encoder.sampling_rate), ahead=8))
         steps = None
         for first, steps in encode_sound(encoder, loaded.network, sound, loaded.device):
             frames, chosen = clock.frames_of(first, len(steps))
