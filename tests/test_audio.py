@@ -11,6 +11,7 @@ from stages import audio
 from stages.core.errors import SettingsError
 from stages.encoders.registry import audio_encoder
 from stages.encoders.weights import save_weights
+from stages.encoding import load_encoding
 from stages.store import FeatureReader
 from tests import stand_ins
 
@@ -47,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         network = encoder.build(encoder.scales["small"])
         path = Path(f"models/encoders/{name}.safetensors")
         save_weights(path, encoder, "small", "phoneme", network.state_dict(), {})
-    audio._load.cache_clear()
+    load_encoding.cache_clear()
     return tmp_path
 
 
