@@ -55,7 +55,7 @@ def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> No
     assert len(frames) >= 12
     features = yaml.safe_load((clone.folder / "params.yaml").read_text())["features"]
     stores = [f"{kind}/{name}" for kind, names in features.items() for name in names]
-    assert len(stores) == 5
+    assert len(stores) == 4
     for store in stores:
         with h5py.File(clone.folder / f"data/features/{store}.h5") as file:
             assert {name: len(file[name]) for name in file} == frames

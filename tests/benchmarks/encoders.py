@@ -2,10 +2,11 @@
 
 The stage is timed from file to file: reading and decoding, the forward pass, the rows written. The
 forward pass alone runs on the same batches, prepared in memory. The plain way takes one frame
-at a time in float32: a crop, or the sound around the frame. All of it on one core, as one
-worker of the stage. Needs a finished `make repro`; run by `make bench`. The stage's figures go to
-metrics/speed.json, for the report's table of encoders. With ``--scale full`` the networks have the
-published sizes and random weights, which are as fast as any.
+at a time in float32: a crop, or the sound around the frame. All of it with one thread for the
+network, as in one worker of the stage, on one core, or on more (``--cores 2``), where the thread
+that decodes has one of its own. Needs a finished `make repro`; run by `make bench`. The stage's
+figures on one core go to metrics/speed.json, for the report's table of encoders. With
+``--scale full`` the networks have the published sizes and random weights, which are as fast as any.
 """
 
 import argparse
@@ -169,14 +170,16 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=8, help="how many videos to measure on")
     parser.add_argument("--repeats", type=int, default=3, help="the best of so many runs counts")
     parser.add_argument("--scale", choices=("small", "full"), help="default: as in params.yaml")
+    parser.add_argument("--cores", type=int, default=1, help="how many to measure on")
     given = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.cores])
     use_one_thread()
     params = load_params()
     params = params.model_copy(update={"scale": given.scale or params.scale})
     entries = [e for e in Manifest.load(paths.INDEX).entries if not e.warnings]
     chosen = entries[:: max(1, len(entries) // given.videos)][: given.videos]
-    print(f"encoders at scale {params.scale}, {len(chosen)} videos, one core; frames a second")
+    measured = f"{len(chosen)} videos, cores: {given.cores}"
+    print(f"encoders at scale {params.scale}, {measured}; frames a second")
     print(f"{'encoder':<12}{'stage':>9}{'forward':>9}{'share':>7}{'plain':>9}{'gain':>7}")
     speeds = {}
     for rates, names in ((visual_rates, params.visual), (audio_rates, params.audio)):
@@ -188,6 +191,8 @@ def main() -> None:
                 f"{plain:>9.0f}{stage / plain:>6.1f}x",
                 flush=True,
             )
+    if given.cores > 1:
+        return  # the report's table is of one core
     known = json.loads(paths.SPEED.read_text()) if paths.SPEED.exists() else {}
     paths.SPEED.write_text(json.dumps({**known, params.scale: speeds}, indent=2) + "\n")
 
