@@ -90,6 +90,7 @@ ENCODER = VisualEncoder(
     origin=Source(
         kind="address",
         name="https://download.pytorch.org/models/densenet121-a639ec97.pth",
+        file="densenet121-a639ec97.pth",
         sha256="a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395",
         megabytes=32,
     ),
