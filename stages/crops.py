@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stages.core.closing import Closing
 from stages.core.errors import DataError
 from stages.faces.alignment import CROP_SIDE
 
@@ -68,7 +68,7 @@ def decode_jpeg(data: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-class CropWriter:
+class CropWriter(Closing):
     """Writes a crop file row by row, in bounded memory.
 
     Parameters
@@ -185,22 +185,12 @@ class CropWriter:
         self._flush()
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._file.close()
+    def abandon(self) -> None:
+        """Close the file without the rows that are not written yet."""
+        self._file.close()
 
 
-class CropReader:
+class CropReader(Closing):
     """Reads a crop file; crops are decoded on demand, the rest is in memory.
 
     Parameters
@@ -285,14 +275,3 @@ class CropReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

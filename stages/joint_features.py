@@ -9,13 +9,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import paths
+from stages.core.closing import Closing
 from stages.dataset import Video
 from stages.store import FeatureReader
 
@@ -47,7 +47,7 @@ def _single(rows: Rows) -> NDArray[np.float32]:
     return converted
 
 
-class Features:
+class Features(Closing):
     """Some feature stores, seen as one visual and one audio input.
 
     Parameters
@@ -81,15 +81,8 @@ class Features:
     def _open(self, path: Path) -> FeatureReader:
         return self._stack.enter_context(FeatureReader(path))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the stores."""
         self._stack.close()
 
     def _rows(

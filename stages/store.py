@@ -9,13 +9,13 @@ by: ``encoder``, ``weights_hash``, ``width`` and ``settings`` (JSON).
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.closing import Closing
 from stages.core.errors import DataError
 
 CHUNK_FRAMES = 128  # one window of the sequence networks
@@ -23,7 +23,7 @@ COPY_FRAMES = 64 * CHUNK_FRAMES  # frames held in memory while a dataset is copi
 KIND = "AUFusion features"
 
 
-class FeatureWriter:
+class FeatureWriter(Closing):
     """Writes a store, in bounded memory.
 
     Parameters
@@ -116,19 +116,8 @@ class FeatureWriter:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class FeatureReader:
+class FeatureReader(Closing):
     """Reads a store.
 
     Parameters
@@ -202,17 +191,6 @@ class FeatureReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def merge_stores(path: Path, pieces: Mapping[str, Path], names: Mapping[str, Sequence[str]]) -> int:
