@@ -1,7 +1,6 @@
 """Labelled faces: read once, kept as JPEGs in memory, split by people."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.core.errors import DataError
-from stages.core.parallel import worker_count
 from stages.crops import CropReader, decode_jpeg
 from stages.encoders.base import VisualEncoder
+from stages.encoders.running import prefetch
 from stages.fitting import epoch_seed
 from stages.pretraining.augmentation import augment
 from stages.pretraining.tasks import UNKNOWN
@@ -147,8 +146,8 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch; the last, smaller one is left out.
 
-    A batch is augmented on all cores before the network takes them all: run beside each other,
-    the network's threads would wait for each other longer than the augmentation takes.
+    The next batches are augmented by a thread of their own while the network has one: its replicas
+    leave a core idle between two steps, and most of the augmentation waits for no lock.
 
     Yields
     ------
@@ -163,11 +162,13 @@ def training_batches(
     def varied(row: int) -> NDArray[np.float32]:
         return augment(faces.image(row), np.random.default_rng(seeds[row]), strength)
 
-    with ThreadPoolExecutor(worker_count(None)) as threads:
+    def batches() -> Iterator[Batch]:
         for first in range(0, len(order) - batch + 1, batch):
             rows = order[first : first + batch]
-            images = torch.from_numpy(np.stack(list(threads.map(varied, rows))))
+            images = torch.from_numpy(np.stack([varied(row) for row in rows]))
             yield encoder.prepare(images, side), faces.targets[torch.from_numpy(rows)]
+
+    yield from prefetch(batches())
 
 
 def validation_batches(
