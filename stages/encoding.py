@@ -80,6 +80,10 @@ def choose_encoding(kind: str, name: str, params: Params) -> Encoding:
         A key of that section of the settings.
     params : Params
 
+    Returns
+    -------
+    Encoding
+
     Raises
     ------
     DataError
@@ -96,7 +100,15 @@ def choose_encoding(kind: str, name: str, params: Params) -> Encoding:
 
 @lru_cache(maxsize=1)  # one network a process, loaded for its first video
 def load_encoding(encoding: Encoding) -> Loaded:
-    """Load an encoder's network and move it to the device of the settings."""
+    """Load an encoder's network and move it to the device of the settings.
+
+    Raises
+    ------
+    DataError
+        When the weights are damaged, or do not fit the encoder.
+    SettingsError
+        When there is no such encoder, or the device is not there.
+    """
     import torch
 
     from stages.compute import pick_device, pick_precision
@@ -116,7 +128,21 @@ def load_encoding(encoding: Encoding) -> Loaded:
 
 
 def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> FeatureWriter:
-    """Open a store for the features of one encoder; its attributes say what made them."""
+    """Open a store for the features of one encoder; its attributes say what made them.
+
+    Parameters
+    ----------
+    path : Path
+        The store, which is written anew.
+    encoding : Encoding
+    loaded : Loaded
+        What :func:`load_encoding` made of it.
+
+    Returns
+    -------
+    FeatureWriter
+        To be closed by the caller.
+    """
     from stages.encoders.base import VisualEncoder
 
     settings: dict[str, Any] = {"scale": encoding.scale, "weights": weights_terms(encoding.weights)}

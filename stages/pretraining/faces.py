@@ -146,8 +146,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch; the last, smaller one is left out.
 
-    The next batches are augmented by a thread of their own while the network has one: its replicas
-    leave a core idle between two steps, and most of the augmentation waits for no lock.
+    A thread of its own augments the next batches while the network has one.
 
     Yields
     ------
