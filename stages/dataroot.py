@@ -1,8 +1,8 @@
 """What lies where below a data root in the layout of Aff-Wild2.
 
 Videos may lie in any folder. ``AU_Detection_Challenge/{Train_Set,Validation_Set,Test_Set}`` holds
-``NAME.txt``; a text file beside those folders with ``test`` in its name may list the names of the
-test set; ``cropped_aligned/NAME`` and ``cropped_aligned_new_50_vids/NAME`` hold published crops;
+``NAME.txt``; a text file may list the names of the AU track's test set (:mod:`stages.test_sets`
+says which); ``cropped_aligned/NAME`` and ``cropped_aligned_new_50_vids/NAME`` hold published crops;
 ``people.csv`` (columns name, person) says who is seen.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from stages.core.errors import DataError
 from stages.manifest import check_name
 from stages.media.video import EXTENSIONS
+from stages.test_sets import choose_lists, kind_of, read_list, track_of
 
 CHALLENGE = "AU_Detection_Challenge"
 SET_FOLDERS = {"Train_Set": "train", "Validation_Set": "validation", "Test_Set": "test"}
@@ -91,7 +92,7 @@ def look(root: Path) -> DataRoot:
     Raises
     ------
     DataError
-        If the folder is missing or holds no video.
+        If the folder is missing or holds no video, or lists of the test set contradict each other.
     """
     if not root.is_dir():
         raise DataError(
@@ -99,6 +100,7 @@ def look(root: Path) -> DataRoot:
         )
     found = DataRoot()
     videos: dict[str, list[str]] = {}
+    lists: dict[str, frozenset[str]] = {}
     for folder, folders, files in _walk(root):
         place = folder.relative_to(root)
         if folder.name in CROP_FOLDERS:
@@ -113,8 +115,8 @@ def look(root: Path) -> DataRoot:
                 videos.setdefault(stem, []).append(path)
             elif extension == ".txt" and in_set:
                 _take_annotation(found, SET_FOLDERS[folder.name], stem, path)
-            elif extension == ".txt" and "test" in stem.lower():
-                _take_test_list(found, root, path)
+            elif extension == ".txt":
+                _take_test_list(found, root, path, lists)
     if not videos:
         raise DataError(
             f"The data root {root} holds no video ({', '.join(EXTENSIONS)}): "
@@ -122,6 +124,8 @@ def look(root: Path) -> DataRoot:
         )
     for stem, paths in videos.items():
         _take_video(found, stem, paths)
+    for path in choose_lists(lists, found.unreadable):
+        found.test_names |= lists[path]
     _take_people(found, root)
     return found
 
@@ -167,16 +171,25 @@ def _take_crops(found: DataRoot, place: Path, folders: list[str]) -> None:
         found.crops[name] = path
 
 
-def _take_test_list(found: DataRoot, root: Path, path: str) -> None:
-    try:
-        lines = (root / path).read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError):
-        found.unreadable[path] = "The list of test names is not plain text: save it as UTF-8."
+def _take_test_list(
+    found: DataRoot, root: Path, path: str, lists: dict[str, frozenset[str]]
+) -> None:
+    kind, track = kind_of(path), track_of(path)
+    if kind == "none" or (kind == "list" and track == "other"):
         return
-    for number, line in enumerate(lines, start=1):
-        name = line.strip().removesuffix("/")
-        if name and not _refused(found, name, f"{path}, line {number}"):
-            found.test_names.add(name)
+    if kind == "unclear" or track == "mixed":
+        found.unreadable[path] = (
+            "Whether it lists the AU track's test set cannot be told from its name: "
+            "if so, call it AU_test_set.txt."
+        )
+        return
+    try:
+        rows = read_list(root / path)
+    except DataError as error:
+        found.unreadable[path] = str(error)
+        return
+    names = {name for number, name in rows if not _refused(found, name, f"{path}, line {number}")}
+    lists[path] = frozenset(names)
 
 
 def _take_people(found: DataRoot, root: Path) -> None:

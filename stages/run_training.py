@@ -110,6 +110,9 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
         f"{sum(video.frames for video in parts.training)} frames; "
         f"held out: {len(parts.held_out)} videos"
     )
+    if parts.left_out:
+        names = ", ".join(video.name for video in parts.left_out)
+        say(f"{run.name}: not trained on, for their video or person is scored: {names}")
     with open_features(run.visual, run.audio, masked=copies > 0) as features:
         dimensions = Dimensions(
             run.model,

@@ -30,12 +30,15 @@ class Parts:
     held_out : list of Video
         By which the epoch is chosen, and which the run is scored on.
     test : list of Video
-        The test videos, labelled or not.
+        What is predicted besides: the test videos, labelled or not, and the unlabelled ones.
+    left_out : list of Video
+        Those that would be trained on, but share a video or a person with one that is scored.
     """
 
     training: list[Video]
     held_out: list[Video]
     test: list[Video]
+    left_out: list[Video]
 
 
 def group_entries(links: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -245,7 +248,9 @@ def divide(
         training = [video for video in pool if video.group not in groups]
     test = [video for video in real if video.split in ("test", "unlabelled")]
     # a user's own lists may show one person in train and in validation or test
-    scored = {video.group for video in (*held_out, *test)}
+    scored = {video.group for video in held_out}
+    scored |= {video.group for video in test if video.split == "test"}
+    left_out = [video for video in training if video.group in scored]
     training = [video for video in training if video.group not in scored]
     if masked and training:
         rare = balanced_aus(np.concatenate([video.labels for video in training]), balanced)
@@ -255,4 +260,4 @@ def divide(
             for video in videos
             if video.masked and video.source in names and (video.labels[:, rare] == 1).any()
         ]
-    return Parts(training, held_out, test)
+    return Parts(training, held_out, test, left_out)

@@ -106,6 +106,66 @@ def test_splits_sides_people_and_crops_of_a_whole_root(root, capsys):
     assert "2 train, 2 validation, 4 test, 1 unlabelled" in said
 
 
+OFFICIAL = "names_of_videos_in_each_test_set"
+
+
+def test_of_the_official_test_lists_the_au_tracks_alone_is_read(root):
+    names = ("au_one", "expression", "va", "trained")
+    for name in names:
+        add_video(root, f"batch1/{name}.mp4")
+    add_annotation(root, "Train", "trained")
+    folder = root / "test" / OFFICIAL
+    folder.mkdir(parents=True)
+    track = "{}_Challenge_test_set_release.txt"
+    (folder / track.format("Action_Unit_Detection")).write_text("au_one\n")
+    (folder / track.format("Expression_Classification")).write_text("expression\n")
+    (folder / track.format("Valence_Arousal_Estimation")).write_text("va\ntrained\n")
+    (root / "latest_notes.txt").write_text("expression\n")
+    (root / "contest.txt").write_text("va\n")
+    (root / "EXPR_Classification_Challenge").mkdir()
+    (root / "EXPR_Classification_Challenge/test_set.txt").write_text("expression\n")
+    manifest = run()
+    assert {e.name for e in manifest.entries if e.split == "test"} == {"au_one"}
+    assert manifest.unreadable == {}
+
+
+def test_what_may_be_a_test_list_and_is_not_read_is_named(root):
+    add_video(root, "batch1/a.mp4")
+    add_video(root, "batch1/b.mp4")
+    (root / OFFICIAL).mkdir()
+    (root / OFFICIAL / "AU_test_set_release.txt").write_text("a\n")
+    (root / OFFICIAL / "readme.txt").write_text("b\n")
+    (root / "test_set.txt").write_text("b\n")
+    (root / "test_notes.txt").write_text("b\n")
+    (root / "MTL_AU_test_set.txt").write_text("b\n")
+    (root / "AU_test_set_sample.txt").write_text("image_location,AU1\nb/00001.jpg,0\n")
+    manifest = run()
+    assert {e.name for e in manifest.entries if e.split == "test"} == {"a"}
+    said = {
+        f"{OFFICIAL}/readme.txt": "cannot be told",
+        "test_set.txt": f"{OFFICIAL}/AU_test_set_release.txt is the AU track's",
+        "test_notes.txt": "call it AU_test_set.txt",
+        "MTL_AU_test_set.txt": "cannot be told",
+        "AU_test_set_sample.txt": "a table, not a list",
+    }
+    assert manifest.unreadable.keys() == said.keys()
+    for where, why in said.items():
+        assert why in manifest.unreadable[where]
+
+
+def test_lists_that_contradict_each_other_are_refused(root):
+    add_video(root, "batch1/a.mp4")
+    for place, text in (("one", "a\n"), ("two", "a\n\n")):
+        (root / place).mkdir()
+        (root / place / "AU_test_set_release.txt").write_text(text)
+    assert run().entry("a").split == "test"  # twice the same
+    (root / "two/AU_test_set_release.txt").write_text("b\n")
+    with pytest.raises(
+        DataError, match=r"one/AU_test_set_release\.txt, two/AU_test_set_rel.*keep one"
+    ):
+        index.main()
+
+
 def test_annotations_of_another_length(root):
     for name, lines in (("short", FRAMES - 2), ("long", FRAMES + 3)):
         add_video(root, f"batch1/{name}.mp4")

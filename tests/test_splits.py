@@ -147,6 +147,20 @@ def test_a_person_of_two_splits_is_not_learnt() -> None:
     parts = divide(videos, "official", masked=True, mix_held_out=0.1, seed=0)
     assert "validation00" not in {video.group for video in parts.training}
     assert "train06" in {v.name for v in videos if v.group == "validation00"}
+    assert {v.name for v in parts.left_out} == {"train06", "train07"}
+
+
+def test_an_unlabelled_face_beside_a_training_video_takes_nothing_from_it() -> None:
+    videos = made_videos()
+    group = next(video.group for video in videos if video.name == "train00")
+    none = np.full((50, 12), -1, np.int8)
+    other = make_video("train00_right", none, np.ones(50, bool), split="unlabelled", group=group)
+    for split in ("official", "fold1", "mix1"):
+        before = divide(videos, split, masked=True, mix_held_out=0.1, seed=0)
+        parts = divide([*videos, other], split, masked=True, mix_held_out=0.1, seed=0)
+        assert [v.name for v in parts.training] == [v.name for v in before.training]
+        assert not parts.left_out
+        assert "train00_right" in {video.name for video in parts.test}  # is predicted all the same
 
 
 def test_copies_are_chosen_by_the_runs_own_labels() -> None:
