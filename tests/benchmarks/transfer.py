@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from stages.core.console import run_stage
 from stages.core.facs import AU_NAMES
 from stages.core.parallel import map_videos
-from stages.encoders.registry import any_encoder
+from stages.encoders.registry import visual_encoder
 from stages.pretraining.examples import load_examples
 from stages.pretraining.training import WithHead, pretrain
 from stages.settings.params import Corpus, load_params
@@ -57,13 +57,13 @@ def render(people: int, count: int, folder: Path, seed: int) -> Path:
 
 def logits(network: WithHead, name: str, crops: NDArray[np.uint8]) -> Floats:
     """(n, 12) mean of a picture's logits and its mirror image's."""
-    encoder = any_encoder(name)
-    side = encoder.side_of(network.encoder)  # type: ignore[union-attr]
+    encoder = visual_encoder(name)
+    side = encoder.side_of(network.encoder)
     network.eval()
     both = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for images in (crops, crops[:, :, ::-1]):
-            x = encoder.prepare(torch.from_numpy(images.copy()), side)  # type: ignore[union-attr]
+            x = encoder.prepare(torch.from_numpy(images.copy()), side)
             both.append(network(x)[:, : len(AU_NAMES)].float().numpy())
     return np.asarray(np.mean(both, axis=0), np.float64)
 
@@ -132,7 +132,7 @@ def main() -> None:
             "reconstruction": None,
         }
     )
-    encoder = any_encoder(options.encoder)
+    encoder = visual_encoder(options.encoder)
     with tempfile.TemporaryDirectory() as folder:
         faces, start = options.faces, time.perf_counter()
         if faces is None:
