@@ -14,7 +14,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 # runs of sequence networks that are trained at once; their results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-.PHONY: help setup repro tables test test-all check bench lock pictures screenshots clean
+.PHONY: help setup repro weights tables test test-all check bench lock pictures screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.ro
 	@echo "==> dvc repro: train, single, ensemble, evaluate, report"
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m stages.table
+
+weights: $(STAMP) ## make the weights that are shipped, by models/pretrained/recipe.yaml (hours; continues)
+	@$(BIN)/python -m stages.make_weights $(JOBS)
 
 tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
 	@echo "==> training the runs of the tables, $(JOBS) at once"

@@ -1,0 +1,92 @@
+"""The recipe of the shipped weights: its settings, its workspace, what is put in place."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import make_weights
+from stages.core.errors import DataError, SettingsError
+from stages.make_weights import LARGEST, RECIPE, log, measured, merged, prepare, ship
+from stages.settings.params import load_params
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_changes_reach_mappings_within_mappings() -> None:
+    base = {"a": {"b": 1, "c": {"d": 2, "e": 3}}, "f": [1, 2]}
+    assert merged(base, {"a": {"c": {"d": 5}}, "f": []}) == {
+        "a": {"b": 1, "c": {"d": 5, "e": 3}},
+        "f": [],
+    }
+    assert base["a"] == {"b": 1, "c": {"d": 2, "e": 3}}
+
+
+def test_a_setting_that_is_none_is_named_with_the_allowed_ones() -> None:
+    with pytest.raises(SettingsError, match=r"a\.g is no setting of params.yaml; allowed: b, c"):
+        merged({"a": {"b": 1, "c": 2}}, {"a": {"g": 1}})
+
+
+def test_the_shipped_recipe_is_valid_and_as_large_as_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    prepare(RECIPE, tmp_path)
+    params = load_params(tmp_path / "params.yaml")
+    assert params.corpus.faces >= 50_000
+    assert params.corpus.face_people >= 3_000
+    assert params.corpus.clips >= 400
+    assert (tmp_path / "stages" / "corpus.py").is_file()
+    assert yaml.safe_load((tmp_path / "dvc.yaml").read_text())["stages"]["corpus"]
+    (tmp_path / "stages" / "left_over.py").write_text("")
+    (tmp_path / "made").write_text("kept")
+    prepare(RECIPE, tmp_path)
+    assert not (tmp_path / "stages" / "left_over.py").exists()
+    assert (tmp_path / "made").read_text() == "kept"
+
+
+def test_a_stage_that_fails_stops_the_recipe(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="failed; run `make weights` to continue"):
+        measured(["/bin/sh", "-c", "exit 3"], tmp_path)
+    _, gib = measured(["/bin/sh", "-c", "true"], tmp_path)
+    assert gib > 0
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "workspace"
+    ensemble = folder / "models" / "ensemble" / "members"
+    ensemble.mkdir(parents=True)
+    (ensemble / "fold1.safetensors").write_bytes(b"weights")
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "scores.json").write_text('{"f1": 0.5}')
+    (folder / "metrics" / "ensembles.json").write_text("{}")
+    log(folder, "corpus", 12.3, 0.5)
+    return folder
+
+
+def test_the_ensemble_is_put_in_place_beside_its_recipe(tmp_path: Path, workspace: Path) -> None:
+    target = tmp_path / "pretrained"
+    (target / "old").mkdir(parents=True)
+    (target / "old" / "weights").write_text("x")
+    (target / "recipe.yaml").write_text("kept")
+    ship(workspace, target)
+    assert (target / "members" / "fold1.safetensors").read_bytes() == b"weights"
+    assert (target / "recipe.yaml").read_text() == "kept"
+    assert not (target / "old").exists()
+    figures = json.loads((target / "training.json").read_text())
+    assert figures["scores_synthetic"] == {"f1": 0.5}
+    assert figures["stages"] == {"corpus": {"seconds": 12.0, "peak_gib": 0.5}}
+
+
+def test_what_is_too_large_is_not_shipped(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_weights, "LARGEST", 3)
+    target = tmp_path / "pretrained"
+    target.mkdir()
+    with pytest.raises(DataError, match="7 bytes; what is shipped may have 3"):
+        ship(workspace, target)
+    assert not list(target.iterdir())
+    assert LARGEST == 40 * 2**20
