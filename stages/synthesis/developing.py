@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.synthesis.environments import basis
 from stages.synthesis.scene import Scene
 
 Floats = NDArray[np.float32]
@@ -16,7 +17,11 @@ BRIGHTEST: Final = 4.0  # linear light at the curve's end
 STEPS_A_UNIT: Final = (CURVE_STEPS - 1) / BRIGHTEST**0.5  # of the root of the light
 TILE: Final = 256  # pixels by which the noise picture is larger than the frame
 LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
+CORRECTION: Final = 0.65  # of the light's colour by the camera's white balance; 1 is all of it
 TARGET: Final = 0.2  # linear luminance of a face of middling tone in a picture exposed well
+# Ways a face's surface looks, whose light sets the exposure.
+_FACING: Final = np.array([(0, 0.1, 0.995), (-0.6, 0, 0.8), (0.6, 0, 0.8), (0, 0.5, 0.866),
+                           (0, -0.3, 0.954)])  # fmt: skip
 
 
 def _tone_curve(scene: Scene) -> Floats:
@@ -28,6 +33,11 @@ def _tone_curve(scene: Scene) -> Floats:
     level = np.clip(level, 0, 1) ** scene.gamma
     level = 0.45 + (level - 0.45) * scene.contrast
     return np.asarray(255.0 * level, np.float32)
+
+
+def _saturating(amount: float) -> NDArray[np.float64]:
+    """(3, 3) matrix on colours: 0 makes grey of them, 1 leaves them as they are."""
+    return amount * np.eye(3) + (1.0 - amount) * np.tile(LUMINANCE, (3, 1))
 
 
 @cache
@@ -54,27 +64,35 @@ class Developer:
     """
 
     def __init__(self, scene: Scene, height: int, width: int, skin: NDArray[np.float64]) -> None:
-        light = np.asarray(scene.ambient) + 0.65 * np.asarray(scene.key_colour)
-        light = light + 0.4 * np.asarray(scene.fill_colour)
+        light = np.maximum(basis(_FACING) @ np.array(scene.ambient), 0.0).mean(axis=0)
+        for direction, colour in ((scene.key, scene.key_colour), (scene.fill, scene.fill_colour)):
+            arriving = np.maximum(_FACING @ np.array(direction), 0.05).mean()
+            light = light + arriving * np.array(colour)
         seen = float(np.dot(skin, LUMINANCE)) ** 0.55 * TARGET**0.45
         exposure = 1.05 * scene.brightness * TARGET / (seen * float(np.dot(light, LUMINANCE)))
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         radius = ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2) * 2.0
-        gain = exposure * np.asarray(scene.white_balance, np.float32) * STEPS_A_UNIT**2
-        self._gain = ((1.0 - scene.vignette * radius)[..., None] * gain).astype(np.float32)
+        corrected = (float(np.dot(light, LUMINANCE)) / np.maximum(light, 1e-3)) ** CORRECTION
+        gain = exposure * corrected * np.asarray(scene.white_balance) * STEPS_A_UNIT**2
+        self._colour = _saturating(scene.saturation) @ np.diag(gain)
+        self._falloff = cv2.merge([(1.0 - scene.vignette * radius).astype(np.float32)] * 3)
         self._curve = _tone_curve(scene)
         self._noise = scene.noise
         self._seed = scene.background_seed
         self._blur = scene.blur * height / 256.0
+        self._sharpening = scene.sharpening
 
     def develop(self, picture: Floats, frame: int) -> NDArray[np.uint8]:
         """(height, width, 3) uint8 pixels of (height, width, 3) float32 light."""
         if self._blur > 0.2:
             side = 2 * int(np.ceil(2.5 * self._blur)) + 1
             picture = cv2.GaussianBlur(picture, (side, side), self._blur)
-        light = cv2.multiply(picture, self._gain)
+        light = cv2.multiply(cv2.transform(picture, self._colour), self._falloff)
         step = cv2.sqrt(np.maximum(light, 0.0, out=light), light)
         level = self._curve.take(step.astype(np.int32), mode="clip")
+        if self._sharpening > 0:
+            soft = cv2.GaussianBlur(level, (5, 5), 1.2)
+            level = cv2.addWeighted(level, 1.0 + self._sharpening, soft, -self._sharpening, 0.0)
         across, down = np.random.default_rng((self._seed, frame)).integers(0, TILE, 2).tolist()
         height, width = picture.shape[:2]
         grain = _grain(height, width)[down : down + height, across : across + width]

@@ -16,6 +16,11 @@ from stages.synthesis.scene import Scene
 
 SHADOW_SIZE: Final = 192  # pixels to a side of the key light's depth map
 SHADOW_REACH: Final = 2.6  # heights of a face that it shows
+# Terms of `environments.basis`.
+AMBIENT: Final = (
+    "ambient", "ambient_x", "ambient_y", "ambient_z", "ambient_xy", "ambient_yz", "ambient_yy",
+    "ambient_xz", "ambient_xx",
+)  # fmt: skip
 IRIS: Final = 0.41  # radians at the centre of the eyeball
 
 
@@ -117,13 +122,13 @@ def lighting_of(scene: Scene) -> Any:
     right /= np.linalg.norm(right)
     light.key, light.key_colour = vec3(scene.key), vec3(scene.key_colour)
     light.fill, light.fill_colour = vec3(scene.fill), vec3(scene.fill_colour)
-    light.ambient = vec3(scene.ambient)
-    light.ambient_x, light.ambient_y, light.ambient_z = map(vec3, scene.ambient_slope)
+    for name, colour in zip(AMBIENT, scene.ambient, strict=True):
+        setattr(light, name, vec3(colour))
     view = np.array((0.0, 0.0, 1.0))
     half_key, half_fill = key + view, np.asarray(scene.fill) + view
     light.half_key = vec3(half_key / np.linalg.norm(half_key))
     light.half_fill = vec3(half_fill / np.linalg.norm(half_fill))
     light.right, light.up = vec3(right), vec3(np.cross(key, right))
     light.shadow_scale = SHADOW_SIZE / SHADOW_REACH
-    light.shadow_strength = scene.shadow
+    light.shadow_strength, light.softness = scene.shadow, scene.softness
     return light

@@ -20,6 +20,11 @@ class Lighting:
     ambient_x: wp.vec3
     ambient_y: wp.vec3
     ambient_z: wp.vec3
+    ambient_xy: wp.vec3
+    ambient_yz: wp.vec3
+    ambient_yy: wp.vec3
+    ambient_xz: wp.vec3
+    ambient_xx: wp.vec3
     centre: wp.vec3
     right: wp.vec3
     up: wp.vec3
@@ -27,18 +32,13 @@ class Lighting:
     half_fill: wp.vec3
     shadow_scale: float
     shadow_strength: float
+    softness: float
 
 
 @wp.func
-def unshadowed(
-    point: wp.vec3, normal: wp.vec3, light: Lighting, shadow: wp.array2d(dtype=wp.float32)
-) -> float:
-    """Share of the key light that reaches a point, from the shadow map's four nearest cells."""
+def open_share(x: float, y: float, z: float, shadow: wp.array2d(dtype=wp.float32)) -> float:
+    """Share of the key light at a place of the shadow map, from its four nearest cells."""
     size = shadow.shape[0]
-    p = point - light.centre + 0.012 * normal
-    x = 0.5 * float(size) + light.shadow_scale * wp.dot(p, light.right)
-    y = 0.5 * float(size) - light.shadow_scale * wp.dot(p, light.up)
-    z = wp.dot(p, light.key) + 0.02
     x0 = int(wp.floor(x - 0.5))
     y0 = int(wp.floor(y - 0.5))
     if x0 < 2 or y0 < 2 or x0 >= size - 3 or y0 >= size - 3:
@@ -55,6 +55,50 @@ def unshadowed(
     if shadow[y0 + 1, x0 + 1] <= z:
         total = total + fx * fy
     return total
+
+
+@wp.func
+def unshadowed(
+    point: wp.vec3, normal: wp.vec3, light: Lighting, shadow: wp.array2d(dtype=wp.float32)
+) -> float:
+    """Share of the key light that reaches a point; four places where its shadows are soft."""
+    half = 0.5 * float(shadow.shape[0])
+    p = point - light.centre + 0.012 * normal
+    x = half + light.shadow_scale * wp.dot(p, light.right)
+    y = half - light.shadow_scale * wp.dot(p, light.up)
+    z = wp.dot(p, light.key) + 0.02
+    if light.softness < 0.5:
+        return open_share(x, y, z, shadow)
+    near = 0.4 * light.softness
+    far = 0.9 * light.softness
+    # a wide edge needs slack, or a slope shadows itself
+    z = z + 0.006 * light.softness
+    return 0.25 * (
+        open_share(x + near, y + far, z, shadow)
+        + open_share(x - far, y + near, z, shadow)
+        + open_share(x - near, y - far, z, shadow)
+        + open_share(x + far, y - near, z, shadow)
+    )
+
+
+@wp.func
+def surrounding(normal: wp.vec3, light: Lighting) -> wp.vec3:
+    """Light from all around on a surface, see `environments.basis`."""
+    x = normal[0]
+    y = normal[1]
+    z = normal[2]
+    total = (
+        light.ambient
+        + light.ambient_x * x
+        + light.ambient_y * y
+        + light.ambient_z * z
+        + light.ambient_xy * (x * y)
+        + light.ambient_yz * (y * z)
+        + light.ambient_yy * (3.0 * y * y - 1.0)
+        + light.ambient_xz * (x * z)
+        + light.ambient_xx * (x * x - z * z)
+    )
+    return wp.max(total, wp.vec3(0.0, 0.0, 0.0))
 
 
 @wp.func
@@ -87,12 +131,7 @@ def lit(
     light: Lighting,
 ) -> wp.vec3:
     """Reflected light; `reach` of the key light arrives, `occlusion` dims the rest."""
-    ambient = (
-        light.ambient
-        + light.ambient_x * normal[0]
-        + light.ambient_y * normal[1]
-        + light.ambient_z * normal[2]
-    ) * occlusion
+    ambient = surrounding(normal, light) * occlusion
     key = wp.dot(normal, light.key)
     # red light travels further in skin: the edge of a shadow is warm
     soft = wp.vec3(

@@ -45,7 +45,7 @@ with _silent_native_code():
     warp.init()
 
 CACHE_VARIABLE: Final = "AUFUSION_CACHE"
-FURTHEST: Final = (42.0, 22.0, 20.0)  # degrees of yaw, pitch and roll, the scene's included
+FURTHEST: Final = (45.0, 30.0, 25.0)  # degrees of yaw, pitch and roll, the scene's included
 GAZE: Final = (0.4, 0.3)  # radians to the side and up of a gaze of 1
 _LIFT, _PART = AU_NUMBERS.index(10), AU_NUMBERS.index(25)
 _CLOSE: Final = FACE_SHAPES.index("mouthClose")

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from stages.synthesis import geometry_kernels as geometry
 from stages.synthesis import shading_kernels as shading
 from stages.synthesis.action_units import FOLDS, FOLDS_ACROSS, N_SHAPES, gaze_of
+from stages.synthesis.backgrounds import paint_background
 from stages.synthesis.camera import Camera, camera_of, euler_matrix, rotation_matrix
 from stages.synthesis.developing import Developer
 from stages.synthesis.face_points import landmark_vertices
 from stages.synthesis.head_arrays import SHADOW_SIZE, HeadArrays, head_arrays, lighting_of, vec3
 from stages.synthesis.head_model import Head
-from stages.synthesis.scene import Scene, paint_background
+from stages.synthesis.scene import Scene
 
 Floats = NDArray[np.float32]
 

@@ -1,17 +1,82 @@
 """Where a face is filmed: light, background, camera. Drawn once for a clip or a still."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Vector = tuple[float, float, float]
+from stages.synthesis.environments import PLACES, TERMS, place_light
 
-BACKGROUNDS: Final = ("plain", "gradient", "room", "shapes", "blurred")
-BASE_ROTATION: Final = (30.0, 15.0, 15.0)  # degrees: at most, of yaw, pitch and roll
+Floats = NDArray[np.float64]
+Vector = tuple[float, float, float]
+Span = tuple[float, float]
+
+BACKGROUNDS: Final = (
+    "studio", "plain", "gradient", "room", "shapes", "blurred", "stripes", "foliage", "lights",
+)  # fmt: skip
+# A third of the pictures stand before plain light or dark walls, as portraits do.
+_BACKGROUND_SHARES: Final = (0.3, 0.1, 0.08, 0.16, 0.08, 0.1, 0.06, 0.06, 0.06)
+BASE_ROTATION: Final = (36.0, 22.0, 18.0)  # degrees: at most, of yaw, pitch and roll
+# Shares of faces that look about into the camera, a little to the side, far to the side; the
+# standard deviations of their yaw, pitch and roll.
+_POSES: Final = ((0.45, (4.0, 4.0, 2.5)), (0.35, (13.0, 8.0, 6.0)), (0.2, (26.0, 13.0, 11.0)))
+
+
+class Rig(NamedTuple):
+    """A way to light a face: how often, and between what its values lie.
+
+    `azimuth` and `elevation` (radians) are the key light's, to either side; `key`, `fill` and
+    `ambient` are powers; `shadow` is how dark the key's shadow is, `softness` how wide its edge,
+    `tint` the spread of the lights' warmth, `colour` how much of the place's own colour is kept.
+    """
+
+    share: float
+    azimuth: Span
+    elevation: Span
+    key: Span
+    fill: Span
+    ambient: Span
+    shadow: Span
+    softness: Span
+    tint: float
+    colour: float
+
+
+RIGS: Final = {
+    "studio": Rig(
+        0.26, (0.0, 0.7), (0.1, 0.75), (0.2, 0.7), (0.0, 0.4), (0.4, 0.9), (0.2, 0.8), (1, 4), 0.1,
+        0.15,
+    ),
+    "room": Rig(
+        0.26, (0.0, 1.3), (0.2, 1.1), (0.05, 0.8), (0.0, 0.25), (0.3, 0.8), (0.3, 1.0), (0, 4),
+        0.35, 0.6,
+    ),
+    "window": Rig(
+        0.14, (0.9, 1.75), (0.0, 0.6), (0.6, 1.4), (0.0, 0.2), (0.12, 0.4), (0.6, 1.0), (1, 4),
+        0.25, 0.5,
+    ),
+    "sun": Rig(
+        0.1, (0.0, 1.9), (0.3, 1.2), (0.8, 1.7), (0.0, 0.1), (0.25, 0.6), (0.8, 1.0), (0, 1), 0.2,
+        0.5,
+    ),
+    "lamp": Rig(
+        0.08, (0.0, 0.9), (0.8, 1.4), (0.6, 1.3), (0.0, 0.15), (0.15, 0.45), (0.6, 1.0), (0, 3),
+        0.35, 0.5,
+    ),
+    "back": Rig(
+        0.06, (2.0, 2.9), (0.0, 0.8), (0.7, 2.0), (0.05, 0.3), (0.3, 0.6), (0.7, 1.0), (0, 3), 0.3,
+        0.6,
+    ),
+    "flash": Rig(
+        0.05, (0.0, 0.15), (0.0, 0.2), (0.8, 1.3), (0.0, 0.1), (0.08, 0.3), (0.6, 1.0), (0, 1),
+        0.05, 0.5,
+    ),
+    "screen": Rig(
+        0.05, (0.0, 0.7), (-0.6, 0.2), (0.3, 0.8), (0.2, 0.8), (0.1, 0.35), (0.2, 0.8), (1, 4),
+        0.9, 1.0,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,12 +87,14 @@ class Scene:
     ----------
     key, fill : tuple of float
         Directions of the main and of the second light.
-    key_colour, fill_colour, ambient : tuple of float
+    key_colour, fill_colour : tuple of float
         Linear colours, 1 is what lights white paper to white.
-    ambient_slope : tuple of tuple of float
-        How the ambient light grows to the right, up and to the front, for each colour.
+    ambient : tuple of tuple of float
+        Colour of each of the nine terms of `environments.basis`: light from all around.
     shadow : float
         How dark the key light's shadows are, 0 to 1.
+    softness : float
+        Width of their edges in cells of the shadow map.
     background : str
         One of `BACKGROUNDS`.
     background_seed : int
@@ -45,8 +112,12 @@ class Scene:
         Standard deviation, in levels of 0 to 255.
     blur : float
         Standard deviation of the lens's blur in pixels of a 256-pixel picture.
+    sharpening : float
+        Share of what is finer than a pixel and a half that the camera adds once more.
     white_balance : tuple of float
         Gain of each colour.
+    saturation : float
+        0 is a grey picture, 1 changes nothing.
     brightness, contrast, gamma, vignette : float
         1, 1, 1 and 0 change nothing.
     """
@@ -55,9 +126,9 @@ class Scene:
     fill: Vector
     key_colour: Vector
     fill_colour: Vector
-    ambient: Vector
-    ambient_slope: tuple[Vector, Vector, Vector]
+    ambient: tuple[Vector, ...]
     shadow: float
+    softness: float
     background: str
     background_seed: int
     distance: float
@@ -66,7 +137,9 @@ class Scene:
     rotation: Vector
     noise: float
     blur: float
+    sharpening: float
     white_balance: Vector
+    saturation: float
     brightness: float
     contrast: float
     gamma: float
@@ -82,14 +155,30 @@ def _direction(azimuth: float, elevation: float) -> Vector:
     )
 
 
-def _vector(values: NDArray[np.float64]) -> Vector:
+def _vector(values: Floats) -> Vector:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
 
 
-def _tinted(power: float, warmth: float) -> NDArray[np.float64]:
+def _tinted(power: float, warmth: float) -> Floats:
     """Light of a strength, from bluish (-1) to candle-like (1)."""
-    return power * np.array([1.0 + 0.22 * warmth, 1.0, 1.0 - 0.3 * warmth])
+    return power * np.maximum([1.0 + 0.22 * warmth, 1.0, 1.0 - 0.3 * warmth], 0.05)
+
+
+def _ambient(rig: Rig, turn: float, warmth: float, rng: np.random.Generator) -> Floats:
+    """(9, 3) terms of the light from all around."""
+    _, terms = place_light(str(rng.choice(PLACES)), turn)
+    grey = terms.mean(axis=1, keepdims=True)
+    terms = grey + rig.colour * (terms - grey)
+    # what the place reflects evens out its light
+    terms[1:] *= rng.uniform(0.4, 1.0)
+    return np.asarray(terms * _tinted(rng.uniform(*rig.ambient), warmth))
+
+
+def _rotation(rng: np.random.Generator) -> Vector:
+    kind = rng.choice(len(_POSES), p=[share for share, _ in _POSES])
+    drawn = rng.normal(0.0, _POSES[kind][1])
+    return _vector(np.clip(drawn, np.negative(BASE_ROTATION), BASE_ROTATION))
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
@@ -104,92 +193,38 @@ def sample_scene(rng: np.random.Generator) -> Scene:
     -------
     Scene
     """
+    name = str(rng.choice(list(RIGS), p=[rig.share for rig in RIGS.values()]))
+    rig = RIGS[name]
     side = rng.choice([-1.0, 1.0])
-    key = _direction(side * rng.uniform(0.0, 1.25), rng.uniform(0.05, 1.0))
-    fill = _direction(-side * rng.uniform(0.2, 1.6), rng.uniform(-0.3, 0.6))
-    warmth = rng.normal(0.0, 0.3)
-    ambient = rng.uniform(0.25, 0.6)
-    hardness = rng.uniform(0.35, 1.0)
-    slopes = [ambient * rng.normal(0, 0.2), ambient * rng.uniform(0.0, 0.45), ambient * 0.15]
-    tint = _tinted(1.0, warmth + rng.normal(0, 0.25))
-    slope = tuple(_vector(amount * tint) for amount in slopes)
-    rotation = np.clip(rng.normal(0.0, (12.0, 6.0, 5.0)), np.negative(BASE_ROTATION), BASE_ROTATION)
+    warmth = rng.normal(0.0, rig.tint)
+    background_shares = np.array(_BACKGROUND_SHARES)
+    if name == "studio":  # portraits for passports and data sets
+        background_shares[0] += 1.0
+    background_shares /= background_shares.sum()
+    terms = _ambient(rig, rng.uniform(0, 2 * np.pi), warmth + rng.normal(0, 0.6 * rig.tint), rng)
+    assert terms.shape == (TERMS, 3)
+    off = rng.random() < 0.06  # exposed for something else than the face
     return Scene(
-        key=key,
-        fill=fill,
-        key_colour=_vector(_tinted(rng.uniform(0.5, 1.0), warmth)),
-        fill_colour=_vector(_tinted(rng.uniform(0.0, 0.3), rng.normal(0, 0.6))),
-        ambient=_vector(ambient * tint),
-        ambient_slope=(slope[0], slope[1], slope[2]),
-        shadow=float(hardness),
-        background=str(rng.choice(BACKGROUNDS)),
+        key=_direction(side * rng.uniform(*rig.azimuth), rng.uniform(*rig.elevation)),
+        fill=_direction(-side * rng.uniform(0.2, 1.7), rng.uniform(-0.5, 0.8)),
+        key_colour=_vector(_tinted(rng.uniform(*rig.key), warmth)),
+        fill_colour=_vector(_tinted(rng.uniform(*rig.fill), rng.normal(0, 2.0 * rig.tint))),
+        ambient=tuple(_vector(term) for term in terms),
+        shadow=float(rng.uniform(*rig.shadow)),
+        softness=float(rng.uniform(*rig.softness)),
+        background=str(rng.choice(BACKGROUNDS, p=background_shares)),
         background_seed=int(rng.integers(2**31)),
-        distance=float(np.exp(rng.uniform(np.log(3.2), np.log(9.0)))),
-        face_share=float(rng.uniform(0.45, 0.72)),
+        distance=float(np.exp(rng.uniform(np.log(2.4), np.log(9.0)))),
+        face_share=float(rng.uniform(0.42, 0.7)),
         centre=(float(rng.normal(0, 0.03)), float(rng.normal(-0.02, 0.025))),
-        rotation=_vector(rotation),
-        noise=float(rng.uniform(0.5, 5.0)),
+        rotation=_rotation(rng),
+        noise=float(5.0 * rng.random() ** 2),
         blur=float(rng.choice([0.0, rng.uniform(0.3, 1.1)])),
-        white_balance=_vector(np.exp(rng.normal(0, (0.05, 0.015, 0.06)))),
-        brightness=float(np.exp(rng.normal(0.0, 0.2))),
-        contrast=float(rng.uniform(0.85, 1.2)),
+        sharpening=float(rng.choice([0.0, rng.uniform(0.1, 1.2)], p=[0.65, 0.35])),
+        white_balance=_vector(np.exp(rng.normal(0, (0.05, 0.015, 0.07)))),
+        saturation=float(0.0 if rng.random() < 0.06 else np.clip(rng.normal(0.9, 0.22), 0.2, 1.4)),
+        brightness=float(np.exp(rng.normal(0.0, 0.2) + off * rng.uniform(-1.1, 1.0))),
+        contrast=float(rng.uniform(0.85, 1.25)),
         gamma=float(rng.uniform(0.88, 1.12)),
         vignette=float(rng.uniform(0.0, 0.35)),
     )
-
-
-def _muted(colour: NDArray[Any], rng: np.random.Generator) -> Floats:
-    """Colours, channels last, drawn towards grey by chance."""
-    grey = colour.mean(-1, keepdims=True)
-    return np.asarray(grey + (colour - grey) * rng.uniform(0.1, 0.8), np.float32)
-
-
-def _smooth(rng: np.random.Generator, height: int, width: int, cells: int) -> Floats:
-    small = rng.random((cells, cells, 3)).astype(np.float32)
-    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.clip(large, 0.0, 1.0), np.float32)
-
-
-def paint_background(scene: Scene, height: int, width: int) -> Floats:
-    """Paint what is behind the people.
-
-    Parameters
-    ----------
-    scene : Scene
-        Which background.
-    height, width : int
-        Pixels.
-
-    Returns
-    -------
-    (height, width, 3) float32 np.ndarray
-        Linear colour.
-    """
-    rng = np.random.default_rng(scene.background_seed)
-    base = (rng.random(3) * rng.uniform(0.2, 0.8)).astype(np.float32)
-    base = _muted(base, rng)
-    picture = np.broadcast_to(base, (height, width, 3)).astype(np.float32)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
-    if scene.background == "gradient":
-        angle = rng.uniform(0, 2 * np.pi)
-        ramp = 0.5 + 0.5 * (np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5)) * 1.8
-        other = (rng.random(3) * 0.7).astype(np.float32)
-        picture = picture * (1 - ramp[..., None]) + other * ramp[..., None]
-    elif scene.background == "blurred":
-        smooth = _smooth(rng, height, width, int(rng.integers(3, 9))) - 0.5
-        picture = picture + np.float32(rng.uniform(0.15, 0.5)) * _muted(smooth, rng)
-    elif scene.background in ("room", "shapes"):
-        picture = picture * (0.8 + 0.3 * _smooth(rng, height, width, 5))
-        for _ in range(int(rng.integers(4, 14))):
-            colour = _muted(rng.random(3) ** 1.5 * 0.9, rng).tolist()
-            left, top = (rng.random(2) * (width, height) * 1.1 - 0.1 * width).astype(int).tolist()
-            across, down = (rng.uniform(0.05, 0.5, 2) * (width, height)).astype(int).tolist()
-            picture = np.ascontiguousarray(picture)
-            if scene.background == "room" or rng.random() < 0.5:
-                cv2.rectangle(picture, (left, top), (left + across, top + down), colour, -1)
-            else:
-                cv2.ellipse(picture, (left, top), (across // 2 + 1, down // 2 + 1),
-                            rng.uniform(0, 180), 0, 360, colour, -1)  # fmt: skip
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.006, 0.04) * height)
-    grain = 1 + 0.04 * rng.standard_normal((height, width, 1)).astype(np.float32)
-    return np.asarray(np.clip(picture * grain, 0.01, 1.2), np.float32)

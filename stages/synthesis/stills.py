@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import h5py
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from stages.faces.alignment import align
 from stages.faces.detector import detect_within, load_detector
 from stages.faces.face import choose, faces_of
 from stages.synthesis.articulation import FEATURES
+from stages.synthesis.degrading import degraded
 from stages.synthesis.motion import sample_motion
 from stages.synthesis.people import sample_person
 from stages.synthesis.phonemes import MOUTHS
@@ -37,8 +37,6 @@ _JITTER: Final = 1.5  # pixels by which true landmarks are moved where the detec
 _LENGTH: Final = 20.0  # seconds of a head's movement, in which its pose is caught
 _ATTRIBUTES: Final[dict[str, str | int | float]] = {"detector": "centerface", "jpeg_quality": 92}
 
-Image = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class StillPerson:
@@ -47,25 +45,6 @@ class StillPerson:
     seed: int
     number: int
     count: int
-
-
-def degraded(image: Image, rng: np.random.Generator) -> Image:
-    """Lose some of a picture, as cameras and codecs do: resolution, sharpness, JPEG, noise."""
-    side = image.shape[0]
-    if rng.random() < 0.3:
-        small = round(side * rng.uniform(0.4, 0.9))
-        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.2)))
-    if rng.random() < 0.3:
-        noise = rng.normal(0.0, rng.uniform(1.0, 9.0), image.shape)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.6:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-        coded = cv2.imencode(".jpg", image, quality)[1]
-        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return np.asarray(image, np.uint8)
 
 
 def _state(portrait: Portrait, still: StillLabels, rng: np.random.Generator) -> FaceState:
@@ -86,9 +65,10 @@ def write_stills(work: StillPerson, path: Path) -> None:
             rng = generator(work.seed, "still", work.number, number)
             still = sample_still(rng)
             if number % STILLS_A_SCENE == 0:
-                portrait = Portrait([head], sample_scene(rng), SIDE)
+                scene = sample_scene(rng)
+                portrait = Portrait([head], scene, SIDE)
             state = _state(portrait, still, rng)
-            image = degraded(portrait.picture([state], number), rng)
+            image = degraded(portrait.picture([state], number), scene.face_share, rng)
             face = choose(faces_of(detect_within(detector, image, None, DETECTED)), "only", SIDE)
             if face is None:
                 points = portrait.landmarks([state])[0] + rng.normal(0.0, _JITTER, (5, 2))
