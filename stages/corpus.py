@@ -25,6 +25,7 @@ from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.core.provenance import identity_of
 from stages.settings.params import Corpus, load_params
 from stages.synthesis.clips import render_clip
+from stages.synthesis.courses import KINDS
 from stages.synthesis.pitfalls import MEANINGS, annotation_lines
 from stages.synthesis.plan import SPLITS, Clip, Settings, plan_clips, voice_of
 from stages.synthesis.portrait import head_bank
@@ -32,7 +33,7 @@ from stages.synthesis.script import play, speech_of
 from stages.synthesis.speech_data import Speaker, join_speakers, write_speaker
 from stages.synthesis.stills import StillPerson, join_stills, write_stills
 
-MIN_PEOPLE = 3  # one in each split
+MIN_PEOPLE = 2  # one for training, one for validation
 
 # How the names of pieces begin. All go to the workers together, in the order of their names: the
 # longest first and the shortest last, so that no core waits long for the others at the end.
@@ -48,11 +49,11 @@ def settings_of(corpus: Corpus) -> Settings:
     SettingsError
         When there are too few clips or people, or the pictures cannot be encoded.
     """
-    people = corpus.people if corpus.people is not None else max(MIN_PEOPLE, corpus.clips // 2)
+    people = corpus.people if corpus.people is not None else corpus.clips
     if not MIN_PEOPLE <= people <= corpus.clips:
         raise SettingsError(
             f"corpus.people = {people}, corpus.clips = {corpus.clips}: at least {MIN_PEOPLE} "
-            "people, one for each split, and at most one for each clip."
+            "people, one for training and one for validation, and at most one for each clip."
         )
     if corpus.resolution % 2 or corpus.resolution < 64:
         raise SettingsError(f"corpus.resolution = {corpus.resolution}: an even number from 64 on.")
@@ -61,6 +62,8 @@ def settings_of(corpus: Corpus) -> Settings:
         clips=corpus.clips,
         people=people,
         seconds=corpus.seconds,
+        test_clips=corpus.test_clips,
+        test_seconds=corpus.test_seconds,
         frame_rate=corpus.frame_rate,
         resolution=corpus.resolution,
     )
@@ -153,15 +156,17 @@ def write_tables(clips: Sequence[Clip], root: Path) -> None:
             rows.writerows(zip(clip.names, map(person_name, clip.people), strict=True))
     with (root / "ground_truth.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("name", "video", "split", "person", "pitfall", "accent", "voice", "lines"))
+        rows.writerow(
+            ("name", "video", "split", "person", "course", "pitfall", "accent", "voice", "lines")
+        )
         for clip in clips:
             for name, person, script in zip(clip.names, clip.people, clip.scripts, strict=True):
                 voice = voice_of(clip.settings.seed, person)
                 video = f"{clip.folder}/{clip.stem}.mp4"
                 pitfall = clip.pitfall or ""
                 rows.writerow(
-                    (name, video, clip.split, person_name(person), pitfall, voice.accent,
-                     voice.variant, len(script.lines))
+                    (name, video, clip.split, person_name(person), clip.course, pitfall,
+                     voice.accent, voice.variant, len(script.lines))
                 )  # fmt: skip
 
 
@@ -186,6 +191,8 @@ def summary(clips: Sequence[Clip], counts: NDArray[np.int64]) -> str:
     rates = counts[1] / np.maximum(counts[0], 1)
     for name, rate in zip(AU_NAMES, rates, strict=True):
         lines.append(f"{name:6s}{100 * rate:8.1f}{100 * AFF_WILD2_BASE_RATES[name]:11.1f}")
+    kinds = (f"{sum(clip.course == kind for clip in clips)} {kind}" for kind in KINDS)
+    lines.append(f"course of expressions: {', '.join(kinds)}")
     for pitfall, meaning in MEANINGS.items():
         stems = [clip.stem for clip in clips if clip.pitfall == pitfall]
         lines.append(f"{meaning}: {', '.join(stems) or '(too few clips for it)'}")

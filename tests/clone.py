@@ -12,8 +12,8 @@ import yaml
 
 from stages.core.provenance import ROOT
 
-TINY_CORPUS = {"clips": 12, "people": 9, "seconds": 3.0, "frame_rate": 12.5, "resolution": 128,
-               "faces": 120, "face_people": 12}  # fmt: skip
+TINY_CORPUS = {"clips": 10, "people": 7, "seconds": 3.0, "test_clips": 3, "test_seconds": 3.0,
+               "frame_rate": 12.5, "resolution": 128, "faces": 120, "face_people": 12}  # fmt: skip
 
 
 # Every stage of each of these takes seconds to start. The others differ from those that are left

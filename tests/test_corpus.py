@@ -20,8 +20,9 @@ from stages.synthesis.pitfalls import PITFALLS
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {
-    "clips": 12, "people": 6, "seconds": 1.6, "frame_rate": 10, "resolution": 64, "faces": 6,
-    "face_people": 2, "utterances": 4, "speakers": 2,
+    "clips": 9, "people": 6, "seconds": 1.6, "test_clips": 3, "test_seconds": [1.2, 2],
+    "frame_rate": 10, "resolution": 64, "faces": 6, "face_people": 2,
+    "utterances": 4, "speakers": 2,
 }  # fmt: skip
 
 
@@ -155,7 +156,7 @@ def test_speech_has_phonemes_and_speakers(made):
 
 def test_summary_names_rates_and_pitfalls(made):
     _, printed = made
-    assert "12 clips (8 train, 2 validation, 2 test), 6 people" in printed
+    assert "12 clips (7 train, 2 validation, 3 test), " in printed
     assert "AU25" in printed
     assert "62.7" in printed
     assert "variable frame rate: " in printed
@@ -193,7 +194,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(made, tmp_path, monkeypatc
 
 
 def test_a_clip_that_fails_is_named(tmp_path, monkeypatch):
-    _settle(tmp_path, clips=3, people=3, seconds=0.5, faces=1, utterances=1)
+    _settle(tmp_path, clips=2, people=2, test_clips=1, seconds=0.5, faces=1, utterances=1)
 
     def broken(*args, **kwargs):
         raise OSError("disk full")
@@ -207,7 +208,7 @@ def test_a_clip_that_fails_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"people": 2}, "people"), ({"people": 13}, "people"), ({"resolution": 63}, "resolution")],
+    [({"people": 1}, "people"), ({"people": 13}, "people"), ({"resolution": 63}, "resolution")],
 )
 def test_settings_that_cannot_be_are_refused(tmp_path, changes, word):
     _settle(tmp_path, **changes)
@@ -215,6 +216,22 @@ def test_settings_that_cannot_be_are_refused(tmp_path, changes, word):
         corpus.settings_of(load_params(tmp_path / "params.yaml").corpus)
 
 
-def test_people_default_to_one_for_every_two_clips(tmp_path):
+def test_everyone_appears_once_by_default(tmp_path):
     _settle(tmp_path, people=None, clips=60)
-    assert corpus.settings_of(load_params(tmp_path / "params.yaml").corpus).people == 30
+    assert corpus.settings_of(load_params(tmp_path / "params.yaml").corpus).people == 60
+
+
+def test_lengths_are_one_number_or_two(tmp_path):
+    _settle(tmp_path, seconds=[4, 30])
+    settings = corpus.settings_of(load_params(tmp_path / "params.yaml").corpus)
+    assert settings.seconds == (4.0, 30.0)
+    _settle(tmp_path)
+    settings = corpus.settings_of(load_params(tmp_path / "params.yaml").corpus)
+    assert settings.seconds == (1.6, 1.6)
+
+
+@pytest.mark.parametrize("seconds", [[8, 4], [0, 4], [4], "long", True, [4, True]])
+def test_lengths_that_cannot_be_are_refused(tmp_path, seconds):
+    _settle(tmp_path, seconds=seconds)
+    with pytest.raises(SettingsError, match=r"corpus\.seconds"):
+        load_params(tmp_path / "params.yaml")

@@ -15,7 +15,7 @@ from stages.settings.choices import ChoiceSettings, Preset
 from stages.settings.network_settings import Model, Models
 from stages.settings.refusals import sentence
 from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
-from stages.settings.setting_types import Number, Positive, Rate, Section, Share
+from stages.settings.setting_types import Number, Positive, Rate, Section, Share, Span
 from stages.settings.sources import check_weights
 
 Weights = Annotated[str, AfterValidator(check_weights)]
@@ -51,7 +51,9 @@ class Corpus(Section):
     seed: int = Field(ge=0)
     clips: Positive
     people: Positive | None
-    seconds: Rate
+    seconds: Span
+    test_clips: Positive
+    test_seconds: Span
     frame_rate: Rate
     resolution: Positive
     faces: Positive

@@ -6,7 +6,7 @@ the second.
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _no_bool(value: object) -> object:
@@ -20,6 +20,22 @@ Positive = Annotated[int, Field(gt=0), Number]
 Rate = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, le=1), Number]
 Fraction = Annotated[float, Field(ge=0, lt=1), Number]
+
+
+def _both_ends(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return value
+    return (value, value)  # one number: no range
+
+
+def _rising(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError("the smaller number comes first")
+    return value
+
+
+# One number, or the smallest and the largest.
+Span = Annotated[tuple[Rate, Rate], BeforeValidator(_both_ends), AfterValidator(_rising)]
 
 
 class Section(BaseModel):

@@ -10,7 +10,9 @@ from stages.synthesis.episodes import smooth_step
 
 Floats = NDArray[np.float64]
 
-BLINKS_A_MINUTE: Final = (10.0, 20.0)
+BLINKS_A_MINUTE: Final = (6.0, 24.0)
+LIMITS: Final = (42.0, 24.0, 18.0)  # degrees of yaw, pitch and roll to either side
+_SLOW: Final = 0.06  # share of blinks that keep the eyes closed for a while
 _WAVES: Final = 5  # sine waves that make one drifting coordinate
 
 
@@ -51,17 +53,23 @@ def _rotation(times: Floats, duration: float, rng: np.random.Generator) -> Float
     spread = liveliness * np.array([4.0, 2.5, 2.0])
     angles = np.stack([_drift(times, rng, 0.08, 0.8) for _ in range(3)], axis=1)
     rotation = np.asarray(centre + spread * angles)
-    for _ in range(rng.poisson(duration / 7.0)):  # turns of the head, and back
-        start, hold = rng.uniform(0, duration), rng.uniform(0.4, 2.0)
-        size = rng.choice([-1, 1]) * rng.uniform(10, 24)
+    for _ in range(rng.poisson(duration / 6.0)):  # turns of the head, and back
+        start, hold = rng.uniform(-3.0, duration), np.exp(rng.uniform(np.log(0.4), np.log(6.0)))
+        size = rng.choice([-1, 1]) * rng.uniform(10, 34), rng.normal(0.0, 6.0)
+        there = smooth_step((times - start) / rng.uniform(0.45, 1.0))
+        back = smooth_step((times - start - 1.0 - hold) / rng.uniform(0.45, 1.0))
+        rotation[:, :2] += np.outer(there - back, size)
+    for _ in range(rng.poisson(duration / 12.0)):  # it is lowered or raised, and back
+        start, hold = rng.uniform(-3.0, duration), rng.uniform(0.5, 4.0)
+        tilt = -rng.uniform(6, 18) if rng.random() < 0.65 else rng.uniform(5, 14)
         there = smooth_step((times - start) / rng.uniform(0.4, 0.9))
-        back = smooth_step((times - start - 0.7 - hold) / rng.uniform(0.4, 0.9))
-        rotation[:, 0] += size * (there - back)
+        back = smooth_step((times - start - 0.9 - hold) / rng.uniform(0.4, 0.9))
+        rotation[:, 1] += tilt * (there - back)
     for _ in range(rng.poisson(duration / 5.0)):  # nods
         start, length = rng.uniform(0, duration), rng.uniform(0.4, 1.0)
         phase = np.clip((times - start) / length, 0, 1)
         rotation[:, 1] += rng.uniform(3, 9) * np.sin(np.pi * phase) * np.sin(3 * np.pi * phase)
-    return np.clip(rotation, (-38, -20, -18), (38, 20, 18))
+    return np.clip(rotation, [-limit for limit in LIMITS], LIMITS)
 
 
 def _blinks(times: Floats, duration: float, rng: np.random.Generator) -> Floats:
@@ -71,19 +79,24 @@ def _blinks(times: Floats, duration: float, rng: np.random.Generator) -> Floats:
     while time < duration:
         closing, opening = rng.uniform(0.07, 0.11), rng.uniform(0.14, 0.24)
         depth = rng.uniform(0.75, 1.0) if rng.random() < 0.8 else rng.uniform(0.35, 0.7)
+        shut = rng.uniform(0.3, 1.2) if rng.random() < _SLOW else 0.0
         lid = smooth_step((times - time) / closing) - smooth_step(
-            (times - time - closing) / opening
+            (times - time - closing - shut) / opening
         )
         closed = np.maximum(closed, depth * lid)
-        time += closing + opening + max(0.6, rng.exponential(1.0 / rate))
+        time += closing + shut + opening + max(0.6, rng.exponential(1.0 / rate))
     return closed
 
 
 def _gaze(times: Floats, duration: float, rng: np.random.Generator) -> Floats:
     gaze = np.zeros((len(times), 2))
     time, where = 0.0, np.zeros(2)
+    restless = rng.uniform(0.3, 0.8)
     while time < duration:
-        target = rng.normal(0, (0.3, 0.18)) if rng.random() < 0.55 else rng.normal(0, 0.05, 2)
+        away = rng.random() < restless
+        target = rng.normal(0, (0.35, 0.22)) if away else rng.normal(0, 0.05, 2)
+        if away and rng.random() < 0.15:  # down, as one who reads
+            target = np.array([rng.normal(0.0, 0.2), -rng.uniform(0.3, 0.7)])
         gaze += np.outer(smooth_step((times - time) / 0.045), target - where)
         where = target
         time += rng.exponential(1.3) + 0.3

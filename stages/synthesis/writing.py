@@ -2,120 +2,65 @@
 
 A ledger of the time that each AU is still due steers the choice: affect states whose AUs are due
 are drawn more often, and what they leave is filled with AUs that act alone or in pairs that no
-state has. So the shares hold for any number of clips, and no AU can be told from another.
+state has. So the shares hold for any number of clips, and no AU can be told from another. What
+lasts may run ahead of the ledger, up to what the split has for the AU; later scripts save it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NUMBERS, N_AUS
-from stages.synthesis import articulation
+from stages.core.facs import N_AUS
 from stages.synthesis.affect import (
     NEUTRAL_MANNER,
     STATES,
-    VISIBLE,
     AffectState,
     probabilities,
     sample_active,
     sample_apex,
 )
-from stages.synthesis.episodes import Episode, Floats, intensities, sample_episode
-from stages.synthesis.script import Line, Script, combine, mouth_of_line
+from stages.synthesis.courses import CONSTANT, HELD, LIVELY, TARGETS
+from stages.synthesis.episodes import Floats
+from stages.synthesis.ledger import DROP, PART, PRESSOR, Brief, Ledger
+from stages.synthesis.script import Line, Script, mouth_of_line
 from stages.synthesis.sentences import sentence
-from stages.synthesis.speech import Manner, Voice, speak
+from stages.synthesis.speech import Manner, speak
 
-PRESSOR, PART, DROP = (AU_NUMBERS.index(number) for number in (24, 25, 26))
-RARE: Final = 0.04  # AUs rarer than this are shown this often: 2 % of a small test set is 2 seconds
 SHORTEST: Final = 0.6  # seconds that a filling episode is visible for, at least
 RAMPS: Final = 0.45  # seconds of an episode's rise and fall in which it is not yet visible
 _SILENT: Final = 0.12  # share of scripts in which nothing is said
+_SILENT_LASTING: Final = 0.6  # the same of neutral and constant clips
+_RESTING: Final = 0.3  # share of scripts with a trace of an AU throughout
 _TRIES: Final = 12  # places tried for an episode
-
-TARGETS: Final = np.maximum(list(AFF_WILD2_BASE_RATES.values()), RARE)
-
-
-@dataclass(frozen=True)
-class Brief:
-    """What is settled about a script before it is written.
-
-    Attributes
-    ----------
-    script : Script
-        With seed, duration, time away and gaps; episodes and lines are to be filled in.
-    times : (frames,) float64 np.ndarray
-        Presentation times in seconds.
-    voice : Voice
-        The person's.
-    turns : tuple of tuple of float
-        Starts and ends of the times when this person may speak.
-    required : frozenset of int
-        Columns of AUs that must be seen in this script.
-    """
-
-    script: Script
-    times: Floats
-    voice: Voice
-    turns: tuple[tuple[float, float], ...]
-    required: frozenset[int]
+LONGEST: Final = 3.5  # seconds of a filling episode in a lively clip
+HOLD: Final = (5.0, 30.0)  # seconds for which an expression lasts that is held
+_BEFORE: Final = 0.5  # seconds by which something that is there already began before the clip
 
 
-class _Writer:
-    """Writes one script; `due` is the time in seconds that each AU is due, kept up to date."""
-
-    def __init__(self, brief: Brief, due: Floats, rng: np.random.Generator) -> None:
-        self.brief, self.rng = brief, rng
-        self.kept = brief.script.annotated(brief.times)
-        self.frame = float(np.diff(brief.times).mean()) if len(brief.times) > 1 else 1.0
-        self.duration = brief.script.duration
-        self.share = TARGETS * self.frame * self.kept.sum()
-        self.budget = due + self.share
-        self.episodes: list[Episode] = []
-        self.acted = np.zeros((len(brief.times), N_AUS))
-        self.mouth = np.zeros((len(brief.times), articulation.N_FEATURES))
-
-    def visible(self) -> NDArray[np.bool_]:
-        """(frames, 12) where each AU is visible and annotated."""
-        seen = combine(self.acted, self.mouth) >= VISIBLE
-        return np.asarray(seen & self.kept[:, None])
-
-    def due(self) -> Floats:
-        """(12,) seconds still due of each AU."""
-        return np.asarray(self.budget - self.visible().sum(axis=0) * self.frame)
-
-    def add(self, column: int, start: float, end: float, apex: float) -> None:
-        """Let an AU act between two times."""
-        episode = sample_episode(column, start, end, apex, self.rng)
-        self.episodes.append(episode)
-        np.maximum(self.acted, intensities([episode], self.brief.times), out=self.acted)
-
-    def blocked(self, column: int) -> NDArray[np.bool_]:
-        """(frames,) where this AU should not be begun: seen already, or hindered by the lips."""
-        seen = self.visible()
-        blocked = seen[:, column] | ~self.kept
-        if column == PRESSOR:
-            speaking = self.mouth[:, articulation.PARTED] > 0
-            blocked |= speaking | (self.acted[:, [PART, DROP]] > 0).any(axis=1)
-        if column in (PART, DROP):
-            blocked |= self.acted[:, PRESSOR] > 0
-        return np.asarray(blocked)
+class _Writer(Ledger):
+    """Writes one script."""
 
     def fill(self, column: int, length: float) -> None:
         """Show one AU for about `length` seconds where it is most free."""
         total = min(length + RAMPS, self.duration)
         blocked = self.blocked(column)
         places = self.rng.uniform(0, self.duration - total + 1e-9, _TRIES)
+        earliest, latest = 0.0, self.duration - total
         if self.episodes and self.rng.random() < 0.3:  # with another AU, as chance has it
             places[0] = self.episodes[int(self.rng.integers(len(self.episodes)))].start
+        elif self.rng.random() < 0.25:  # it is there when the clip begins, or when it ends
+            earliest, latest = -_BEFORE, latest + _BEFORE
+            places[:2] = self.rng.permutation((earliest, latest))
         times = self.brief.times
         cost = [blocked[(times >= p) & (times < p + total)].sum() for p in places]
         best = int(np.argmin(cost))
-        hard = column in (PRESSOR, PART, DROP)
+        hard = column in (PRESSOR, DROP)
         if cost[best] * self.frame > (0.1 if hard else 0.5) * total:
             return
-        start = float(np.clip(places[best], 0, self.duration - total))
+        if column == PART and self.hindered(column, places[best], places[best] + total):
+            return
+        start = float(np.clip(places[best], earliest, max(earliest, latest)))
         self.add(column, start, start + total, max(sample_apex(self.rng), 0.5))
 
     def fill_due(self, column: int) -> None:
@@ -124,14 +69,18 @@ class _Writer:
         required = column in self.brief.required
         if required and self.visible()[:, column].sum() * self.frame < SHORTEST:
             self.fill(column, min(SHORTEST, 0.3 * self.duration))
-        if rng.random() < 0.25 and self.due()[column] < 2.0 * self.share[column]:
+        common = column == PART
+        # what one of the last clips does without, nothing makes up for
+        spare = not common and self.brief.later > 2.0 * self.duration
+        if spare and rng.random() < 0.25 and self.due()[column] < 2.0 * self.share[column]:
             return
+        longest = HOLD[1] if common or self.brief.course.kind == HELD else LONGEST
         for _ in range(8):
             due = self.due()[column]
             shortest = min(SHORTEST, 0.3 * self.duration)
             if due < shortest:
                 return
-            self.fill(column, min(due, float(rng.uniform(shortest, 3.5))))
+            self.fill(column, min(due, float(rng.uniform(shortest, longest))))
 
     def act(self) -> list[tuple[float, float, AffectState]]:
         """Episodes of affect, one after the other with neutral times between."""
@@ -161,20 +110,50 @@ class _Writer:
             time += length + rng.exponential(0.5)
         return states
 
-    def hindered(self, column: int, start: float, end: float) -> bool:
-        """Whether an AU of the lips would meet one that excludes it."""
-        times = self.brief.times
-        inside = (times >= start) & (times < end)
-        rivals = [PART, DROP] if column == PRESSOR else [PRESSOR]
-        return bool((self.acted[inside][:, rivals] > 0).any())
+    def hold(self) -> list[tuple[float, float, AffectState]]:
+        """Expressions and single AUs that last, the first often from before the clip began."""
+        rng, states = self.rng, []
+        time = -rng.uniform(*HOLD) if rng.random() < 0.6 else float(rng.uniform(0.0, 1.5))
+        while time < self.duration - 1.0:
+            length = float(rng.uniform(*HOLD))
+            end = time + length if time > 0.0 else max(time + length, 0.4 * self.duration)
+            seen = min(end, self.duration) - max(time, 0.0)
+            room = self.room()
+            free = np.where(room >= seen, room / (TARGETS * (self.duration + self.brief.later)), 0)
+            for column in (PRESSOR, PART, DROP):
+                free[column] *= not self.hindered(column, time, end)
+            favour = np.clip(free, 0.0, 3.0)
+            chance = np.stack([probabilities(state) for state in STATES])
+            weights = np.array([state.weight for state in STATES]) * (chance @ favour)
+            if weights.sum() == 0.0:
+                break
+            state = STATES[int(rng.choice(len(STATES), p=weights / weights.sum()))]
+            active = sample_active(state, rng, favour)
+            alone = not active.any() or rng.random() < 0.35
+            if alone:
+                active = np.arange(N_AUS) == rng.choice(N_AUS, p=favour / favour.sum())
+            strength = sample_apex(rng)
+            for column in np.flatnonzero(active).tolist():
+                begin = time + rng.normal(0, 0.3)
+                apex = float(np.clip(strength * rng.uniform(0.75, 1.25), 0.45, 1.0))
+                self.add(column, begin, begin + (end - time) * rng.uniform(0.7, 1.0), apex)
+            if not alone:
+                states.append((time, end, state))
+            time = end + rng.exponential(2.0)
+        return states
+
+    def keep(self, column: int) -> None:
+        """Show one AU from the first frame to the last."""
+        self.add(column, -_BEFORE - 1.0, self.duration + _BEFORE + 1.0, sample_apex(self.rng))
 
     def speak(self, states: list[tuple[float, float, AffectState]]) -> list[Line]:
         """Lines with pauses, in the manner of the state of the moment; never with lips pressed."""
         rng = self.rng
         lines: list[Line] = []
         ratio = self.due()[PART] / self.share[PART]
-        talk = float(np.clip(rng.beta(2.0, 1.6) * ratio, 0.0, 0.9))
-        if talk < 0.12 or rng.random() < _SILENT:
+        lasting = self.brief.course.kind not in (HELD, LIVELY)
+        talk = float(np.clip(rng.beta(2.0, 1.6) * (1.0 if lasting else ratio), 0.0, 0.9))
+        if talk < 0.12 or rng.random() < (_SILENT_LASTING if lasting else _SILENT):
             return lines
         # loud speech drops the jaw, so loudness is what settles how often AU26 is seen
         jaw = float(np.clip(self.due()[DROP] / self.share[DROP], 0.6, 1.3))
@@ -218,6 +197,11 @@ class _Writer:
             start = float(self.rng.uniform(0, self.duration - length + 1e-9))
             if not self.hindered(column, start, start + length):
                 self.add(column, start, start + length, float(self.rng.uniform(0.08, 0.2)))
+        if self.rng.random() < _RESTING:  # a face that looks like a faint AU when it rests
+            column = int(self.rng.integers(N_AUS))
+            if not self.hindered(column, -1.0, self.duration + 1.0):
+                apex = float(self.rng.uniform(0.08, 0.22))
+                self.add(column, -_BEFORE - 1.0, self.duration + _BEFORE + 1.0, apex)
 
 
 def write_script(brief: Brief, due: Floats, rng: np.random.Generator) -> tuple[Script, Floats]:
@@ -238,39 +222,18 @@ def write_script(brief: Brief, due: Floats, rng: np.random.Generator) -> tuple[S
         The script and the seconds that are due after it.
     """
     writer = _Writer(brief, due, rng)
-    states = writer.act()
-    writer.fill_due(PRESSOR)
-    lines = writer.speak(states)
-    for column in (DROP, PART, *rng.permutation([c for c in range(N_AUS) if c < PRESSOR])):
-        writer.fill_due(int(column))
+    course = brief.course
+    states = []
+    if course.kind in (HELD, LIVELY):
+        states = writer.act() if course.kind == LIVELY else writer.hold()
+        writer.fill_due(PRESSOR)
+    if course.kind == CONSTANT and course.column is not None:
+        writer.keep(course.column)
+    # a mouth that is kept open or pressed says nothing
+    lines = [] if course.column in (PRESSOR, PART, DROP) else writer.speak(states)
+    if course.kind in (HELD, LIVELY):
+        for column in (DROP, PART, *rng.permutation([c for c in range(N_AUS) if c < PRESSOR])):
+            writer.fill_due(int(column))
     writer.faint()
     script = replace(brief.script, episodes=tuple(writer.episodes), lines=tuple(lines))
-    return script, writer.due()
-
-
-def spread_required(people: list[str], times: int = 2) -> list[frozenset[int]]:
-    """Decide which scripts must show which AU, so that no split is without one.
-
-    Parameters
-    ----------
-    people : list of str
-        The person of each script of one split.
-    times : int
-        Scripts, of different people where there are as many, in which each AU must be seen.
-
-    Returns
-    -------
-    list of frozenset of int
-        Columns required of each script.
-    """
-    required: list[set[int]] = [set() for _ in people]
-    golden = 0.6180339887498949
-    for column in range(N_AUS):
-        first = int(len(people) * ((column * golden) % 1.0))
-        order = [(first + k) % len(people) for k in range(len(people))]
-        chosen = {people[i]: i for i in reversed(order)}  # the first script of each person
-        distinct = sorted(chosen.values(), key=lambda i: (i - first) % len(people))[:times]
-        rest = [i for i in order[: times + len(distinct)] if i not in distinct]
-        for index in (distinct + rest)[:times]:
-            required[index].add(column)
-    return [frozenset(columns) for columns in required]
+    return script, writer.still_due()

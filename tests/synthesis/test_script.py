@@ -4,11 +4,13 @@ import pytest
 from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NAMES, AU_NUMBERS, N_AUS, NOT_ANNOTATED
 from stages.synthesis import articulation
 from stages.synthesis.affect import VISIBLE
+from stages.synthesis.courses import CONSTANT, Course, spread_required
 from stages.synthesis.episodes import Episode, intensities, sample_episode
-from stages.synthesis.motion import leave_picture, sample_motion
+from stages.synthesis.ledger import Brief
+from stages.synthesis.motion import LIMITS, leave_picture, sample_motion
 from stages.synthesis.script import Line, Script, combine, play, speech_of
 from stages.synthesis.speech import Manner, Voice, sample_voice
-from stages.synthesis.writing import Brief, spread_required, write_script
+from stages.synthesis.writing import write_script
 
 RATES = np.array(list(AFF_WILD2_BASE_RATES.values()))
 PRESSOR, PART, DROP = (AU_NUMBERS.index(number) for number in (24, 25, 26))
@@ -22,7 +24,8 @@ def _write(seed, count):
     people = [str(k % max(1, count // 2)) for k in range(count)]
     for k, required in enumerate(spread_required(people)):
         voice = sample_voice(rng, male=k % 2 == 0)
-        brief = Brief(Script((seed, k), 8.0), _times, voice, ((0.0, 8.0),), required)
+        blank, later = Script((seed, k), 8.0), 8.0 * (count - 1 - k)
+        brief = Brief(blank, _times, voice, ((0.0, 8.0),), required, later=later)
         script, due = write_script(brief, due, rng)
         scripts.append(script)
         labels.append(play(script, _times, speech_of(script)).labels)
@@ -68,6 +71,13 @@ def test_required_aus_go_to_different_people():
         chosen = [people[k] for k, columns in enumerate(required) if column in columns]
         assert len(chosen) == len(set(chosen)) == 2
     assert all(len(columns) == N_AUS for columns in spread_required(["a", "a"]))
+
+
+def test_nothing_is_required_of_a_clip_that_shows_one_au_throughout():
+    courses = [Course(), Course(CONSTANT, 3), Course(), Course()]
+    required = spread_required(["a", "b", "c", "d"], courses)
+    assert not required[1]
+    assert all(sum(column in columns for columns in required) == 2 for column in range(N_AUS))
 
 
 def test_not_everyone_talks_all_the_time(written):
@@ -156,7 +166,7 @@ def test_heads_move_smoothly_and_blink_naturally():
     for seed in range(12):
         motion = sample_motion(times, 60.0, np.random.default_rng(seed))
         assert np.abs(np.diff(motion.rotation, axis=0)).max() < 8.0  # degrees a frame
-        assert np.abs(motion.rotation).max() <= 38.0
+        assert np.abs(motion.rotation).max() <= max(LIMITS)
         assert motion.rotation.std(axis=0).min() > 0.5
         assert motion.gaze.shape == motion.shift.shape == (len(times), 2)
         closed = motion.blink > 0.2
