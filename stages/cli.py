@@ -73,7 +73,7 @@ EnsembleFolder = Annotated[Path, typer.Option(help="Folder of the ensemble.", me
 @app.command()
 def predict(
     paths: Annotated[
-        list[Path], typer.Argument(help="Videos, and folders of videos.", metavar="PATH...")
+        list[Path], typer.Argument(help="Videos, photos, and folders of them.", metavar="PATH...")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
     ensemble: EnsembleFolder = ENSEMBLE,
@@ -101,7 +101,7 @@ def predict(
         int | None, typer.Option(help="Faces encoded at once; else what the ensemble says.")
     ] = None,
 ) -> None:
-    """Predict the AUs of videos: NAME.csv, NAME.parquet and NAME.json for each.
+    """Predict the AUs of videos and photos: NAME.csv, NAME.parquet and NAME.json for each.
 
     Videos that are finished are not done again: a run that was stopped continues. `aufusion info
     --columns` says what the columns are.

@@ -14,6 +14,7 @@ from av.audio.frame import format_dtypes  # of samples that numpy can hold
 from numpy.typing import NDArray
 
 from stages.media.decoding import open_video
+from stages.media.photo import is_picture
 
 RATE = 16_000  # Hz, what speech encoders are trained on
 # A decoded frame whose time differs by more than this from where the samples before it end starts
@@ -147,6 +148,8 @@ def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np
     DataError
         If the file cannot be opened or has no pictures.
     """
+    if is_picture(path):
+        return
     with open_video(path) as (container, _):
         streams = container.streams.audio
         if streams and streams[0].codec_context is not None:

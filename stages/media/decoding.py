@@ -13,6 +13,7 @@ from typing import Any
 import av
 
 from stages.core.errors import DataError
+from stages.media.photo import is_picture, picture_frames
 
 # Formats that hold pictures themselves. Play lists and scripts that name other files, which FFmpeg
 # would follow whatever the file's extension says, are not among them.
@@ -147,10 +148,13 @@ def decode(path: Path, log: Log) -> Iterator[tuple[float, Any]]:
     Yields
     ------
     float
-        Presentation time in seconds; always increasing.
+        Presentation time in seconds; always increasing. That of a photo is 0.
     av.VideoFrame
         The picture.
     """
+    if is_picture(path):
+        yield from picture_frames(path)
+        return
     done = 0
     held: deque[Any] = deque()
     with open_video(path) as (container, stream):

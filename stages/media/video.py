@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
-from stages.media.decoding import Log, decode, frame_rate, open_video, pictures
+from stages.media.decoding import (
+    DEFAULT_FRAME_RATE,
+    Log,
+    decode,
+    frame_rate,
+    open_video,
+    pictures,
+)
+from stages.media.photo import expected_pictures, is_picture, picture_frames
 
 EXTENSIONS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv")
 
@@ -120,6 +128,10 @@ def probe(path: Path) -> VideoInfo:
     DataError
         If the file cannot be opened, has no picture stream or no picture that decodes.
     """
+    if is_picture(path):
+        _, frame = next(picture_frames(path))
+        frames = expected_pictures(path)
+        return VideoInfo(frame.width, frame.height, DEFAULT_FRAME_RATE, frames, False, 0.0)
     with open_video(path) as (container, stream):
         for frame in pictures(container, stream, Log()):
             return _info(container, stream, frame)

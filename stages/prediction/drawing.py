@@ -181,7 +181,7 @@ class Panel:
     def draw(
         self,
         image: Image,
-        time: float,
+        time: float | None,
         said: str,
         probabilities: NDArray[np.float32] | None,
         active: NDArray[np.bool_] | None,
@@ -192,8 +192,8 @@ class Panel:
         ----------
         image : (height, width, 3) uint8 np.ndarray
             Changed in place.
-        time : float
-            Seconds.
+        time : float or None
+            Seconds; None for a photo.
         said : str
             About the face: its number, or that it is not seen.
         probabilities : (12,) np.ndarray or None
@@ -202,7 +202,8 @@ class Panel:
         """
         size = self._size
         x, y, width = self._head
-        write(image, clock(time), (x, y), size, WHITE, bold=True)
+        if time is not None:
+            write(image, clock(time), (x, y), size, WHITE, bold=True)
         write(image, said, (x + width - text_width(said, size), y), size, GREY)
         for au, (left, top, across) in enumerate(self._cells):
             known = probabilities is not None and not np.isnan(probabilities[au])

@@ -9,12 +9,13 @@ from tqdm import tqdm
 
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
+from stages.media.photo import is_photo
 from stages.prediction.options import Options
 from stages.prediction.predictor import Predictor, load_predictor, share_cores
 from stages.prediction.results import Result
 from stages.prediction.sources import Input, find_videos, is_done
 
-OVERLAY = ".overlay.mp4"
+OVERLAY, PHOTO_OVERLAY = ".overlay.mp4", ".overlay.jpg"
 REPORT = ".html"
 
 
@@ -42,7 +43,7 @@ class Done:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def _bar(text: str) -> "tqdm[None]":
+def _bar(video: Path, text: str) -> "tqdm[None]":
     terminal = sys.stderr.isatty()
     return tqdm(
         desc=text,
@@ -51,13 +52,14 @@ def _bar(text: str) -> "tqdm[None]":
         mininterval=0.5 if terminal else 10.0,
         dynamic_ncols=True,
         leave=False,
+        disable=is_photo(video),
     )
 
 
 def _predict(video: Input, predictor: Predictor, folder: Path, text: str) -> Result:
     from stages.prediction.predict import predict_file
 
-    with _bar(text) as bar:
+    with _bar(video.path, text) as bar:
 
         def progress(done: int, total: int | None, rate: float) -> None:
             bar.total = total
@@ -66,11 +68,16 @@ def _predict(video: Input, predictor: Predictor, folder: Path, text: str) -> Res
         return predict_file(video.path, predictor, folder, name=video.name, progress=progress)
 
 
+def _overlay_ending(video: Path) -> str:
+    return PHOTO_OVERLAY if is_photo(video) else OVERLAY
+
+
 def _extras(result: Result, extras: Extras) -> None:
     if extras.overlay:
         from stages.prediction.overlay import write_overlay
 
-        write_overlay(result.video, result.parquet, result.folder / f"{result.name}{OVERLAY}")
+        name = f"{result.name}{_overlay_ending(result.video)}"
+        write_overlay(result.video, result.parquet, result.folder / name)
     if extras.report:
         from stages.prediction.report import write_report
 
@@ -123,6 +130,7 @@ def predict_all(
     predictor = load(ensemble, options)
     share_cores()
     settings = predictor.settings(options)
+    told: set[str] = set()
     for number, video in enumerate(videos, start=1):
         folder = out / video.below
         text = f"[{number}/{len(videos)}] {video.path.name}"
@@ -130,12 +138,13 @@ def predict_all(
             fresh = not is_done(video.path, folder, video.name, predictor.hash, settings)
             if fresh:
                 result = _predict(video, predictor, folder, text)
-                for ending in (OVERLAY, REPORT):  # of an earlier prediction
+                for ending in (OVERLAY, PHOTO_OVERLAY, REPORT):  # of an earlier prediction
                     (folder / f"{video.name}{ending}").unlink(missing_ok=True)
             else:
                 result = Result.load(folder / f"{video.name}.json", video.path)
+            drawn = folder / f"{video.name}{_overlay_ending(video.path)}"
             wanted = Extras(
-                extras.overlay and not (folder / f"{video.name}{OVERLAY}").exists(),
+                extras.overlay and not drawn.exists(),
                 extras.report and not (folder / f"{video.name}{REPORT}").exists(),
             )
             _extras(result, wanted)
@@ -145,7 +154,7 @@ def predict_all(
             print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
         done.results.append(result)
-        say(f"{text}: {_said(result, fresh)}")
+        say(f"{text}: {_said(result, fresh, told)}")
     if len(videos) > 1 or done.failed:
         say(f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}")
     return done
@@ -157,11 +166,16 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}. This is a defect of the program: please report it."
 
 
-def _said(result: Result, fresh: bool) -> str:
+def _said(result: Result, fresh: bool, told: set[str]) -> str:
+    """Say what became of a video; of photos, what was told of one is not told of the next."""
     if not fresh:
         return "done before"
     faces = int(result.about["faces"])
     people = {0: "no face", 1: "1 person"}.get(faces, f"{faces} people")
     rate = result.frames / result.seconds["all"]
     lines = [f"{result.frames} frames, {people}, {rate:.0f} frames a second"]
+    if result.about.get("photo"):
+        news = [text for text in result.warnings if text not in told]
+        told.update(news)
+        return "\n  ".join([f"photo, {people}", *news])
     return "\n  ".join([*lines, *result.warnings])

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from stages.crops import decode_jpeg, encode_jpeg
 from stages.faces.alignment import align
 from stages.faces.detector import load_detector
-from stages.faces.face import Face
+from stages.faces.face import Face, choose
 from stages.faces.tracking import Follower, follow
 from stages.media.decoding import Log
+from stages.media.photo import is_photo
 from stages.media.video import read_frames
 from stages.prediction.crowd import Crowd, Group
 from stages.prediction.options import Options
+from stages.prediction.still import find_faces
 from stages.prediction.stopwatch import Stopwatch
 from stages.settings.params import Crop
 
@@ -110,6 +112,15 @@ def _groups(
     follower = Follower(detector, "only", settings.detection_side)
     # what is decoded is waited for by the part that detects
     frames = watch.each("decode", read_frames(path, log), within="detect")
+    if is_photo(path):
+        for time, image in frames:
+            faces = find_faces(detector, image, settings.detection_side)
+            if options.faces == "main":
+                main = choose(faces, "only", image.shape[1])
+                faces = [] if main is None else [main]
+            sharp = [follower.sharpened(image, face) for face in faces]
+            yield Group(time, image, dict(enumerate(sharp, start=MAIN)))
+        return
     if options.faces == "main":
         for time, image, face in follow(frames, follower, settings.detect_every):
             yield Group(time, image, {} if face is None else {MAIN: face})

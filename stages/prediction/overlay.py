@@ -1,9 +1,9 @@
 """The video with what was predicted drawn into it: `aufusion predict --overlay`.
 
-In: the video and its NAME.parquet. Out: an MP4 file, H.264 (yuv420p) with the pictures' own
-presentation times. Sound is copied packet by packet where MP4 players read its codec, else encoded
-as AAC, at the times that it has in the video. Pictures and sound are read and written side by
-side, so memory does not grow with the length.
+In: the video and its NAME.parquet. Out: of a photo a JPEG; else an MP4 file, H.264 (yuv420p) with
+the pictures' own presentation times. Sound is copied packet by packet where MP4 players read its
+codec, else encoded as AAC, at the times that it has in the video. Pictures and sound are read and
+written side by side, so memory does not grow with the length.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
-from stages.media.decoding import Log, decode, frame_rate, open_video
+from stages.media.decoding import DEFAULT_FRAME_RATE, Log, decode, frame_rate, open_video
+from stages.media.photo import is_photo, is_picture, read_photo
 from stages.prediction.columns import NO_FACE, NOBODY
 from stages.prediction.drawing import BLUE, DARK, ORANGE, Layout, Panel, draw_face, plan
 from stages.prediction.results import Rows, read_about, read_rows
@@ -95,7 +96,8 @@ class _Sound:
     """The sound track on its way from file to file, as far as the pictures have come."""
 
     def __init__(self, container: Any, output: Any) -> None:
-        streams = [one for one in container.streams.audio if one.codec_context is not None]
+        tracks = () if container is None else container.streams.audio
+        streams = [one for one in tracks if one.codec_context is not None]
         self._packets: Iterator[tuple[float, Any]] = iter(())
         self._output, self._target = output, None
         self._next: tuple[float, Any] | None = None
@@ -141,7 +143,12 @@ class _ByFrame:
         self.last = int(rows.frame.max(initial=0))
 
     def draw(
-        self, image: NDArray[np.uint8], layout: Layout, panel: Panel, number: int, time: float
+        self,
+        image: NDArray[np.uint8],
+        layout: Layout,
+        panel: Panel,
+        number: int,
+        time: float | None,
     ) -> None:
         """Draw all that is known of a frame, counted from 1, into its picture."""
         rows = self._rows
@@ -197,7 +204,7 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
     table : Path
         ``NAME.parquet`` of the prediction; ``NAME.json`` is read where it lies beside.
     out : Path
-        MP4 file; written under a temporary name and renamed.
+        MP4 file, of a photo a JPEG; written under a temporary name and renamed.
 
     Returns
     -------
@@ -213,8 +220,9 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
     rows = read_rows(table)
     thresholds = thresholds_of(read_about(table.with_suffix(".json")) or {})
     temporary = out.with_name(f".{out.name}.part")
+    write = _write_photo if is_photo(video) else _write
     try:
-        _write(video, _ByFrame(rows), thresholds, temporary)
+        write(video, _ByFrame(rows), thresholds, temporary)
         temporary.replace(out)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -225,12 +233,46 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
     return out
 
 
+def _on_canvas(picture: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
+    """Put a picture into its place in a dark frame."""
+    canvas = np.empty((layout.frame[1], layout.frame[0], 3), np.uint8)
+    canvas[:] = DARK
+    width, height = layout.picture
+    if picture.shape[:2] != (height, width):  # to another size, or it changes on the way
+        method = cv2.INTER_AREA if layout.scale < 1 else cv2.INTER_CUBIC
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
+    canvas[:height, :width] = picture
+    return canvas
+
+
+def _write_photo(
+    photo: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path
+) -> None:
+    from PIL import Image
+
+    picture = read_photo(photo)
+    layout = plan(picture.shape[1], picture.shape[0])
+    canvas = _on_canvas(picture, layout)
+    rows.draw(canvas, layout, Panel(layout, thresholds), 1, None)
+    Image.fromarray(canvas).save(path, "JPEG", quality=92, subsampling=0)
+
+
+@contextlib.contextmanager
+def _source(video: Path) -> Iterator[tuple[Any, float]]:
+    """Open a video for its sound and frame rate in Hz; an animation has neither of them."""
+    if is_picture(video):
+        yield None, DEFAULT_FRAME_RATE
+        return
+    with open_video(video) as (container, stream):
+        yield container, frame_rate(stream)
+
+
 def _write(video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path) -> None:
     # a start later than 0 is kept in ticks of the movie: its usual thousandths are too coarse
     options = {"fflags": "+bitexact", "movflags": "+faststart", "movie_timescale": "90000"}
     number, last = 0, -1
     with (
-        open_video(video) as (source, shown),
+        _source(video) as (source, rate),
         av.open(str(path), "w", format="mp4", options=options) as output,
     ):
         stream: Any = None
@@ -240,15 +282,9 @@ def _write(video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, pa
                 layout = plan(picture.shape[1], picture.shape[0])
                 base = _time_base(frame)
                 panel = Panel(layout, thresholds)
-                stream = _picture_stream(output, layout, frame_rate(shown), base)
+                stream = _picture_stream(output, layout, rate, base)
                 sound = _Sound(source, output)
-            canvas = np.empty((layout.frame[1], layout.frame[0], 3), np.uint8)
-            canvas[:] = DARK
-            width, height = layout.picture
-            if picture.shape[:2] != (height, width):  # to another size, or it changes on the way
-                method = cv2.INTER_AREA if layout.scale < 1 else cv2.INTER_CUBIC
-                picture = cv2.resize(picture, (width, height), interpolation=method)
-            canvas[:height, :width] = picture
+            canvas = _on_canvas(picture, layout)
             rows.draw(canvas, layout, panel, number, time)
             drawn = av.VideoFrame.from_ndarray(canvas, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"

@@ -20,6 +20,7 @@ from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.encoders.running import encode_images, inference, prefetch
 from stages.media.decoding import Log, frame_rate, open_video
+from stages.media.photo import expected_pictures, is_photo, is_picture
 from stages.prediction.assembly import Assembly, Frame
 from stages.prediction.looking import Seen, Sight, look
 from stages.prediction.options import Options
@@ -53,6 +54,9 @@ def expected_frames(path: Path) -> tuple[int, int | None]:
     DataError
         When the file is no video.
     """
+    if is_picture(path):
+        count = expected_pictures(path)
+        return count, count
     with open_video(path) as (container, stream):
         promised = max(int(stream.frames), 0)
         if promised or not container.duration:
@@ -151,15 +155,18 @@ def _versions() -> dict[str, str]:
 
 
 def _warnings(
-    predictor: Predictor, facts: _Facts, heard: int, log: Log, promised: int
+    predictor: Predictor, facts: _Facts, heard: int, log: Log, promised: int, photo: bool
 ) -> list[str]:
     """Sentences about what is to be known of a prediction."""
     found = list(log.sentences())
     if facts.frames < promised:
         found.append(f"The header promises {promised} pictures, {facts.frames} decode.")
     if not facts.with_face:
-        found.append("No face was found in any frame: there are no AUs.")
-    if predictor.audio and not heard:
+        where = "" if photo else " in any frame"
+        found.append(f"No face was found{where}: there are no AUs.")
+    if photo:
+        pass  # nobody expects sound of it
+    elif predictor.audio and not heard:
         found.append(
             "There is no sound, or none that can be decoded: the AUs were predicted without it."
         )
@@ -263,6 +270,7 @@ def predict_file(
     watch, log, facts = Stopwatch(), Log(), _Facts()
     source = source_of(path)
     promised, total = expected_frames(path)
+    photo = is_photo(path)
     assembly = Assembly(predictor, options)
     track = SoundTrack(path, predictor)
     writer = Writer(out, name, predictor.ensemble.calibration)
@@ -280,8 +288,8 @@ def predict_file(
         if source_of(path) != source:
             raise DataError(f"{path} changed while it was read: predict it again.")
         about = _about(predictor, options, facts, assembly.people, track.heard)
-        about["source"] = source
-        about["warnings"] = _warnings(predictor, facts, track.heard, log, promised)
+        about["source"], about["photo"] = source, photo
+        about["warnings"] = _warnings(predictor, facts, track.heard, log, promised, photo)
         with watch.time("write"):
             writer.finish(about)
     finally:

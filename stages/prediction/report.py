@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from urllib.parse import quote
 from stages.core.errors import DataError
 from stages.media.audio import RATE, read_sound
 from stages.media.decoding import open_video
+from stages.media.photo import is_photo, is_picture, read_photo
 from stages.prediction.fragment import (
     plotly_script,
     timeline_fragment,
@@ -31,6 +33,7 @@ from stages.prediction.timeline import (
     wanted_frames,
 )
 
+SHOWN_SIDE = 1280  # pixels of the longer side of a photo on its page
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
@@ -57,8 +60,9 @@ h2 { font-size: 1.1rem; margin: 1.6rem 0 .5rem; }
   margin: .5rem 0; }
 .top { display: grid; grid-template-columns: minmax(0, 1.35fr) minmax(0, 1fr); gap: 1.2rem;
   align-items: start; margin-bottom: 1rem; }
-.player video { display: block; width: 100%; max-height: 26rem; background: #14181d;
-  border-radius: .4rem; }
+.player video, .player img { display: block; width: 100%; max-height: 26rem; background: #14181d;
+  border-radius: .4rem; object-fit: contain; }
+.player [hidden] { display: none; }
 .made { overflow-x: auto; } .made table { border-collapse: collapse; font-size: .9rem; }
 .made th, .made td { text-align: left; vertical-align: top; padding: .2rem .9rem .2rem 0;
   border-bottom: 1px solid #e3e7ec; overflow-wrap: anywhere; }
@@ -70,7 +74,7 @@ summary { cursor: pointer; min-height: 2rem; }
   .player { position: sticky; top: 0; z-index: 5; background: #fff; padding-bottom: .3rem; }
   .player:has(#problem:not([hidden])) { position: static; }
   .top { display: contents; }
-  .player video { max-height: 32vh; }
+  .player video, .player img { max-height: 32vh; }
 }
 """
 
@@ -117,8 +121,31 @@ def video_address(video: Path, page: Path, *, embed: bool = False) -> str:
     return f"data:{kind};base64,{base64.b64encode(video.read_bytes()).decode()}"
 
 
+def photo_address(photo: Path) -> str:
+    """A photo, reduced, as the address of an embedded JPEG: browsers show no TIFF."""
+    from PIL import Image
+
+    picture = Image.fromarray(read_photo(photo))
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _player(title: str, address: str, photo: bool) -> str:
+    name, source = escape(title, quote=True), escape(address, quote=True)
+    if photo:  # the element that keeps the place on the timeline stays, unseen
+        return f"<img src='{source}' alt='The photo {name}'><video id='video' hidden></video>"
+    return (
+        f"<video id='video' src='{source}' controls playsinline preload='auto' "
+        f"aria-label='The video {name}'></video>"
+    )
+
+
 def player_start(video: Path) -> float:
     """Time in seconds on the file's clock at which its first stream starts; some players' 0."""
+    if is_picture(video):
+        return 0.0
     with open_video(video) as (container, _):
         starts = [
             float(stream.start_time * stream.time_base)
@@ -128,16 +155,16 @@ def player_start(video: Path) -> float:
     return max(min(starts, default=0.0), 0.0)
 
 
-def _facts(data: Mapping[str, Any]) -> str:
+def _facts(data: Mapping[str, Any], photo: bool) -> str:
     span = data["edges"][-1] - data["edges"][0]
     minutes, seconds = divmod(round(span), 60)
     length = f"{minutes} min {seconds:02d} s" if minutes else f"{span:.1f} s"
-    parts = [length, f"{data['frames']} frames"]
+    parts = ["photo"] if photo else [length, f"{data['frames']} frames"]
     seen = [track for track in data["tracks"] if track["without_face"] < 1]
     parts.append({0: "no face", 1: "one face"}.get(len(seen), f"{len(seen)} faces"))
     if seen and seen[0]["without_face"]:
         parts.append(f"{100 * seen[0]['without_face']:.1f} % of frames without a face")
-    if data["waveform"] is None:
+    if data["waveform"] is None and not photo:
         parts.append("no sound")
     return ", ".join(parts)
 
@@ -200,7 +227,8 @@ def write_report(
     """
     rows = read_rows(table)
     about = read_about(table.with_suffix(".json")) or {}
-    address = video_address(video, out, embed=embed)
+    photo = is_photo(video)
+    address = photo_address(video) if photo else video_address(video, out, embed=embed)
     data = make_timeline(
         rows,
         title=title or video.name,
@@ -212,7 +240,7 @@ def write_report(
     add_pictures(data, read_faces(video, rows, wanted_frames(data)))
     temporary = out.with_name(f".{out.name}.part")
     try:
-        temporary.write_text(_page(data, about, address), encoding="utf-8")
+        temporary.write_text(_page(data, about, address, photo), encoding="utf-8")
         temporary.replace(out)
     except OSError as error:
         raise DataError(f"{out} cannot be written ({error.strerror}).") from None
@@ -222,7 +250,7 @@ def write_report(
     return out
 
 
-def _page(data: Mapping[str, Any], about: Mapping[str, Any], address: str) -> str:
+def _page(data: Mapping[str, Any], about: Mapping[str, Any], address: str, photo: bool) -> str:
     title = escape(data["title"])
     notes = "".join(f"<p class='note'>{escape(str(one))}</p>" for one in about.get("warnings", ()))
     return (
@@ -231,10 +259,10 @@ def _page(data: Mapping[str, Any], about: Mapping[str, Any], address: str) -> st
         "<link rel='icon' href='data:,'>"
         f"<title>{title}: action units</title><style>{STYLE}{timeline_style()}</style>"
         f"<script>{plotly_script()}</script><script>{timeline_script()}</script></head><body>"
-        f"<header><h1>{title}</h1><p class='facts'>{escape(_facts(data))}</p>{notes}</header><main>"
+        f"<header><h1>{title}</h1><p class='facts'>{escape(_facts(data, photo))}</p>{notes}"
+        "</header><main>"
         "<div class='top'><div class='player'>"
-        f"<video id='video' src='{escape(address, quote=True)}' controls playsinline "
-        f"preload='auto' aria-label='The video {escape(data['title'], quote=True)}'></video>"
+        f"{_player(data['title'], address, photo)}"
         f"<p class='note' id='problem' role='status' hidden>{CANNOT_PLAY}</p></div>"
         "<section aria-label='Probabilities at this moment'><div id='bars'></div></section></div>"
         "<h2>Timeline</h2><p class='facts'>Click to go there; drag, or Ctrl and the wheel, to zoom."

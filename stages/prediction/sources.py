@@ -12,6 +12,7 @@ from typing import Any
 from stages.core.errors import DataError
 from stages.core.provenance import file_hash
 from stages.manifest import check_name
+from stages.media.photo import SUFFIXES as PHOTO_SUFFIXES
 from stages.media.video import EXTENSIONS
 from stages.prediction.results import read_about
 
@@ -37,6 +38,7 @@ TAKEN = frozenset(
         ".vob",
         ".wtv",
         ".y4m",
+        *PHOTO_SUFFIXES,
     )
 )
 
@@ -94,7 +96,7 @@ def find_videos(given: Sequence[Path], recursive: bool) -> tuple[list[Input], di
                 videos = sorted(_inside(path, recursive))
                 if not videos:
                     more = "" if recursive else "; with --recursive its folders are searched, too"
-                    failed[str(path)] = f"{path} holds no video{more}."
+                    failed[str(path)] = f"{path} holds no video and no photo{more}."
                 for video in videos:
                     found.setdefault(video, video.parent.relative_to(path))
             elif path.exists():
