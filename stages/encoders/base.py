@@ -22,6 +22,10 @@ def _unchanged(state: State) -> State:
     return state
 
 
+def _no_configuration(dimensions: Dimensions) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
     """What encoders of pictures and of sound have in common.
@@ -43,6 +47,9 @@ class Encoder:
     model_type : str
         What the config.json of a transformers folder must call the architecture; ``""`` where
         the weights do not come as such a folder.
+    configuration : callable
+        ``configuration(dimensions)`` is what that config.json must say, by the library's names:
+        what the shapes of tensors do not tell.
     published : callable
         Renames a published state's tensors to those of `build`, and drops its task's head.
     training_precision : str or None
@@ -59,6 +66,7 @@ class Encoder:
     licence: str
     origin: Source | None = None
     model_type: str = ""
+    configuration: Callable[[Dimensions], Mapping[str, Any]] = field(default=_no_configuration)
     published: Callable[[State], State] = field(default=_unchanged)
     training_precision: str | None = None
     replicas: int = 1

@@ -165,7 +165,7 @@ def check_config(encoder: Encoder, dimensions: Dimensions, path: Path) -> str:
         parts.append(f"{CONFIG} is of a {kind}, expected {encoder.model_type}")
     parts += [
         f"{key} is {config[key]} in {CONFIG}, expected {value}"
-        for key, value in dimensions.items()
+        for key, value in encoder.configuration(dimensions).items()
         if key in config and config[key] != value
     ]
     return "; ".join(parts)

@@ -8,6 +8,7 @@ hidden units. IEEE/ACM TASLP 2021.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from stages.encoders import waveform
@@ -15,6 +16,7 @@ from stages.encoders.base import AudioEncoder, Dimensions, State
 from stages.settings.sources import Source
 
 HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
+MASK_PROBABILITY = 0.05  # the library's; any above 0 gives the network what the task masks with
 
 
 class Hubert(nn.Module):
@@ -24,7 +26,7 @@ class Hubert(nn.Module):
         super().__init__()
         from transformers import HubertConfig, HubertModel
 
-        config = HubertConfig(**waveform.configuration(dimensions))
+        config = HubertConfig(**waveform.configuration(dimensions, MASK_PROBABILITY))
         self.width = int(config.hidden_size)
         self.hubert: Any = HubertModel(config)
 
@@ -34,8 +36,16 @@ class Hubert(nn.Module):
 
 
 def published(state: State) -> State:
-    """Rename the tensors of a published state, and drop its heads."""
-    return waveform.renamed(state, "hubert", HEADS)
+    """Rename the tensors of a published state, and drop its heads.
+
+    Networks that were fine-tuned have lost the vector of masked steps, which encoding never uses:
+    zeros take its place.
+    """
+    renamed = waveform.renamed(state, "hubert", HEADS)
+    norm = renamed.get("hubert.encoder.layer_norm.weight")
+    if norm is not None:
+        renamed.setdefault(f"hubert.{waveform.MASK}", torch.zeros_like(norm))
+    return renamed
 
 
 ENCODER = AudioEncoder(
@@ -54,6 +64,7 @@ ENCODER = AudioEncoder(
         megabytes=378,
     ),
     model_type="hubert",
+    configuration=waveform.published_configuration,
     sampling_rate=waveform.RATE,
     window=waveform.WINDOW,
     hop=waveform.HOP,

@@ -39,6 +39,7 @@ ENCODER = VisualEncoder(
         megabytes=448,
     ),
     model_type="vit_mae",
+    configuration=vision_transformer.configuration,
     replicas=2,
     resolution=224,
     mean=(123.675, 116.28, 103.53),  # ImageNet's

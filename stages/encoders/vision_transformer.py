@@ -57,6 +57,22 @@ LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 QKV = re.compile(r"attention\.attention\.(query|key|value)")
 
 
+def configuration(dimensions: Dimensions) -> Dimensions:
+    """Return what the ``config.json`` of the transformers library says of these dimensions."""
+    if "patch" not in dimensions:  # of the small scale, which nobody publishes
+        return {}
+    return {
+        "image_size": dimensions["side"],
+        "patch_size": dimensions["patch"],
+        "hidden_size": dimensions["width"],
+        "num_hidden_layers": dimensions["layers"],
+        "num_attention_heads": dimensions["heads"],
+        "intermediate_size": dimensions["feedforward"],
+        "hidden_act": "gelu",
+        "qkv_bias": True,
+    }
+
+
 class Flattened(nn.Module):
     """A transformer whose patches are read out together by one linear layer.
 

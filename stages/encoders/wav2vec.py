@@ -14,7 +14,10 @@ from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
 from stages.settings.sources import Source
 
-HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.", "projector.", "classifier.")
+# no step is masked here, so what stands for one is dropped as the heads are: the published file
+# has none, others of the same network do
+HEADS = ("lm_head.", "quantizer.", "project_hid.", "project_q.", "projector.", "classifier.",
+         waveform.MASK)  # fmt: skip
 
 
 class Wav2Vec(nn.Module):
@@ -24,7 +27,7 @@ class Wav2Vec(nn.Module):
         super().__init__()
         from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-        config = Wav2Vec2Config(**waveform.configuration(dimensions))
+        config = Wav2Vec2Config(**waveform.configuration(dimensions, 0.0))
         self.width = int(config.hidden_size)
         self.wav2vec2: Any = Wav2Vec2Model(config)
 
@@ -54,6 +57,7 @@ ENCODER = AudioEncoder(
         megabytes=378,
     ),
     model_type="wav2vec2",
+    configuration=waveform.published_configuration,
     sampling_rate=waveform.RATE,
     window=waveform.WINDOW,
     hop=waveform.HOP,

@@ -30,18 +30,41 @@ def receptive_field(kernels: tuple[int, ...], strides: tuple[int, ...]) -> tuple
 
 
 WINDOW, HOP = receptive_field(KERNELS, STRIDES)  # 400 samples (25 ms) every 320 (20 ms)
+# what the published base networks are beside their sizes; others of the same sizes differ here
+ARCHITECTURE = {
+    "conv_kernel": list(KERNELS),
+    "conv_stride": list(STRIDES),
+    "conv_bias": False,
+    "feat_extract_activation": "gelu",
+    "feat_extract_norm": "group",
+    "hidden_act": "gelu",
+    "do_stable_layer_norm": False,
+}
+MASK = "masked_spec_embed"  # the learnt vector that stands for a masked step
 
 
-def configuration(dimensions: Dimensions) -> dict[str, Any]:
-    """Settings of the transformers library's configuration, which both networks share."""
+def configuration(dimensions: Dimensions, mask_probability: float) -> dict[str, Any]:
+    """Settings of the transformers library's configuration, which both networks share.
+
+    Parameters
+    ----------
+    dimensions : mapping
+    mask_probability : float
+        Above 0 the network has the learnt vector of masked steps, whose places come from its task.
+    """
     return {
-        "conv_kernel": KERNELS,
-        "conv_stride": STRIDES,
+        **ARCHITECTURE,
+        "mask_time_prob": mask_probability,
         "apply_spec_augment": False,
         "layerdrop": 0.0,
         "attn_implementation": "sdpa",
         **dimensions,
     }
+
+
+def published_configuration(dimensions: Dimensions) -> dict[str, Any]:
+    """Return what ``config.json`` says of a network that these dimensions build."""
+    return {**ARCHITECTURE, **dimensions}
 
 
 def dimensions(
@@ -113,9 +136,9 @@ def renamed(state: State, name: str, heads: tuple[str, ...]) -> State:
     """
     result = {}
     for old, tensor in state.items():
-        if old.startswith(heads):
-            continue
         new = old.removeprefix(f"{name}.")
+        if new.startswith(heads):
+            continue
         new = new.replace("conv.weight_g", "conv.parametrizations.weight.original0")
         new = new.replace("conv.weight_v", "conv.parametrizations.weight.original1")
         result[f"{name}.{new}"] = tensor

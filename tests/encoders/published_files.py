@@ -36,11 +36,14 @@ def transformers_folder(folder: Path, name: str = "wav2vec", form: str = "safete
         "hubert": (transformers.HubertForCTC, "hubert"),
     }[name]
     inner = getattr(network, part)
-    # as published: the learnt mask is there only where the library may mask at random
-    model = kind(type(inner.config)(**{**inner.config.to_dict(), "mask_time_prob": 0.05}))
+    model = kind(inner.config)
     getattr(model, part).load_state_dict(inner.state_dict())
     model.save_pretrained(folder)
-    assert json.loads((folder / "config.json").read_text())["model_type"] == encoder.model_type
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model_type"] == encoder.model_type
+    # as published: of wav2vec 2.0 this stands in the config, and the tensor is not in the file
+    config["mask_time_prob"] = 0.05
+    (folder / "config.json").write_text(json.dumps(config))
     if form == "bin":  # as the library wrote it of old
         (folder / "model.safetensors").unlink()
         torch.save(model.state_dict(), folder / "pytorch_model.bin")
@@ -86,7 +89,10 @@ def onnx_network(
 
 
 def iresnet_onnx(path: Path) -> nn.Module:
-    """An IResNet at small scale as insightface exports it to ONNX, node by node; the network."""
+    """An IResNet at small scale as insightface exports it to ONNX, node by node; the network.
+
+    A norm behind a convolution is folded into it: the published file has no room for both.
+    """
     network = small("ires100")[1]
     state = network.state_dict()
     nodes, weights = [], []
@@ -100,10 +106,16 @@ def iresnet_onnx(path: Path) -> nn.Module:
         weights.append(_tensor(name, value))
         return name
 
-    def conv(x: str, key: str, module: nn.Conv2d) -> str:
+    def conv(x: str, key: str, module: nn.Conv2d, folded: str = "") -> str:
         pad, stride = module.padding[0], module.stride[0]
-        kernel = weight(f"{key}.weight", state[f"{key}.weight"])
-        return add("Conv", [x, kernel], pads=[pad] * 4, strides=[stride] * 2)
+        kernel, inputs = state[f"{key}.weight"], []
+        if folded:
+            scale = state[f"{folded}.weight"] / (state[f"{folded}.running_var"] + 1e-5).sqrt()
+            kernel = kernel * scale[:, None, None, None]
+            bias = state[f"{folded}.bias"] - state[f"{folded}.running_mean"] * scale
+            inputs = [weight(f"{folded}.bias", bias)]
+        inputs = [x, weight(f"{key}.weight", kernel), *inputs]
+        return add("Conv", inputs, pads=[pad] * 4, strides=[stride] * 2)
 
     def norm(x: str, key: str) -> str:
         parts = ("weight", "bias", "running_mean", "running_var")
@@ -114,16 +126,15 @@ def iresnet_onnx(path: Path) -> nn.Module:
         slope = weight(f"{key}.weight", state[f"{key}.weight"][:, None, None])
         return add("PRelu", [x, slope])
 
-    x = prelu(norm(conv("x", "conv1", network.conv1), "bn1"), "prelu")
+    x = prelu(conv("x", "conv1", network.conv1, "bn1"), "prelu")
     for number in range(1, 5):
         for i, block in enumerate(network.get_submodule(f"layer{number}")):
             key = f"layer{number}.{i}"
-            y = conv(norm(x, f"{key}.bn1"), f"{key}.conv1", block.conv1)
-            y = prelu(norm(y, f"{key}.bn2"), f"{key}.prelu")
-            y = norm(conv(y, f"{key}.conv2", block.conv2), f"{key}.bn3")
+            y = conv(norm(x, f"{key}.bn1"), f"{key}.conv1", block.conv1, f"{key}.bn2")
+            y = conv(prelu(y, f"{key}.prelu"), f"{key}.conv2", block.conv2, f"{key}.bn3")
             if block.downsample is not None:
-                x = conv(x, f"{key}.downsample.0", block.downsample[0])
-                x = norm(x, f"{key}.downsample.1")
+                shortcut = f"{key}.downsample"
+                x = conv(x, f"{shortcut}.0", block.downsample[0], f"{shortcut}.1")
             x = add("Add", [y, x])
     x = add("Flatten", [norm(x, "bn2")])
     inputs = [weight(f"fc.{part}", state[f"fc.{part}"]) for part in ("weight", "bias")]

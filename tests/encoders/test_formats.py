@@ -194,6 +194,10 @@ def test_onnx_of_another_width_or_input_is_refused(tmp_path: Path) -> None:
         ("num_attention_heads", 8, "num_attention_heads is 8 in config.json, expected 4"),
         ("hidden_size", 256, "hidden_size is 256 in config.json, expected 128"),
         ("model_type", "hubert", "config.json is of a hubert, expected wav2vec2"),
+        # the same tensors, another network
+        ("do_stable_layer_norm", True, "do_stable_layer_norm is True in config.json, expected F"),
+        ("conv_stride", [5, 2, 2, 2, 2, 2, 4], r"conv_stride is \[5, 2, 2, 2, 2, 2, 4\]"),
+        ("hidden_act", "relu", "hidden_act is relu in config.json, expected gelu"),
     ],
 )
 def test_a_config_of_another_network_is_refused(

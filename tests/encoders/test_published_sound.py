@@ -69,9 +69,10 @@ def test_full_scale_is_the_library_s_base_network(name: str, kind: str) -> None:
         # the library's defaults are the published base network
         base = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")())
     model = next(network.children())
-    assert {n: t.shape for n, t in model.state_dict().items()} == {
-        n: t.shape for n, t in base.state_dict().items()
-    }
+    expected = {n: t.shape for n, t in base.state_dict().items()}
+    if name == "wav2vec":
+        del expected["masked_spec_embed"]  # nothing is masked
+    assert {n: t.shape for n, t in model.state_dict().items()} == expected
 
 
 def ecapa_of_speechbrain(channels: int, **others: int) -> nn.Module:
