@@ -21,7 +21,8 @@ from stages.faces.detector import Detections
 from stages.faces.runtime import open_session
 
 MODELS = Path(".insightface/models")  # below the home folder, where insightface itself looks
-DETECTORS = "det_*.onnx"
+# buffalo_l, _m, _s and _sc have det_10g, det_2.5g and det_500m; antelopev2 has scrfd_10g_bnkps
+DETECTORS = ("det_*.onnx", "scrfd_*.onnx")
 CONTOUR = "2d106det.onnx"
 MULTIPLE = 32
 ADDRESS = "https://github.com/deepinsight/insightface/tree/master/model_zoo"
@@ -30,21 +31,32 @@ ADDRESS = "https://github.com/deepinsight/insightface/tree/master/model_zoo"
 def pack_files(pack: str) -> tuple[Path, Path | None]:
     """Where the detector and, if the pack has it, the network for 106 points lie.
 
+    The archive of antelopev2 holds a folder of its own name, so that unpacked it lies one deeper.
+
     Raises
     ------
     SettingsError
         If the pack is not there or has no detector.
     """
-    folder = Path.home() / MODELS / pack
-    detectors = sorted(folder.glob(DETECTORS))
-    if not detectors:
+    outer = Path.home() / MODELS / pack
+    for folder in (outer, outer / pack):
+        for pattern in DETECTORS:
+            detectors = sorted(folder.glob(pattern))
+            if detectors:
+                contour = folder / CONTOUR
+                return detectors[0], contour if contour.is_file() else None
+    wanted = " or ".join(DETECTORS)
+    held = ", ".join(sorted(path.name for path in outer.glob("**/*.onnx")))
+    if held:
         raise SettingsError(
-            f"crop.pack = {pack}: insightface's weights are missing. Download {pack}.zip from "
-            f"{ADDRESS} (non-commercial research only), unpack it so that "
-            f"~/{MODELS}/{pack}/{DETECTORS} is there, or set crop.detector to centerface."
+            f"crop.pack = {pack}: {outer} holds no detector ({wanted}) but {held}: choose another "
+            "pack, or set crop.detector to centerface."
         )
-    contour = folder / CONTOUR
-    return detectors[0], contour if contour.is_file() else None
+    raise SettingsError(
+        f"crop.pack = {pack}: insightface's weights are missing. Download {pack}.zip from "
+        f"{ADDRESS} (non-commercial research only), unpack it so that "
+        f"~/{MODELS}/{pack}/ holds {wanted}, or set crop.detector to centerface."
+    )
 
 
 class InsightFace:
@@ -84,6 +96,11 @@ class InsightFace:
                 f"crop.pack = {pack}: {detector.parent} cannot be loaded "
                 f"({type(error).__name__}): download it again from {ADDRESS}."
             ) from error
+        if not self._scrfd.use_kps:
+            raise SettingsError(
+                f"crop.pack = {pack}: {detector} finds boxes without the five points that faces "
+                "are aligned by: choose a pack of insightface's own, or crop.detector = centerface."
+            )
         self._threshold = threshold
         self.has_contours = contour is not None
 

@@ -17,7 +17,7 @@ def tensor(name, values):
     return numpy_helper.from_array(np.asarray(values), name)
 
 
-def scrfd() -> onnx.ModelProto:
+def scrfd(points: bool = True) -> onnx.ModelProto:
     """A detector with SCRFD's nine outputs: the red in a cell of the finest grid is its score.
 
     Every box reaches two cells to each side, and the points lie at fixed places in it.
@@ -44,7 +44,7 @@ def scrfd() -> onnx.ModelProto:
             nodes.append(helper.make_node("Mul", [f"raw{stride}", "zero"], [f"{name}nil{stride}"]))
             inputs = [f"{name}nil{stride}", f"{name}value{stride}"]
             nodes.append(helper.make_node("Add", inputs, [f"{name}{stride}"]))
-    for name, width in (("score", 1), ("box", 4), ("points", 10)):
+    for name, width in (("score", 1), ("box", 4), ("points", 10))[: 3 if points else 2]:
         for stride in STRIDES:
             outputs.append(
                 helper.make_tensor_value_info(f"{name}{stride}", TensorProto.FLOAT, [None, width])
@@ -109,6 +109,44 @@ def test_106_points_are_kept_where_the_pack_has_them(pack, image):
     assert found.contours is not None
     assert found.contours.shape == (1, 106, 2)
     np.testing.assert_allclose(found.contours[0], np.tile((64, 48), (106, 1)), atol=1)
+
+
+# what the published packs hold; of antelopev2 the archive has a folder of its own name inside
+PACKS = {
+    "buffalo_l": "det_10g.onnx",
+    "buffalo_m": "det_2.5g.onnx",
+    "buffalo_s": "det_500m.onnx",
+    "buffalo_sc": "det_500m.onnx",
+    "antelopev2": "scrfd_10g_bnkps.onnx",
+}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("name", PACKS)
+def test_every_pack_of_insightface_has_its_detector(name, nested, tmp_path, monkeypatch, image):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / MODELS / name / (name if nested else "")
+    folder.mkdir(parents=True)
+    for other in ("genderage.onnx", "1k3d68.onnx", "glintr100.onnx", "w600k_mbf.onnx"):
+        (folder / other).write_bytes(b"not looked at")
+    onnx.save(scrfd(), folder / PACKS[name])
+    onnx.save(contour(), folder / "2d106det.onnx")
+    detector = load_detector("insightface", name, 0.4, "cpu")
+    assert detector.has_contours
+    assert len(detector.detect(image)) == 1
+    load_detector.cache_clear()
+
+
+def test_a_pack_without_a_detector_says_what_it_holds(pack):
+    (pack / "det_tiny.onnx").rename(pack / "w600k_r50.onnx")
+    with pytest.raises(SettingsError, match=r"holds no detector .*scrfd_.* but w600k_r50\.onnx"):
+        load_detector("insightface", "tiny", 0.4, "cpu")
+
+
+def test_a_detector_without_the_five_points_is_refused(pack):
+    onnx.save(scrfd(points=False), pack / "det_tiny.onnx")
+    with pytest.raises(SettingsError, match="without the five points"):
+        load_detector("insightface", "tiny", 0.3, "cpu")
 
 
 def test_damaged_weights_are_a_sentence(pack):
