@@ -14,7 +14,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 # runs of sequence networks that are trained at once; their results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-.PHONY: help setup repro weights tables test test-all check bench lock pictures screenshots clean
+.PHONY: help setup gpu repro weights tables test test-all check bench lock pictures screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	@touch $(STAMP)
+
+# both packages are the module onnxruntime: one takes the place of the other
+gpu: $(STAMP) ## for an NVIDIA GPU: onnxruntime's build for CUDA in place of the usual one
+	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python onnxruntime onnxruntime-gpu
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps 'onnxruntime-gpu>=1.21'
+	@$(BIN)/python -c 'import onnxruntime as o; print("onnxruntime", o.__version__, *o.get_available_providers())'
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
 	@echo "==> dvc repro: corpus, index, crop, stills, mask, pretrain, visual, audio, inputs"
@@ -77,7 +83,7 @@ screenshots: $(STAMP) ## photograph overlay, report and web page for the README 
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --all-extras --custom-compile-command "make lock" \
+	  --no-emit-index-url --no-emit-find-links --extra corpus --extra dev --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache)
