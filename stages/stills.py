@@ -57,7 +57,12 @@ def gather(params: Params, table: Table, path: Path) -> dict[int, str]:
     work = {name: Work(rows, settings, device) for name, rows in chunks.items()}
     identity = identity_of(
         "stages.stills",
-        [file_hash(params.data.faces), str(params.data.faces), settings.model_dump()],
+        [
+            file_hash(params.data.faces),
+            str(params.data.faces),
+            params.data.faces_expressions,
+            settings.model_dump(),
+        ],
     )
     with partial_folder("stills", identity) as folder:
         outcome = map_videos(
@@ -82,7 +87,7 @@ def main() -> None:
     left_out: dict[int, str] = {}
     path.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix.lower() == ".csv":
-        table = read_table(source)
+        table = read_table(source, params.data.faces_expressions)
         left_out = {**table.left_out, **gather(params, table, path)}
         used = len(table.rows) + len(table.left_out) - len(left_out)
         say(f"{source}: {used} faces; {len(left_out)} lines left out")

@@ -47,6 +47,7 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
     [
         ("model", "transfromer", "'dual_transformer' or 'cross_attention_transformer'"),
         ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
+        ("data.faces_expressions", "ferplus", "'affectnet', 'affwild2', 'fer2013' or 'rafdb'"),
         ("scale", "medium", "'small' or 'full'"),
         ("crop.detector", "mtcnn", "'centerface' or 'insightface'"),
         ("visual.ires100.weights", "hub:owner/model@main", "hub:OWNER/REPOSITORY[/FILE]@COMMIT"),

@@ -49,9 +49,9 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
         "text.jpg,zoe,1,,,",
         "wall.png,zoe,1,,,",
         "aligned.png,,,,-0.5,",
-        "grey.jpg,amy,0,,,0",
-        "grey.jpg,amy,3,,,0",
-        "in,amy,0,,,0",
+        "grey.jpg,amy,0,,,neutral",
+        "grey.jpg,amy,3,,,neutral",
+        "in,amy,0,,,neutral",
     )
     stills.main()
     with CropReader(Path("data/faces.h5")) as faces:
@@ -84,6 +84,19 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
     printed = capsys.readouterr().out
     assert "3 faces; 5 lines left out" in printed
     assert "line 8: AU12 = '3'" in printed
+
+
+def test_the_setting_says_whose_class_numbers_they_are(project: Path) -> None:
+    write(project, "aligned.png,zoe,,,,1", "aligned.png,zoe,,,,6")
+    with pytest.raises(DataError, match="expression = 1 is a number"):
+        stills.main()
+    for database, expected in (("affectnet", [4, 1]), ("fer2013", [2, 0])):
+        stand_ins.settings(
+            project.parent, data__faces="mine/faces.csv", data__faces_expressions=database
+        )
+        stills.main()
+        with CropReader(Path("data/faces.h5")) as faces:
+            assert faces.extra("expression").tolist() == expected
 
 
 def test_pieces_and_workers_leave_no_trace(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

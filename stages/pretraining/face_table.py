@@ -4,8 +4,9 @@
 absolute one, for the CSV is the user's own. ``person`` (optional) keeps one person's pictures on
 one side of the validation; without it every picture counts as somebody else. Labels are any of
 AU1 ... AU26 (our 12; AU01 as well; 1, 0), ``valence`` and ``arousal`` (-1 to 1), ``expression``
-(a name or its number in :data:`stages.core.facs.EXPRESSIONS`). An empty cell, ``nan`` and, but for
-valence and arousal, -1 mean that it is not known.
+(a name of :data:`stages.core.facs.EXPRESSIONS`, or the number that the database of the setting
+`data.faces_expressions` gives it). An empty cell, ``nan`` and, but for valence and arousal, -1 mean
+that it is not known; so does an expression of the database that is none of ours.
 """
 
 import csv
@@ -18,11 +19,16 @@ from pathlib import Path
 
 from stages.core.errors import DataError
 from stages.core.facs import AU_NUMBERS, EXPRESSIONS
+from stages.settings.expressions import ALIASES, DATABASES
 
 UNKNOWN = -1
 AU_COLUMN = re.compile(r"au0?([1-9]\d?)", re.IGNORECASE)
 AFFECT = ("valence", "arousal")
 ALLOWED = "image, person, AU1 ... AU26, valence, arousal, expression"
+
+
+class AmbiguousNumber(Exception):
+    """The number of an expression, of which nobody said in whose order."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +111,23 @@ def _affect(name: str, text: str) -> float:
     return value
 
 
-def _expression(text: str) -> int:
-    if text.lower() in EXPRESSIONS:
-        return EXPRESSIONS.index(text.lower())
+def _expression(text: str, database: str) -> int:
+    name = ALIASES.get(text.lower(), text.lower())
     value = _number(text)
-    if math.isnan(value):
+    if math.isnan(value) or value == UNKNOWN:
         return UNKNOWN
-    if value not in range(UNKNOWN, len(EXPRESSIONS)):
-        names = ", ".join(f"{number} {name}" for number, name in enumerate(EXPRESSIONS))
-        raise DataError(f"expression = {text!r}; allowed: {names}, and nothing where not known")
-    return int(value)
+    numbers = DATABASES.get(database, {})
+    if math.isfinite(value) and not numbers:
+        raise AmbiguousNumber(text)
+    if not math.isinf(value):
+        name = numbers.get(int(value), "") if value.is_integer() else ""
+    if name in EXPRESSIONS:
+        return EXPRESSIONS.index(name)
+    if name and any(name in others.values() for others in DATABASES.values()):
+        return UNKNOWN  # contempt, say
+    allowed = ", ".join(f"{number} {name}" for number, name in numbers.items())
+    allowed = allowed or ", ".join(EXPRESSIONS)
+    raise DataError(f"expression = {text!r}; allowed: {allowed}, and nothing where not known")
 
 
 def _place(folder: Path, text: str) -> Path:
@@ -129,7 +142,7 @@ def _place(folder: Path, text: str) -> Path:
     return folder / text
 
 
-def _row(line: int, folder: Path, cells: dict[str, str]) -> Row:
+def _row(line: int, folder: Path, cells: dict[str, str], database: str) -> Row:
     row = Row(
         line=line,
         image=_place(folder, cells["image"]),
@@ -137,7 +150,7 @@ def _row(line: int, folder: Path, cells: dict[str, str]) -> Row:
         aus=tuple(_au(f"AU{n}", cells.get(f"AU{n}", "")) for n in AU_NUMBERS),
         valence=_affect("valence", cells.get("valence", "")),
         arousal=_affect("arousal", cells.get("arousal", "")),
-        expression=_expression(cells.get("expression", "")),
+        expression=_expression(cells.get("expression", ""), database),
     )
     affect_known = not (math.isnan(row.valence) and math.isnan(row.arousal))
     if not (affect_known or row.expression != UNKNOWN or set(row.aus) != {UNKNOWN}):
@@ -173,13 +186,16 @@ def _columns(path: Path, titles: list[str]) -> list[str]:
     return keys
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, database: str = "names") -> Table:
     """Read a CSV of labelled pictures; the pictures themselves are not looked at.
 
     Parameters
     ----------
     path : Path
         UTF-8, commas, the first line names the columns in any order.
+    database : str
+        Whose numbers expressions have: a key of :data:`stages.settings.expressions.DATABASES`, or
+        ``names``, with which numbers are refused.
 
     Returns
     -------
@@ -188,7 +204,8 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     DataError
-        When the file is missing or no CSV, or has no column of pictures or none of labels.
+        When the file is missing or no CSV, has no column of pictures or none of labels, or has
+        numbers of expressions in nobody's order.
     """
     rows, left_out = [], {}
     try:
@@ -207,9 +224,16 @@ def read_table(path: Path) -> Table:
                     cells = zip(keys, record, strict=True)
                     try:
                         row = {key: cell.strip() for key, cell in cells if key}
-                        rows.append(_row(line, path.parent, row))
+                        rows.append(_row(line, path.parent, row, database))
                     except DataError as error:
                         left_out[line] = str(error)
+                    except AmbiguousNumber as error:
+                        raise DataError(
+                            f"{path}, line {line}: expression = {error} is a number, and each "
+                            f"database counts in an order of its own: write names "
+                            f"({', '.join(EXPRESSIONS)}), or say whose numbers they are by "
+                            f"data.faces_expressions: {', '.join(DATABASES)}."
+                        ) from None
     except FileNotFoundError:
         raise DataError(f"{path} is missing: check the setting `data.faces`.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from stages.core import paths
 from stages.core.errors import SettingsError
 from stages.settings.choices import ChoiceSettings, Preset
+from stages.settings.expressions import FaceExpressions
 from stages.settings.network_settings import Model, Models
 from stages.settings.refusals import sentence
 from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
@@ -37,11 +38,13 @@ class Compute(Section):
 class Data(Section):
     """The data root in the layout of Aff-Wild2, and the labelled faces for pre-training.
 
-    `frame_step` is the number of frames from one to the next that `faces+train` takes of a video.
+    `faces_expressions` says in whose order a CSV counts expressions; `frame_step` is the number of
+    frames from one to the next that `faces+train` takes of a video.
     """
 
     root: Path
     faces: Path
+    faces_expressions: FaceExpressions
     frame_step: Positive
 
 

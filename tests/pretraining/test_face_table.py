@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import DataError
-from stages.core.facs import AU_NUMBERS
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS
 from stages.pretraining.face_table import Table, read_table
+from stages.settings.expressions import DATABASES
 
 
-def table(folder: Path, *lines: str) -> Table:
+def table(folder: Path, *lines: str, database: str = "names") -> Table:
     (folder / "faces.csv").write_text("".join(f"{line}\n" for line in lines))
-    return read_table(folder / "faces.csv")
+    return read_table(folder / "faces.csv", database)
 
 
 def test_labels_in_all_their_spellings(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_labels_in_all_their_spellings(tmp_path: Path) -> None:
         tmp_path,
         "Valence,image,AU01,au2,AU26,expression,person,arousal",
         "0.5,a/b.jpg,1,0,1.0,Happiness,ann,-1",
-        ",a.png,,,-1,6,,nan",
+        ",a.png,,,-1,surprise,,nan",
         '" -0.25 ","c, d.png",0,,,,bob,',
     )
     assert not found.left_out
@@ -46,9 +47,7 @@ def test_labels_in_all_their_spellings(tmp_path: Path) -> None:
         ("a.jpg,1,1.01,happiness", "valence = '1.01'; allowed: -1 to 1"),
         ("a.jpg,1,-2,happiness", "valence = '-2'"),
         ("a.jpg,1,inf,happiness", "valence = 'inf'"),
-        ("a.jpg,1,0,joy", "expression = 'joy'; allowed: 0 neutral, 1 anger"),
-        ("a.jpg,1,0,7", "expression = '7'"),
-        ("a.jpg,1,0,1.5", "expression = '1.5'"),
+        ("a.jpg,1,0,joy", "expression = 'joy'; allowed: neutral, anger"),
         ("a.jpg,1,0", "it has 3 columns, the first line 4"),
         ("a.jpg,1,0,happiness,", "it has 5 columns, the first line 4"),
         ("a.jpg,,,", "it has no label"),
@@ -70,6 +69,48 @@ def test_a_bad_line_is_named_and_the_rest_is_used(tmp_path: Path, line: str, wor
     ((number, reason),) = found.left_out.items()
     assert number == 4
     assert words in reason
+
+
+# as each database's own description counts them
+ORDERS = {
+    "affectnet": {0: "neutral", 1: "happiness", 2: "sadness", 3: "surprise", 4: "fear",
+                  5: "disgust", 6: "anger"},
+    "affwild2": {0: "neutral", 1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness",
+                 6: "surprise"},
+    "fer2013": {0: "anger", 1: "disgust", 2: "fear", 3: "happiness", 4: "sadness", 5: "surprise",
+                6: "neutral"},
+    "rafdb": {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger",
+              7: "neutral"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_class_numbers_are_those_of_the_database(tmp_path: Path, database: str) -> None:
+    order = ORDERS[database]
+    rows = [f"{number}.jpg,{number}" for number in order]
+    found = table(tmp_path, "image,expression", *rows, "x.jpg,11", "y.jpg,1.5", database=database)
+    assert [EXPRESSIONS[row.expression] for row in found.rows] == list(order.values())
+    assert list(found.left_out) == [len(rows) + 2, len(rows) + 3]
+    assert "expression = '11'; allowed: " in found.left_out[len(rows) + 2]
+    assert f"{next(iter(order))} {order[next(iter(order))]}, " in found.left_out[len(rows) + 3]
+
+
+def test_bare_numbers_are_refused_for_they_mean_something_else_in_each_database(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        DataError, match=r"line 3: expression = 1 is a number.*data\.faces_expressions: affectnet"
+    ):
+        table(tmp_path, "image,expression", "a.jpg,happiness", "b.jpg,1")
+
+
+def test_expressions_of_a_database_that_are_none_of_ours_are_not_known(tmp_path: Path) -> None:
+    rows = ("image,expression,AU1", "a.jpg,7,1", "b.jpg,contempt,1", "c.jpg,7,", "d.jpg,-1,0")
+    found = table(tmp_path, *rows, database="affectnet")
+    assert [row.expression for row in found.rows] == [-1, -1, -1]
+    assert found.left_out == {4: "it has no label"}
+    found = table(tmp_path, "image,expression", "a.jpg,Happy", "b.jpg,sad", database="affectnet")
+    assert [EXPRESSIONS[row.expression] for row in found.rows] == ["happiness", "sadness"]
 
 
 def test_paths_within_the_folder_and_absolute_ones(tmp_path: Path) -> None:
