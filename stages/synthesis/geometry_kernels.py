@@ -14,6 +14,7 @@ import warp as wp
 wp.config.log_level = 40  # errors only: no banner, no word on a missing GPU
 wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
 
+HALF = wp.constant(2)  # `two_sided` of what covers every other sample only
 SLACK = wp.constant(1.0e-3)  # samples by which neighbours overlap, so that no crack opens
 
 
@@ -120,6 +121,9 @@ def rasterize(
     # rows run downwards, so a triangle that faces the camera has a negative area
     if area > -1.0e-9 and (two_sided[t] == 0 or area < 1.0e-9):
         return
+    every = 1
+    if two_sided[t] == HALF:
+        every = 0
     height = depth.shape[0]
     width = depth.shape[1]
     x0 = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
@@ -147,7 +151,7 @@ def rasterize(
         begin = int(wp.ceil(run[0]))
         z = a[2] + u * zb + v * zc + float(begin) * dz
         for x in range(x0 + begin, x0 + int(wp.floor(run[1])) + 1):
-            if z > depth[y, x]:
+            if z > depth[y, x] and (every == 1 or (x + y) % 2 == 0):
                 depth[y, x] = z
                 owner[y, x] = first + t
             z = z + dz

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from stages.synthesis.action_units import FOLDS
 from stages.synthesis.folds import fold_textures
 from stages.synthesis.glasses import put_on_glasses
+from stages.synthesis.hair import grow_strands
 from stages.synthesis.head_bank import EYE, HAIR, LASHES, MOUTH, SKIN, TEETH, TONGUE, HeadBank
 from stages.synthesis.head_model import Head
+from stages.synthesis.looks import Looks, looks_of
 from stages.synthesis.people import Person
 from stages.synthesis.shape_axes import AGES, MUSCLES, SEXES, WEIGHTS
-from stages.synthesis.skin import hair_region, skin_texture
+from stages.synthesis.skin import covered_region, hair_region, skin_texture
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -57,7 +59,7 @@ def person_vertices(person: Person, bank: HeadBank) -> Floats:
     return vertices
 
 
-def _grow_hair(person: Person, bank: HeadBank, vertices: Floats) -> Floats:
+def _grow_hair(person: Person, looks: Looks, bank: HeadBank, vertices: Floats) -> Floats:
     """Raise the hairy part of the scalp off the head."""
     x, y, z = bank.base.T
     region = hair_region(person, x, y, z, 0.0)
@@ -69,7 +71,14 @@ def _grow_hair(person: Person, bank: HeadBank, vertices: Floats) -> Floats:
     away = vertices - centre
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     ears = bank.masks[2] > 0.3
-    amount = region * height * (skin & ~ears)
+    turn = 6.3 * ((person.texture_seed // np.array([1, 7, 49])) % 97 / 97.0)
+    lumps = np.sin(7 * x + turn[0]) + np.sin(6 * y + turn[1]) + np.sin(8 * z + turn[2])
+    amount = region * height * (1 + 0.18 * lumps) * (skin & ~ears)
+    covered = covered_region(looks, x, y, z) * skin
+    thick = 0.03 if looks.covering == "scarf" else 0.07
+    amount = np.maximum(amount * (1 - 0.5 * covered), covered * thick)
+    if looks.covering == "scarf":  # it presses the ears down
+        vertices = vertices * (1 - bank.masks[2][:, None] * np.array([0.16, 0, 0], np.float32))
     return np.asarray(vertices + amount[:, None] * away, np.float32)
 
 
@@ -97,7 +106,7 @@ def _rest(bank: HeadBank) -> tuple[Floats, Floats]:
     return rest, side
 
 
-def _surface(bank: HeadBank, side: Floats) -> Floats:
+def _surface(bank: HeadBank, side: Floats, looks: Looks) -> Floats:
     x, y, z = bank.base.T
     light = np.ones(len(x), np.float32)
     light -= 0.45 * np.exp(-(((np.abs(x) - 0.3) / 0.2) ** 2) - ((y - 7.36) / 0.1) ** 2) * (z > 0.8)
@@ -113,7 +122,10 @@ def _surface(bank: HeadBank, side: Floats) -> Floats:
         depth = np.clip(1.0 - (front - z) / reach, 0.0, 1.0) ** 1.5
         brightest = {MOUTH: 0.16, TEETH: 0.7, TONGUE: 0.3}[part]
         light = np.where(chosen & ~skin, brightest * depth, light)
-    bare = side * (1.0 - 0.9 * bank.masks[2])  # ears, where the texture shows the hair behind them
+    shown = 0.0 if looks.covering == "scarf" else 0.9
+    bare = side * (
+        1.0 - shown * bank.masks[2]
+    )  # ears, where the texture shows the hair behind them
     return np.stack([np.clip(light, 0.02, 1), bank.masks[0], bank.masks[1], bare], 1).astype(
         np.float32
     )
@@ -139,7 +151,8 @@ def build_head(person: Person, bank: HeadBank) -> Head:
     height = float(crown[1] - chin[1])
     origin = np.array([0.0, 0.5 * (chin[1] + crown[1]), 0.0], np.float32)
     pivot = np.add(PIVOT, (0.0, chin[1] - CHIN, 0.0))
-    vertices = _grow_hair(person, bank, vertices)
+    looks = looks_of(person)
+    vertices = _grow_hair(person, looks, bank, vertices)
     rest, side = _rest(bank)
     y, z = bank.base[:, 1], bank.base[:, 2]
     low, high = NECK
@@ -157,7 +170,7 @@ def build_head(person: Person, bank: HeadBank) -> Head:
         parts=bank.parts[kept],
         corners=bank.corners[kept],
         rest=rest,
-        surface=_surface(bank, side),
+        surface=_surface(bank, side, looks),
         rigid=(ramp * ramp * (3 - 2 * ramp)).astype(np.float32),
         pivot=((pivot - origin) / height).astype(np.float32),
         fold_masks=bank.fold_masks,
@@ -166,4 +179,5 @@ def build_head(person: Person, bank: HeadBank) -> Head:
         folds_along=along,
         age_folds=age_folds.astype(np.float32),
     )
-    return put_on_glasses(head, person.glasses) if person.glasses > 0 else head
+    head = grow_strands(head, looks, rng)
+    return put_on_glasses(head, looks, person.glasses) if person.glasses > 0 else head

@@ -8,10 +8,11 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from stages.synthesis.head_bank import GLASSES, HAIR, LASHES
+from stages.synthesis.head_bank import GLASSES, HAIR, LASHES, LENS
 from stages.synthesis.head_model import Head
 from stages.synthesis.light_kernels import Lighting
 from stages.synthesis.look_kernels import Look, Shell
+from stages.synthesis.looks import looks_of
 from stages.synthesis.scene import Scene
 
 SHADOW_SIZE: Final = 192  # pixels to a side of the key light's depth map
@@ -21,7 +22,7 @@ AMBIENT: Final = (
     "ambient", "ambient_x", "ambient_y", "ambient_z", "ambient_xy", "ambient_yz", "ambient_yy",
     "ambient_xz", "ambient_xx",
 )  # fmt: skip
-IRIS: Final = 0.41  # radians at the centre of the eyeball
+HALF: Final = 2  # `two_sided` of what covers every other sample only: mirrored light
 
 
 def vec3(values: Sequence[float] | NDArray[Any]) -> Any:
@@ -58,7 +59,9 @@ class HeadArrays:
         self.moving, self.shapes = _rows(head.shapes.transpose(1, 0, 2), wp.vec3)
         self.folding, self.fold_masks = _rows(head.fold_masks.T, wp.float32)
         self.rigid = array(head.rigid, wp.float32)
-        two_sided = np.isin(head.parts, (LASHES, HAIR, GLASSES)).astype(np.int32)
+        two_sided = np.isin(head.parts, (LASHES, HAIR, GLASSES, LENS)).astype(np.int32)
+        if not looks_of(head.person).dark_glasses:
+            two_sided[head.parts == LENS] = HALF
         self.two_sided = array(two_sided, wp.int32)
         self.active = np.zeros(head.shapes.shape[0], np.int32)
         self.weights = np.zeros(head.shapes.shape[0], np.float32)
@@ -84,7 +87,7 @@ class HeadArrays:
         shell.creases = wp.zeros(n, dtype=wp.vec2, device="cpu")
         self.shell = shell
         self.lit = wp.zeros(n, dtype=wp.vec3, device="cpu")
-        solid = np.isin(head.parts, (LASHES,), invert=True)
+        solid = np.isin(head.parts, (LASHES, LENS), invert=True)
         self.casting = array(head.triangles[solid], wp.int32)
         self.casting_two_sided = array(two_sided[solid], wp.int32)
         self.screen = shell.screen.numpy()
@@ -102,13 +105,16 @@ def look_of(head: Head) -> Any:
     """What a person's parts look like."""
     person = head.person
     look = Look()
-    look.iris, look.iris_size, look.pupil = vec3(person.iris), IRIS, person.pupil
-    look.sclera = wp.vec3(0.62, 0.58, 0.55)
+    looks = looks_of(person)
+    look.iris, look.iris_size, look.pupil = vec3(person.iris), looks.iris_size, person.pupil
+    look.sclera, look.teeth, look.tongue = map(vec3, (looks.sclera, looks.teeth, looks.tongue))
     look.lips, look.skin = vec3(person.lips), vec3(person.skin)
     look.lip_gloss = 0.12 + 0.35 * person.lip_paint
-    look.oil, look.liner = person.oil, 0.18 + 0.5 * person.lid_paint
-    look.teeth = wp.vec3(0.68, 0.62, 0.5)
-    look.lash = vec3(tuple(0.35 * np.asarray(person.brows) + 0.004))
+    look.oil, look.liner = 1.6 * person.oil, 0.18 + 0.5 * person.lid_paint
+    look.lash = vec3(0.35 * np.asarray(person.brows) + 0.004)
+    look.lashes, look.frame = looks.lashes, vec3(looks.frame)
+    look.lens = vec3((0.012, 0.011, 0.012) if looks.dark_glasses else (0.0, 0.0, 0.0))
+    look.mirror = 0.12 if looks.dark_glasses else 0.5
     look.hair, look.cloth = vec3(person.hair), vec3(person.cloth)
     look.neckline = 5.55 + 0.35 * person.neckline
     return look

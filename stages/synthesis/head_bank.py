@@ -45,7 +45,7 @@ VERSION: Final = 3  # raise it when what the file holds changes
 CHEST: Final = 4.2  # decimetres: height from which on the body is kept
 REACH: Final = 3.0  # decimetres to each side: arms beyond are cut off
 
-SKIN, MOUTH, EYE, TEETH, TONGUE, LASHES, HAIR, GLASSES = range(8)  # parts of a head
+SKIN, MOUTH, EYE, TEETH, TONGUE, LASHES, HAIR, GLASSES, LENS = range(9)  # parts of a head
 _HELPERS: Final = {
     "helper-l-eye": EYE,
     "helper-r-eye": EYE,

@@ -24,6 +24,11 @@ class Look:
     skin: wp.vec3
     oil: float
     teeth: wp.vec3
+    tongue: wp.vec3
+    lashes: float
+    frame: wp.vec3
+    lens: wp.vec3
+    mirror: float
     lash: wp.vec3
     hair: wp.vec3
     cloth: wp.vec3

@@ -10,7 +10,7 @@ sample: edges are smooth at little more than the price of one sample.
 import warp as wp
 
 from stages.synthesis.folds import STEEPEST
-from stages.synthesis.light_kernels import Lighting, lit, unshadowed
+from stages.synthesis.light_kernels import Lighting, highlight, lit, surrounding, unshadowed
 from stages.synthesis.look_kernels import Look, Shell, eye_colour, grain, owner_part, texel
 
 wp.set_module_options({"enable_backward": False, "fast_math": True, "optimization_level": 3})
@@ -23,6 +23,7 @@ TONGUE = wp.constant(4)
 LASHES = wp.constant(5)
 HAIR = wp.constant(6)
 GLASSES = wp.constant(7)
+LENS = wp.constant(8)
 TILT_STEP = wp.constant(STEEPEST / 127.0)
 EDGE = wp.constant(0.035)  # head units of depth between samples that make an edge
 
@@ -112,7 +113,7 @@ def shade_sample(
                 )
                 if above == EYE:
                     near = wp.max(near, 0.25 - 0.2 * float(step - 1))
-            margin = wp.max(near, wp.smoothstep(0.6, 1.0, surface[2]) * look.liner)
+            margin = wp.max(near * look.lashes, wp.smoothstep(0.6, 1.0, surface[2]) * look.liner)
             albedo = albedo * (1.0 - margin) + look.lash * margin
             gloss = gloss * (1.0 - margin)
         return lit(albedo, normal, smooth, reach, occlusion, 0.3 * (1.0 - hairy), gloss, lip, light)
@@ -156,7 +157,7 @@ def shade_sample(
         )
     if part == TONGUE:
         return lit(
-            wp.vec3(0.42, 0.13, 0.12),
+            look.tongue,
             smooth,
             smooth,
             reach * surface[0],
@@ -182,10 +183,20 @@ def shade_sample(
     if part == LASHES:
         return lit(look.lash, smooth, smooth, reach, 0.6, 0.0, 0.0, 0.0, light)
     if part == GLASSES:
-        return lit(look.lash, smooth, smooth, reach, 1.0, 0.0, 0.6, 1.0, light)
+        return lit(look.frame, smooth, smooth, reach, 1.0, 0.0, 0.6, 1.0, light)
+    if part == LENS:
+        shine = highlight(wp.dot(smooth, light.half_key), 1.0)
+        mirrored = surrounding(
+            wp.vec3(2.0 * smooth[2] * smooth[0], 0.5 + 0.5 * smooth[1], 0.6), light
+        )
+        return (
+            wp.cw_mul(look.lens, surrounding(smooth, light))
+            + mirrored * look.mirror
+            + light.key_colour * (shine * look.mirror)
+        )
     strand = grain(rest[0] * 45.0 + rest[2] * 45.0, rest[1] * 6.0, 7.0)
     return lit(
-        look.hair * (0.6 + 0.7 * strand), smooth, smooth, reach, surface[0], 0.0, 0.1, 0.0, light
+        look.hair * (0.6 + 0.7 * strand), smooth, smooth, reach, surface[0], 0.0, 0.2, 0.0, light
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.synthesis import face_canvas as canvas
+from stages.synthesis.looks import Looks, looks_of
 from stages.synthesis.people import Person
 from stages.synthesis.skin_map import SIZE
 from stages.synthesis.skin_marks import SkinMarks
@@ -40,13 +41,22 @@ def _mix(channels: list[Floats], other: Sequence[Floats | float], share: Floats)
         channel += share * (np.asarray(wanted, np.float32) - channel)
 
 
-def brow_canvas(person: Person, rng: np.random.Generator) -> Floats:
+def brow_canvas(person: Person, looks: Looks, rng: np.random.Generator) -> Floats:
     """(height, width) share of the skin that the brows' hairs cover."""
     drawn = np.zeros((canvas.HEIGHT, canvas.WIDTH), np.float32)
     count = round(70 + 200 * person.brow_density)
     thickness = 0.018 + 0.042 * person.brow_thickness
     for sign in (-1.0, 1.0):
-        knots = [(x, y + 0.025 * person.brow_arch * (k == 2)) for k, (x, y) in enumerate(_BROW)]
+        knots = [
+            (
+                x + looks.brow_gap * (1 - k / 3),
+                y
+                + 0.025 * person.brow_arch * (k == 2)
+                + looks.brow_shift
+                + looks.brow_slope * (x - 0.36),
+            )
+            for k, (x, y) in enumerate(_BROW)
+        ]
         middle = canvas.curve(knots, 64)
         place = rng.uniform(0, 1, count)
         centre = middle[(place * 63).astype(int)]
@@ -115,6 +125,40 @@ def hair_region(person: Person, x: Floats, y: Floats, z: Floats, rough: Floats |
     return np.asarray(np.maximum(top, side), np.float32)
 
 
+def covered_region(looks: Looks, x: Floats, y: Floats, z: Floats) -> Floats:
+    """How far a cap, scarf or band covers points of the base head, 0 to 1; see `hair_region`."""
+    if looks.covering == "none":
+        return np.zeros_like(x)
+    if looks.covering == "scarf":
+        beside = (x / 0.66) ** 2 + ((y - 7.08) / 0.93) ** 2
+        under = np.clip((6.3 - y) / 0.06, 0, 1) * np.clip((1.35 - z) / 0.1, 0, 1)
+        edge = np.maximum(np.clip((beside - 1.0) / 0.12, 0, 1), under)
+        return np.asarray(np.maximum(edge, np.clip((0.62 - z) / 0.06, 0, 1)), np.float32)
+    line = 7.9 - 0.2 * x**2 + 0.1 * (z - 1.0)
+    region = np.clip((y - line) / 0.04, 0, 1)
+    if looks.covering == "band":
+        region = region * np.clip((line + 0.35 - y) / 0.04, 0, 1)
+    return np.asarray(region, np.float32)
+
+
+def _spotted(
+    channels: list[Floats], looks: Looks, marks: SkinMarks, rng: np.random.Generator
+) -> None:
+    """Moles, brown, and blemishes, red: few or many, in place."""
+    dots = canvas.blank()
+    reds = canvas.blank()
+    for _ in range(int(rng.integers(0, 4 + round(24 * looks.spots)))):
+        place = rng.uniform((-0.6, 6.2), (0.6, 8.0))
+        layer = reds if rng.random() < 0.6 else dots
+        line = np.array([place, place + rng.uniform(-0.008, 0.008, 2)])
+        canvas.stroke(layer, line, rng.uniform(0.006, 0.022), rng.uniform(0.3, 1.0))
+    for layer, darks in ((dots, (0.45, 0.6, 0.65)), (reds, (0.05, 0.3, 0.28))):
+        if layer.any():
+            seen = canvas.project(canvas.soften(layer, 0.006), marks)
+            for channel, dark in zip(channels, darks, strict=True):
+                channel *= 1 - np.float32(dark) * seen
+
+
 def _complexion(person: Person, marks: SkinMarks, rng: np.random.Generator) -> list[Floats]:
     """Skin without hair: (size, size) red, green and blue."""
     layers = [noise(rng, cells) for cells in _NOISE_SCALES]
@@ -163,8 +207,11 @@ def skin_texture(person: Person, marks: SkinMarks, rng: np.random.Generator) -> 
         Roots of linear red, green and blue, so that dark skin keeps its shades, and how hairy it
         is; 255 stands for 1.
     """
+    looks = looks_of(person)
     colour = _complexion(person, marks, rng)
-    brows = np.float32(0.92) * canvas.project(brow_canvas(person, rng), marks)
+    _spotted(colour, looks, marks, rng)
+    weight = np.float32(0.25 + 0.67 * looks.brow_weight)
+    brows = weight * canvas.project(brow_canvas(person, looks, rng), marks)
     hairy = np.float32(0.8) * brows
     if person.beard != "none":
         beard = _beard(person, marks, rng)
@@ -182,5 +229,10 @@ def skin_texture(person: Person, marks: SkinMarks, rng: np.random.Generator) -> 
         share *= np.clip(0.95 + 0.12 * strands, 0, 1)
         _mix(colour, [value * shine for value in person.hair], share)
         hairy = np.maximum(hairy, share)
+    if looks.covering != "none":
+        region = covered_region(looks, marks.x, marks.y, marks.z)
+        weave = np.float32(1) + 0.12 * noise(rng, 90) + 0.1 * noise(rng, 14)
+        _mix(colour, [np.float32(value) * weave for value in looks.fabric], region)
+        hairy = np.maximum(hairy, region)
     roots = [np.sqrt(np.maximum(channel, 0)) for channel in colour]
     return np.asarray(cv2.multiply(cv2.merge([*roots, hairy]), (255.0,) * 4, dtype=cv2.CV_8U))

@@ -1,0 +1,131 @@
+"""What is on a face: fringes, glasses, coverings, brows, eyes, teeth."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stages.synthesis.action_units import N_SHAPES
+from stages.synthesis.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
+from stages.synthesis.head_model import Head
+from stages.synthesis.looks import COVERINGS, FRINGES, Looks, looks_of
+from stages.synthesis.mesh_files import FACE_SHAPES
+from stages.synthesis.people import Person, sample_person
+from stages.synthesis.portrait import head_bank, head_of
+from stages.synthesis.rendering import FaceState, Renderer
+from stages.synthesis.scene import Scene, sample_scene
+from stages.synthesis.skin import brow_canvas, covered_region
+
+
+def people(count: int) -> list[Person]:
+    return [sample_person(np.random.default_rng((3, number))) for number in range(count)]
+
+
+def someone(glasses: float = 0.0, hairstyle: str = "short", **wanted: object) -> Person:
+    """A beardless person whose looks have these values."""
+    base = replace(people(1)[0], glasses=glasses, hairstyle=hairstyle, beard="none")
+    for seed in range(5000):
+        person = replace(base, texture_seed=seed)
+        looks = looks_of(person)
+        if all(getattr(looks, name) == value for name, value in wanted.items()):
+            return person
+    raise AssertionError(wanted)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return replace(
+        sample_scene(np.random.default_rng(5)), rotation=(0.0, 0.0, 0.0), noise=0.0, blur=0.0,
+        background="studio", centre=(0.0, 0.0), face_share=0.6, saturation=1.0,
+    )  # fmt: skip
+
+
+def shown(head: Head, scene: Scene) -> np.ndarray:
+    return Renderer([head], scene, 128, 128).render(FaceState()).astype(float)
+
+
+def test_looks_are_the_persons_own_and_all_kinds_occur() -> None:
+    looks = [looks_of(person) for person in people(1500)]
+    assert looks[:20] == [looks_of(person) for person in people(20)]
+    assert set(Counter(each.fringe for each in looks)) == set(FRINGES)
+    coverings = Counter(each.covering for each in looks)
+    assert set(coverings) == set(COVERINGS)
+    assert coverings["none"] > 0.85 * len(looks)
+    assert 0.02 < np.mean([each.dark_glasses for each in looks]) < 0.12
+    assert abs(np.mean([each.brow_shift for each in looks])) < 0.002  # no bias to raised brows
+
+
+def hides(head: Head) -> int:
+    """Number of strands' vertices that hang in front of the forehead, above the eyes."""
+    strands = np.unique(head.triangles[head.parts == HAIR])
+    eyes = head.neutral[np.unique(head.triangles[head.parts == EYE])]
+    x, y, z = head.neutral[strands].T
+    before = (np.abs(x) < 0.25) & (z > eyes[:, 2].max() - 0.1)
+    return int((before & (y > eyes[:, 1].max())).sum())
+
+
+def test_a_fringe_hangs_in_front_of_the_forehead_and_follows_the_head(scene: Scene) -> None:
+    bare = head_of(someone(hairstyle="short", fringe="none", covering="none"))
+    fringed = head_of(someone(hairstyle="short", fringe="full", covering="none"))
+    assert hides(bare) == 0
+    assert hides(fringed) > 100
+    strands = np.unique(fringed.triangles[fringed.parts == HAIR])
+    assert (fringed.rigid[strands] == 1.0).all()
+    assert not fringed.shapes[:, strands].any()
+    skin = np.unique(fringed.triangles[fringed.parts == SKIN])
+    forehead = skin[np.abs(fringed.rest[skin] - (0.0, 7.8, 1.3)).max(1) < 0.2]
+    over = strands[np.abs(fringed.neutral[strands, 0]) < 0.1]
+    lowest = fringed.neutral[over][fringed.neutral[over, 1] < fringed.neutral[forehead, 1].max()]
+    assert (lowest[:, 2] > fringed.neutral[forehead, 2].min() - 0.02).all()
+    assert np.isfinite(shown(fringed, scene)).all()
+
+
+def eye_contrast(head: Head, scene: Scene) -> float:
+    """How much the picture changes when the eyes close."""
+    shapes = np.zeros(N_SHAPES, np.float32)
+    renderer = Renderer([head], scene, 128, 128)
+    still = renderer.render(FaceState(shapes=shapes)).astype(float)
+    shapes[[FACE_SHAPES.index(f"eyeBlink{side}") for side in ("Left", "Right")]] = 1.0
+    return float(np.abs(renderer.render(FaceState(shapes=shapes)).astype(float) - still).sum())
+
+
+def test_dark_glasses_hide_the_eyes_and_glare_only_a_part(scene: Scene) -> None:
+    plain, dark, glare = (
+        head_of(someone(glasses=0.6, hairstyle="bald", covering="none", dark_glasses=d, glare=g))
+        for d, g in ((False, False), (True, False), (False, True))
+    )
+    assert not (plain.parts == LENS).any()
+    for head in (dark, glare):
+        assert (head.parts == LENS).any()
+        assert (head.parts == GLASSES).any()
+    change = [eye_contrast(head, scene) for head in (plain, dark, glare)]
+    assert change[1] < 0.25 * change[0] < change[2]
+
+
+@pytest.mark.parametrize("covering", COVERINGS[1:])
+def test_coverings_leave_the_face_free(covering: str) -> None:
+    bank = head_bank()
+    looks = looks_of(someone(covering=covering))
+    x, y, z = bank.base.T
+    region = covered_region(looks, x, y, z)
+    skin = np.zeros(len(x), bool)
+    skin[bank.triangles[bank.parts == SKIN].ravel()] = True
+    face = skin & (np.abs(x) < 0.45) & (y > 6.35) & (y < 7.6) & (z > 1.0)
+    top = skin & (y > 8.0) & (y < 8.15) & (z > 0.6)
+    assert face.sum() > 300
+    assert region[face].max() < 0.1
+    assert region[top].mean() > 0.5
+
+
+def test_brows_are_faint_or_bushy_and_lie_at_many_heights() -> None:
+    def height(looks: Looks) -> float:
+        drawn = brow_canvas(people(1)[0], looks, np.random.default_rng(0))
+        return float((drawn.sum(axis=1) @ np.arange(len(drawn))) / drawn.sum())
+
+    looks = looks_of(people(1)[0])
+    low, high = (height(replace(looks, brow_shift=shift)) for shift in (-0.03, 0.03))
+    assert low - high > 8  # rows of the canvas run downwards
+    weights = [looks_of(person).brow_weight for person in people(300)]
+    assert np.quantile(weights, 0.1) < 0.35
+    assert np.quantile(weights, 0.9) > 0.8
