@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 from stages.core.facs import ANNOTATION_HEADER, N_AUS, NOT_ANNOTATED
 
 _VALUES = {"0": 0, "1": 1, "-1": NOT_ANNOTATED}
@@ -25,6 +25,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise DataError(f"{path} is not plain text: save it as UTF-8.") from None
     except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise DataError(f"{path} cannot be read ({error.strerror}).") from None
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
+from stages.core.files import replacing
 from stages.crops import FACE, CropReader
 from stages.halves import Half, hide
 
@@ -58,9 +59,7 @@ class Copy:
 
 def write_copies(path: Path, copies: Iterable[Copy]) -> None:
     """Write the list, the same bytes for the same copies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    with h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for copy in sorted(copies, key=lambda c: c.name):
             group = file.create_group(copy.name)
             group.attrs["source"] = copy.source
@@ -68,7 +67,6 @@ def write_copies(path: Path, copies: Iterable[Copy]) -> None:
             group.attrs["start"] = copy.start
             group.attrs["stop"] = copy.stop
             group.create_dataset("line", data=copy.lines.astype(np.float32))
-    temporary.replace(path)
 
 
 def read_copies(path: Path) -> list[Copy]:

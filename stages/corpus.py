@@ -8,7 +8,6 @@ appear in no clip; ``data/corpus/speech.h5``, speech with phonemes.
 Run it with ``dvc repro corpus``.
 """
 
-import csv
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AFF_WILD2_BASE_RATES, ANNOTATION_HEADER, AU_NAMES, N_AUS
+from stages.core.files import replacing, replacing_folder, write_rows
 from stages.core.parallel import Outcome, map_videos, partial_folder
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.core.provenance import identity_of
@@ -149,25 +149,21 @@ def write_annotations(clips: Sequence[Clip], root: Path) -> NDArray[np.int64]:
 
 def write_tables(clips: Sequence[Clip], root: Path) -> None:
     """Write who is seen under which name, and what is special about each clip."""
-    with (root / "people.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("name", "person"))
-        for clip in clips:
-            rows.writerows(zip(clip.names, map(person_name, clip.people), strict=True))
-    with (root / "ground_truth.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(
-            ("name", "video", "split", "person", "course", "pitfall", "accent", "voice", "lines")
-        )
-        for clip in clips:
-            for name, person, script in zip(clip.names, clip.people, clip.scripts, strict=True):
-                voice = voice_of(clip.settings.seed, person)
-                video = f"{clip.folder}/{clip.stem}.mp4"
-                pitfall = clip.pitfall or ""
-                rows.writerow(
-                    (name, video, clip.split, person_name(person), clip.course, pitfall,
-                     voice.accent, voice.variant, len(script.lines))
-                )  # fmt: skip
+    people: list[Sequence[object]] = [("name", "person")]
+    truth: list[Sequence[object]] = [
+        ("name", "video", "split", "person", "course", "pitfall", "accent", "voice", "lines")
+    ]
+    for clip in clips:
+        for name, person, script in zip(clip.names, clip.people, clip.scripts, strict=True):
+            voice = voice_of(clip.settings.seed, person)
+            video = f"{clip.folder}/{clip.stem}.mp4"
+            people.append((name, person_name(person)))
+            truth.append(
+                (name, video, clip.split, person_name(person), clip.course,
+                 clip.pitfall or "", voice.accent, voice.variant, len(script.lines))
+            )  # fmt: skip
+    write_rows(root / "people.csv", people)
+    write_rows(root / "ground_truth.csv", truth)
 
 
 def person_name(person: int) -> str:
@@ -203,16 +199,13 @@ def assemble_videos(
     clips: Sequence[Clip], videos: Mapping[str, Path], root: Path
 ) -> NDArray[np.int64]:
     """Lay out the data root; it takes its name only when it is whole."""
-    temporary = root.with_name(f".{root.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    for folder in ("batch1", "batch2"):
-        (temporary / folder).mkdir(parents=True)
-    for clip in clips:
-        shutil.copyfile(videos[clip.stem], temporary / clip.folder / f"{clip.stem}.mp4")
-    counts = write_annotations(clips, temporary)
-    write_tables(clips, temporary)
-    shutil.rmtree(root, ignore_errors=True)
-    temporary.rename(root)
+    with replacing_folder(root) as temporary:
+        for folder in ("batch1", "batch2"):
+            (temporary / folder).mkdir()
+        for clip in clips:
+            shutil.copyfile(videos[clip.stem], temporary / clip.folder / f"{clip.stem}.mp4")
+        counts = write_annotations(clips, temporary)
+        write_tables(clips, temporary)
     return counts
 
 
@@ -239,9 +232,8 @@ def main() -> None:
             (CORPUS_SPEECH, join_speakers, SPEECH, "speakers"),
             (CORPUS_FACES, join_stills, FACES, "people's faces"),
         ):
-            temporary = path.with_name(f".{path.name}.new")
-            join(temporary, list(complete(outcome, kind, what).values()))
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                join(temporary, list(complete(outcome, kind, what).values()))
         counts = assemble_videos(clips, videos, CORPUS_VIDEOS)
     say(summary(clips, counts))
 

@@ -7,15 +7,16 @@ the manifest (layout: ``stages/crops.py``) with one row per decoded frame: the f
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
+from stages.core.files import link_or_copy, replacing_folder
 from stages.core.parallel import map_videos, partial_folder
 from stages.core.provenance import identity_of
 from stages.crops import CropReader, CropWriter
@@ -113,7 +114,7 @@ def _published(file: Path) -> bytes | None:
         return None
     if not data.startswith(b"\xff\xd8") or not data.rstrip(b"\0").endswith(b"\xff\xd9"):
         return None
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return data if image is not None and image.shape == (CROP_SIDE, CROP_SIDE, 3) else None
 
 
@@ -174,12 +175,10 @@ def main() -> None:
         if not outcome.done:
             reasons = "\n".join(f"  {name}: {why}" for name, why in outcome.failed.items())
             raise DataError(f"No video could be cropped:\n{reasons}")
-        shutil.rmtree(paths.CROPS, ignore_errors=True)
-        paths.CROPS.mkdir(parents=True)
-        files = {
-            name: Path(shutil.move(piece, paths.CROPS / piece.name))
-            for name, piece in outcome.done.items()
-        }
+        with replacing_folder(paths.CROPS) as folder:
+            for piece in outcome.done.values():
+                link_or_copy(piece, folder / piece.name)
+        files = {name: paths.CROPS / piece.name for name, piece in outcome.done.items()}
     say(summary(files, outcome.failed))
 
 

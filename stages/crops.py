@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stages.core.closing import Closing
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 from stages.faces.alignment import CROP_SIDE
 
 NO_FACE = 0
@@ -222,7 +222,9 @@ class CropReader(Closing):
     def __init__(self, path: Path) -> None:
         try:
             self._file = h5py.File(path, "r")
-        except OSError:
+        except OSError as error:
+            if is_of_the_machine(error):
+                raise
             raise DataError(f"{path} is missing or damaged: run `dvc repro crop`.") from None
         try:
             self._offset: NDArray[np.int64] = self._file["jpeg_offset"][()]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 from stages.manifest import check_name
 from stages.media.video import EXTENSIONS
 from stages.test_sets import choose_lists, kind_of, read_list, track_of
@@ -206,4 +206,6 @@ def _take_people(found: DataRoot, root: Path) -> None:
                 if name and person:
                     found.people[name] = person
     except (UnicodeDecodeError, csv.Error, OSError) as error:
+        if is_of_the_machine(error):
+            raise
         found.unreadable[PEOPLE] = f"It cannot be read as a table ({error})."

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stages.core import paths
 from stages.core.errors import DataError
+from stages.core.files import replacing
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ def write_inputs(path: Path, videos: Iterable[Video]) -> None:
         Written under a temporary name and renamed.
     videos : iterable of Video
     """
-    temporary = path.with_name(f".{path.name}")
-    with h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         for video in videos:
             group = file.create_group(video.name)
             group.attrs["split"], group.attrs["fold"] = video.split, video.fold
@@ -123,7 +123,6 @@ def write_inputs(path: Path, videos: Iterable[Video]) -> None:
                 group.attrs["source"], group.attrs["start"] = video.source, video.start
             group.create_dataset("labels", data=video.labels)
             group.create_dataset("face", data=video.face)
-    temporary.replace(path)
 
 
 def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:

@@ -26,6 +26,7 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.files import write_json
 from stages.core.provenance import file_hash
 from stages.dataset import Video, load_videos
 from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
@@ -203,12 +204,11 @@ def write_predictions(
         "aus": {member.run: list(member.aus) for member in chosen},
         "rule": rule,
     }
-    writer = PredictionWriter(path, about)
     safe = {
         video: np.clip(rows.astype(np.float64), 1e-6, 1 - 1e-6) for video, rows in found.items()
     }
-    writer.write(0, ((video, np.log(rows / (1 - rows))) for video, rows in safe.items()))
-    writer.close()
+    with PredictionWriter(path, about) as writer:
+        writer.write(0, ((video, np.log(rows / (1 - rows))) for video, rows in safe.items()))
 
 
 def main() -> None:
@@ -251,8 +251,7 @@ def main() -> None:
             f"with those it has there can be: {allowed}."
         )
     target = paths.ENSEMBLE_SCORES if exporting else paths.TABLE_ENSEMBLE_SCORES
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({params.data_label: content}, indent=2) + "\n", encoding="utf-8")
+    write_json(target, {params.data_label: content})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from stages.calibration import Calibration
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.core.files import replacing_folder, write_json
 from stages.core.provenance import file_hash
 from stages.settings.choices import CORRECTED, Choices
 from stages.settings.params import Crop
@@ -239,16 +240,11 @@ def write_ensemble(ensemble: Ensemble, sources: Mapping[str, Path]) -> None:
     sources : mapping of str to Path
         What to copy to each of :attr:`Ensemble.files`.
     """
-    folder = ensemble.folder
-    temporary = folder.with_name(f".{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    for name in ensemble.files:
-        (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(sources[name], temporary / name)
-    text = json.dumps(ensemble.as_dict(), indent=2) + "\n"
-    (temporary / FILE).write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
+    with replacing_folder(ensemble.folder) as temporary:
+        for name in ensemble.files:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(sources[name], temporary / name)
+        write_json(temporary / FILE, ensemble.as_dict())
 
 
 def load_ensemble(folder: Path) -> Ensemble:

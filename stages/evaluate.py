@@ -6,7 +6,6 @@ each AU's, base rates, the all-ones baseline, the share of frames without a face
 tracked by git).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import NOT_ANNOTATED
+from stages.core.files import write_json
 from stages.dataset import Video, load_videos
 from stages.ensembles import sigmoid
 from stages.figure_files import read_json
@@ -118,7 +118,7 @@ def main() -> None:
     if not scores:
         raise DataError("Neither the validation nor the test split has labels: nothing to score.")
     split = next(name for name in reversed(SPLITS) if name in scores)
-    paths.SCORES.write_text(json.dumps({label: scores}, indent=2) + "\n", encoding="utf-8")
+    write_json(paths.SCORES, {label: scores})
     say(table.describe(label, split))
     say(table.as_markdown(table.table_rows(scores[split])))
 

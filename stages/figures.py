@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stages.core.facs import AU_NAMES
+from stages.core.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +48,9 @@ def save_figure(figure: "Figure", path: Path) -> None:
     """Write a figure as PNG, the same bytes for the same content, and close it."""
     import matplotlib.pyplot as plt
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     # without the version of matplotlib in the file, the same figures give the same bytes
-    figure.savefig(path, metadata={"Software": None})
+    with replacing(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None})
     plt.close(figure)
 
 

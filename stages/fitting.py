@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.core.console import say
+from stages.core.files import replacing
 from stages.replicas import Replicas
 
 Batch = TypeVar("Batch")
@@ -100,9 +101,8 @@ def _cpu_copy(state: State) -> State:
 
 
 def _write_state(path: Path, state: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def _steps(

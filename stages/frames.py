@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.facs import NOT_ANNOTATED
+from stages.core.files import replacing
 from stages.crops import FACE, CropReader, CropWriter
 from stages.manifest import Entry, Manifest, read_labels
 from stages.settings.params import load_params
@@ -93,13 +94,11 @@ def main() -> None:
     params = load_params()
     asking = [name for name, one in params.pretrain.items() if one.data == "faces+train"]
     path = paths.FACES_AND_TRAIN
-    temporary = path.with_name(path.name + ".tmp")
-    with CropWriter(temporary, {}) as writer:
+    with replacing(path) as temporary, CropWriter(temporary, {}) as writer:
         if asking:
             entries = training_entries(Manifest.load(paths.INDEX).entries)
             count = write_faces_and_frames(writer, entries, params.data.frame_step)
             say(f"{path}: {count} frames of {len(entries)} training entries for {asking}")
-    temporary.replace(path)
     if not asking:
         say(f"{path}: left empty, no encoder of `pretrain` learns from faces+train")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,10 +24,12 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS
+from stages.core.files import replacing_folder
 from stages.core.parallel import map_videos, partial_folder
 from stages.core.provenance import file_hash, identity_of
 from stages.dataroot import SIDE_SUFFIXES, DataRoot, look
 from stages.manifest import SPLITS, Entry, Manifest, save_frames
+from stages.media.decoding import is_our_video
 from stages.media.video import scan
 from stages.settings.params import load_params
 
@@ -49,6 +50,8 @@ def scan_video(video: Video, piece: Path) -> None:
     """Decode one video and write down, as JSON, what was seen."""
     file = video.root / video.path
     try:
+        if is_our_video(file):
+            raise DataError(f"{file} was drawn by AUFusion: it shows another video.")
         seen = scan(file)
     except DataError as error:
         # the manifest names paths below the root, on whatever machine
@@ -262,14 +265,12 @@ def main() -> None:
     found = look(root)
     files = {path: (root / path).stat() for path in found.videos.values()}
     sizes = {path: (stat.st_size, stat.st_mtime_ns) for path, stat in files.items()}
-    with partial_folder("index", identity_of("stages.index", str(root), sizes)) as partial:
-        fresh = partial / "index"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
+    identity = identity_of("stages.index", str(root), sizes)
+    with (
+        partial_folder("index", identity) as partial,
+        replacing_folder(paths.INDEX) as fresh,
+    ):
         manifest = build(found, root, fresh, params.compute.workers, partial)
-        shutil.rmtree(paths.INDEX, ignore_errors=True)
-        paths.INDEX.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(fresh, paths.INDEX)
     say(summary(manifest))
 
 

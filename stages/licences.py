@@ -11,6 +11,7 @@ from typing import Any
 
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.files import write_text
 from stages.crops import CropReader
 from stages.joint_features import audio_paths, visual_paths
 from stages.runs import Run, read_run
@@ -48,8 +49,7 @@ def main() -> None:
     enforce(params.licences.noncommercial, uses)
     head = "# Weights of this run and their licences\n\nWritten by the stage `licences`, from what "
     head += "the crops and the feature stores say of themselves.\n\n"
-    paths.LICENCES.parent.mkdir(parents=True, exist_ok=True)
-    paths.LICENCES.write_text(head + as_table(uses), encoding="utf-8")
+    write_text(paths.LICENCES, head + as_table(uses))
     say(f"{paths.LICENCES}: {len(uses)} entries")
 
 

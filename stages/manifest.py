@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
+from stages.core.files import replacing, write_json
 
 SPLITS = ("train", "validation", "test", "unlabelled")
 SIDES = ("only", "left", "right")
@@ -163,9 +164,7 @@ class Manifest:
             "entries": [asdict(e) for e in sorted(self.entries, key=lambda e: e.name)],
             "unreadable": dict(sorted(self.unreadable.items())),
         }
-        path = Path(folder) / MANIFEST_FILE
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8")
+        write_json(Path(folder) / MANIFEST_FILE, content, ensure_ascii=False)
 
     def names(self, *splits: str) -> tuple[str, ...]:
         """Names of the entries of the given splits, or of all entries if none is given."""
@@ -197,8 +196,7 @@ def save_frames(
     frames : iterable of (name, (frames,) np.ndarray, (frames, 12) np.ndarray)
         Name, presentation times in seconds and labels of each entry, sorted by name.
     """
-    path = Path(folder) / FRAMES_FILE
-    with h5py.File(path, "w") as file:
+    with replacing(Path(folder) / FRAMES_FILE) as temporary, h5py.File(temporary, "w") as file:
         for name, timestamps, labels in frames:
             group = file.create_group(check_name(name))
             group.create_dataset("timestamps", data=timestamps.astype(np.float64))
@@ -213,7 +211,9 @@ def _read(folder: Path, name: str, dataset: str) -> NDArray[Any]:
             if name not in file:
                 raise DataError(f"{path} holds nothing for {name!r}: run `dvc repro index`.")
             return np.asarray(file[name][dataset][()])
-    except OSError:
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise DataError(f"{path} cannot be read: run `dvc repro index` first.") from None
 
 

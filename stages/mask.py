@@ -9,7 +9,6 @@ is active in the half that stays visible. So that the encoders' time is bounded,
 copied than `mask.share` allows, those stretches first that add most to the rare AUs.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from stages.copies import Copy, write_copies
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.files import write_rows
 from stages.crops import FACE, CropReader
 from stages.halves import HALVES, dividing_lines
 from stages.manifest import Manifest, read_labels
@@ -152,8 +152,7 @@ COUNTED = ("annotated", "active", "rate")
 def write_report(counts: list[list[str | int | float]], copies: Sequence[Copy]) -> None:
     """Write counts and figures to metrics/mask; without copies the counts alone."""
     paths.MASK_REPORT.mkdir(parents=True, exist_ok=True)
-    with (paths.MASK_REPORT / "counts.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(counts)
+    write_rows(paths.MASK_REPORT / "counts.csv", counts)
     if not copies:
         return
     rows = np.array([[float(row[4]), float(row[7])] for row in counts[1:]])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from stages.core.files import write_text
+
 STYLE = """
 :root { --ink: #1d2733; --soft: #5b6773; --line: #e3e7ec; --tint: #f4f6f8; --blue: #2563a8;
         --orange: #d9822b; --green: #3f8f5b; --red: #b8483d; }
@@ -186,12 +188,11 @@ def write_page(
     links = "".join(
         f"<a href='#{_anchor(heading)}'>{escape(heading)}</a>" for heading, _ in sections
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    write_text(
+        path,
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
         f"<body><header><h1>{escape(title)}</h1><p class='note'>{escape(note)}</p></header>"
         f"<nav aria-label='Sections'>{links}</nav>{opening}{body}</body></html>\n",
-        encoding="utf-8",
     )

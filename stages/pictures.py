@@ -14,6 +14,7 @@ import yaml
 
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.files import replacing
 from stages.settings.params import PretrainData
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
     axes.set_xlim(-0.45, 8.45)
     axes.set_ylim(1.45, -1.4)
     axes.axis("off")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None, GRAPH_KEY: json.dumps(graph)})
+    with replacing(path) as temporary:
+        figure.savefig(temporary, metadata={"Software": None, GRAPH_KEY: json.dumps(graph)})
     plt.close(figure)
 
 
@@ -200,7 +201,8 @@ def main() -> None:
     draw_contact_sheet(PICTURES / "contact_sheet.png")
     bars = paths.REPORT / "f1_per_au.png"
     if bars.exists():
-        shutil.copyfile(bars, PICTURES / bars.name)
+        with replacing(PICTURES / bars.name) as temporary:
+            shutil.copyfile(bars, temporary)
     say(f"drawn: {', '.join(sorted(file.name for file in PICTURES.iterdir()))} in {PICTURES}")
 
 

@@ -17,8 +17,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.closing import Closing
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS
+from stages.core.files import sweep, temporary_path
 
 Logits = NDArray[np.float32]
 MUTE = "_mute"  # ends the name of the group whose predictions were made without the sound
@@ -50,7 +52,7 @@ class RunPredictions:
         return tuple(sorted(self.seeds[0]))
 
 
-class PredictionWriter:
+class PredictionWriter(Closing):
     """Writes the file of one run, a video at a time, so that no more than one is in memory.
 
     Parameters
@@ -63,7 +65,8 @@ class PredictionWriter:
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._temporary = path, path.with_name(f".{path.name}")
+        sweep(path.parent, path.name)
+        self._path, self._temporary = path, temporary_path(path)
         self._file = h5py.File(self._temporary, "w")
         self._file.attrs["run"] = json.dumps(dict(run), sort_keys=True)
 
@@ -77,6 +80,11 @@ class PredictionWriter:
         """Finish the file."""
         self._file.close()
         self._temporary.replace(self._path)
+
+    def abandon(self) -> None:
+        """Leave an earlier file as it was."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
 
 
 def read_predictions(path: Path) -> RunPredictions:

@@ -7,13 +7,13 @@ setting `weights` is not `pretrain`, nothing is trained: the weights that it nam
 checked and put in the same place, and there are no scores.
 """
 
-import json
 import sys
 from pathlib import Path
 
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
+from stages.core.files import write_json
 from stages.core.parallel import partial_folder
 from stages.core.provenance import file_hash, identity_of
 from stages.encoders.base import AudioEncoder
@@ -77,8 +77,7 @@ def run(name: str, params: Params, data: Path, weights: Path, metrics: Path) -> 
         )
         figures = {key: round(value, 6) for key, value in scores.items()}
         figures["best_epoch"] = fitted.best_epoch
-        metrics.parent.mkdir(parents=True, exist_ok=True)
-        metrics.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(metrics, figures)
     say(f"{metrics}: " + ", ".join(f"{key} {value:.3g}" for key, value in figures.items()))
 
 
@@ -95,8 +94,7 @@ def main() -> None:
     weights, metrics = made_path(name), Path("metrics/pretrain") / f"{name}.json"
     if chosen[name].source.kind != "pretrain":
         take(chosen[name], params.scale, offline, weights)
-        metrics.parent.mkdir(parents=True, exist_ok=True)
-        metrics.write_text("{}\n", encoding="utf-8")
+        write_json(metrics, {})
         return
     run(name, params, data_of(name, params), weights, metrics)
 

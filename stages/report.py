@@ -10,7 +10,6 @@ metrics/tables.md; metrics/report, figures as PNG and plot data as CSV.
 whose runs are not trained say so.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from stages import table
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
+from stages.core.files import write_json, write_text
 from stages.ensembles import load_ensemble, sigmoid
 from stages.figure_files import read_json
 from stages.page import paragraph, write_page
@@ -240,9 +240,9 @@ def write_report(
         if claim.difference is not None
     }
     numbers = {label: {**tables_numbers(results), "claims": differences}}
-    target.numbers.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    write_json(target.numbers, numbers)
     text = sections.tables_markdown(results, anything, claims, label, table.as_markdown)
-    target.markdown.write_text(text, encoding="utf-8")
+    write_text(target.markdown, text)
     return [f"{claim.title}: {claim.verdict}" for claim in claims]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
+from stages.core.files import write_json
 from stages.protocol import network_settings
 from stages.settings.params import Params
 from stages.settings.run_settings import RunRow
@@ -88,9 +89,7 @@ def write_run(run: Run, stores: Mapping[str, str]) -> None:
         SHA-256 of each store that the run reads, by its path.
     """
     content = {"run": run.as_dict(), "stores": dict(stores)}
-    path = run_path(run.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(run_path(run.name), content, sort_keys=True)
 
 
 def read_run(name: str) -> Run:

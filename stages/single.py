@@ -7,7 +7,6 @@ and nothing else, beside the all-ones baseline (numbers only, tracked by git), a
 metrics/encoders/table.csv, the same with all else that is known of it.
 """
 
-import csv
 import json
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.core.files import write_json, write_rows
 from stages.core.parallel import map_videos, partial_folder
 from stages.core.provenance import file_hash, identity_of
 from stages.dataset import load_videos
@@ -192,8 +192,7 @@ def main() -> None:
     baseline = [f"{ones.mean():.3f}", *(f"{ones[AU_NAMES.index(name)]:.3f}" for name in SHOWN)]
     rows.append(["all-ones baseline", *[""] * (len(HEADING) - 1 - len(baseline)), *baseline])
     paths.SINGLE_REPORT.mkdir(parents=True, exist_ok=True)
-    with (paths.SINGLE_REPORT / "table.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    write_rows(paths.SINGLE_REPORT / "table.csv", rows)
     content = {
         name: {
             "macro": round(float(np.mean(values)), 6),
@@ -202,7 +201,7 @@ def main() -> None:
         for name, values in {**{name: scores[name] for name in items}, "all_ones": ones}.items()
     }
     label = "synthetic" if params.data.root == paths.CORPUS_VIDEOS else "own_data"
-    paths.SINGLE_SCORES.write_text(json.dumps({label: content}, indent=2) + "\n", encoding="utf-8")
+    write_json(paths.SINGLE_SCORES, {label: content})
     say("F1 on validation, each encoder alone: ")
     for row in rows[1:]:
         say(f"  {row[0]:<18}{row[-3]}")

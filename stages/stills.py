@@ -15,6 +15,7 @@ from pathlib import Path
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
+from stages.core.files import replacing, write_text
 from stages.core.parallel import map_videos, partial_folder
 from stages.core.provenance import file_hash, identity_of
 from stages.crops import CropReader
@@ -40,9 +41,8 @@ def take_over(source: Path, path: Path) -> None:
             f"{source} is missing: check the setting `data.faces`, or run `dvc repro corpus`."
         )
     CropReader(source).close()
-    temporary = path.with_name(path.name + ".tmp")
-    shutil.copyfile(source, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def gather(params: Params, table: Table, path: Path) -> dict[int, str]:
@@ -100,7 +100,7 @@ def main() -> None:
         say(f"  {line}")
     if len(lines) > SHOWN:
         say(f"  and {len(lines) - SHOWN} more: {paths.FACES_LEFT_OUT}")
-    paths.FACES_LEFT_OUT.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_text(paths.FACES_LEFT_OUT, "".join(f"{line}\n" for line in lines))
     if not path.is_file():
         raise DataError(f"{source} names no picture with a face and a label: see above.")
 

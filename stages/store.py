@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.closing import Closing
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
+from stages.core.files import replacing
 
 CHUNK_FRAMES = 128  # one window of the sequence networks
 COPY_FRAMES = 64 * CHUNK_FRAMES  # frames held in memory while a dataset is copied
@@ -146,7 +147,9 @@ class FeatureReader(Closing):
             self._file = h5py.File(path, "r")
         except FileNotFoundError:
             raise DataError(f"{path} is missing: {again}") from None
-        except OSError:
+        except OSError as error:
+            if is_of_the_machine(error):
+                raise
             raise DataError(f"{path} is damaged or no HDF5 file: delete it and {again}") from None
         self.attributes: dict[str, Any] = dict(self._file.attrs)
         if self.attributes.get("kind") != KIND:
@@ -210,24 +213,24 @@ def merge_stores(path: Path, pieces: Mapping[str, Path], names: Mapping[str, Seq
     int
         Number of frames written, links counted.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
     sources = sorted((entries[0], key) for key, entries in names.items() if key in pieces)
     with FeatureReader(pieces[sources[0][1]]) as first:
         about = first.attributes
     total = 0
-    with FeatureWriter(
-        temporary,
-        encoder=about["encoder"],
-        weights_hash=about["weights_hash"],
-        width=int(about["width"]),
-        settings=json.loads(about["settings"]),
-    ) as writer:
+    with (
+        replacing(path) as temporary,
+        FeatureWriter(
+            temporary,
+            encoder=about["encoder"],
+            weights_hash=about["weights_hash"],
+            width=int(about["width"]),
+            settings=json.loads(about["settings"]),
+        ) as writer,
+    ):
         for name, key in sources:
             with FeatureReader(pieces[key]) as piece:
                 writer.add(name, piece.dataset(key), piece.frame_rate(key))
                 total += piece.frames(key) * len(names[key])
             for other in names[key][1:]:
                 writer.link(other, name)
-    temporary.replace(path)
     return total

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
+from stages.core.files import replacing
 from stages.manifest import Manifest
 
 HEADER: Final = f"image_location,{ANNOTATION_HEADER}"
@@ -53,10 +54,11 @@ def write_submission(
     """
     if not frames:
         raise DataError("The data root has no test videos: there is nothing to submit.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
     without = []
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         file.write(f"{HEADER}\n")
         for name, count in sorted(frames.items()):
             rows = decisions.get(name)
@@ -70,7 +72,6 @@ def write_submission(
                 )
             for number, row in enumerate(rows.astype(np.uint8).tolist(), start=1):
                 file.write(f"{name}/{number:05d}.jpg,{','.join(map(str, row))}\n")
-    temporary.replace(path)
     return without
 
 

@@ -8,6 +8,7 @@ Where the data root has no test videos the file holds its first line alone.
 
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.files import write_text
 from stages.ensembles import load_ensemble, sigmoid
 from stages.manifest import Manifest
 from stages.predictions import read_predictions
@@ -18,7 +19,7 @@ def main() -> None:
     """Decide on every frame of the test videos and write the file."""
     frames = frames_of_test(Manifest.load(paths.INDEX))
     if not frames:
-        paths.SUBMISSION.write_text(f"{HEADER}\n", encoding="utf-8")
+        write_text(paths.SUBMISSION, f"{HEADER}\n")
         say("The data root has no test videos: the submission is empty.")
         return
     ensemble = load_ensemble(paths.ENSEMBLE)

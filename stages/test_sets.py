@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 
 OFFICIAL: Final = "names_of_videos_in_each_test_set"
 _AU: Final = {"au", "aus"}
@@ -81,7 +81,9 @@ def read_list(file: Path) -> list[tuple[int, str]]:
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError):
+    except (UnicodeDecodeError, OSError) as error:
+        if is_of_the_machine(error):
+            raise
         raise DataError("The list of test names is not plain text: save it as UTF-8.") from None
     if any("," in line for line in lines[:2]):
         raise DataError("It is a table, not a list of test names, one a line: it is not read.")

@@ -10,7 +10,7 @@ import yaml
 
 from stages import corpus
 from stages.core import parallel
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.crops import CropReader
@@ -193,15 +193,23 @@ def test_killed_and_run_again_it_gives_the_same_bytes(made, tmp_path, monkeypatc
     assert _digests(tmp_path) == _digests(made[0])
 
 
-def test_a_clip_that_fails_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (DataError("no face"), DataError, "3 clips could not be made.*no face"),
+        (OSError(28, "No space left on device"), UnfinishedError, "No space left.*make room"),
+    ],
+)
+def test_a_clip_that_fails_is_named(tmp_path, monkeypatch, error, kind, said):
     _settle(tmp_path, clips=2, people=2, test_clips=1, seconds=0.5, faces=1, utterances=1)
 
     def broken(*args, **kwargs):
-        raise OSError("disk full")
+        raise error
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(parallel, "PAUSE", 0.0)
     monkeypatch.setattr(clips_module, "write_video", broken)
-    with pytest.raises(DataError, match=r"3 clips could not be made.*disk full"):
+    with pytest.raises(kind, match=said):
         corpus.main()
     assert not CORPUS_VIDEOS.exists()
 

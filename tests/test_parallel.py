@@ -1,14 +1,17 @@
-"""Work over videos: results, failures, resume, names that are no file names."""
+"""Work over videos: results, two kinds of failure, resume, names that are no file names."""
 
+import errno
 import multiprocessing
 import os
+import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from stages.core import parallel
-from stages.core.errors import DataError
+from stages.core import parallel, workers
+from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.parallel import map_videos, partial_folder
 
 
@@ -17,17 +20,73 @@ def square(item: int, path: Path) -> None:
         raise DataError("three.mp4 holds no picture: record it again.")
     if item == 4:
         path.write_text("half")
-        raise ZeroDivisionError("division by zero")
+        raise DataError("four.mp4 breaks off.")
     path.write_text(str(item**2))
+
+
+def names(folder: Path) -> list[str]:
+    """All files but the acknowledgements."""
+    return sorted(p.name for p in folder.iterdir() if p.name != parallel.ACKNOWLEDGED)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An item that notes each attempt, and spoils some of them."""
+
+    name: str
+    home: Path
+    spoilt: int = 0  # so many of the first attempts
+    how: str = ""
+
+    def attempts(self) -> int:
+        return len(list(self.home.glob(f"{self.name}-*")))
+
+
+class Odd(Exception):
+    """Cannot be sent from one process to another."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__("odd")
+
+
+def tried(item: Trial, path: Path) -> None:
+    path.write_text("half of it")
+    number = item.attempts()
+    (item.home / f"{item.name}-{number}").touch()
+    if number < item.spoilt:
+        if item.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if item.how == "crashed":
+            os._exit(3)
+        if item.how == "memory":
+            raise MemoryError
+        if item.how == "defect":
+            raise ZeroDivisionError("division by zero")
+        if item.how == "odd":
+            raise Odd(1, 2)
+        if item.how == "settings":
+            raise SettingsError("compute.device = 'abacus'; allowed: cpu, cuda.")
+        code = getattr(errno, item.how)
+        raise OSError(code, os.strerror(code), str(path))
+    path.write_text(item.name)
+
+
+def trials(home: Path, count: int = 8, **spoilt: tuple[int, str]) -> dict[str, Trial]:
+    home.mkdir()
+    return {
+        name: Trial(name, home, *spoilt.get(name, ()))
+        for name in (f"n{number}" for number in range(count))
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "PAUSE", 0.0)
 
 
 def note_process(item: int, path: Path) -> None:
     time.sleep(0.3)
     path.write_text(str(os.getpid()))
-
-
-def unreachable(item: int, path: Path) -> None:
-    raise AssertionError("a finished piece was made again")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -40,9 +99,9 @@ def test_results_and_failures_by_name(tmp_path: Path, workers: int) -> None:
     assert [path.read_text() for path in outcome.done.values()] == ["1", "4", "25"]
     assert outcome.failed == {
         "n3": "three.mp4 holds no picture: record it again.",
-        "n4": "ZeroDivisionError: division by zero",
+        "n4": "four.mp4 breaks off.",
     }
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["n1.txt", "n2.txt", "n5.txt"]
+    assert names(tmp_path) == ["n1.txt", "n2.txt", "n5.txt"]
 
 
 def test_two_workers_are_other_processes(tmp_path: Path) -> None:
@@ -53,13 +112,112 @@ def test_two_workers_are_other_processes(tmp_path: Path) -> None:
     assert os.getpid() not in pids
 
 
-def test_finished_pieces_are_not_made_again(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("kept")
+@pytest.mark.parametrize(
+    ("how", "workers"),
+    [
+        ("killed", 2), ("crashed", 2), ("odd", 2), ("ENOSPC", 2), ("ESTALE", 2),
+        ("memory", 1), ("ENOSPC", 1), ("ESTALE", 1), ("EMFILE", 1),
+    ],
+)  # fmt: skip
+def test_what_is_no_fault_of_the_data_is_tried_again(
+    tmp_path: Path, how: str, workers: int
+) -> None:
+    items = trials(tmp_path / "tries", n2=(1, how), n5=(2, how))
     outcome = map_videos(
-        unreachable, {"a": 1}, tmp_path, suffix=".txt", workers=2, description="test"
+        tried, items, tmp_path / "out", suffix=".txt", workers=workers, description="test"
     )
-    assert outcome.done["a"].read_text() == "kept"
     assert not outcome.failed
+    assert {name: path.read_text() for name, path in outcome.done.items()} == {n: n for n in items}
+    tries = {name: item.attempts() for name, item in items.items()}
+    assert tries == {**dict.fromkeys(items, 1), "n2": 2, "n5": 3}, "only theirs were repeated"
+    assert names(tmp_path / "out") == [f"{name}.txt" for name in items]
+
+
+@pytest.mark.parametrize(
+    ("how", "workers", "said"),
+    [("killed", 2, "ended by SIGKILL"), ("defect", 2, "division by zero"),
+     ("memory", 1, "MemoryError"), ("ESTALE", 1, "Stale file handle")],
+)  # fmt: skip
+def test_what_stays_fails_the_stage_and_keeps_the_pieces(
+    tmp_path: Path, how: str, workers: int, said: str
+) -> None:
+    items = trials(tmp_path / "tries", n3=(99, how))
+    out = tmp_path / "out"
+    with pytest.raises(UnfinishedError, match=rf"1 of 8 .* n3: .*{said}.*is kept"):
+        map_videos(tried, items, out, suffix="", workers=workers, description="test")
+    assert items["n3"].attempts() == parallel.ATTEMPTS
+    assert names(out) == [name for name in items if name != "n3"], "all others were finished"
+    mended = {name: Trial(name, item.home) for name, item in items.items()}
+    outcome = map_videos(tried, mended, out, suffix="", workers=1, description="test")
+    assert list(outcome.done) == list(items)
+    assert {item.attempts() for name, item in items.items() if name != "n3"} == {1}
+
+
+def test_a_full_disk_ends_the_stage_soon(tmp_path: Path) -> None:
+    names = [f"n{number}" for number in range(40)]
+    items = trials(tmp_path / "tries", 40, **dict.fromkeys(names[5:], (99, "ENOSPC")))
+    with pytest.raises(UnfinishedError, match=r"No space left.*make room on the disk of /"):
+        map_videos(tried, items, tmp_path / "out", suffix="", workers=2, description="test")
+    assert sum(item.attempts() for item in items.values()) <= 5 + parallel.ATTEMPTS + 1
+
+
+def test_after_three_that_fail_for_good_the_rest_is_not_tried_thrice(tmp_path: Path) -> None:
+    items = trials(tmp_path / "tries", 12, **{f"n{k}": (99, "defect") for k in range(12)})
+    with pytest.raises(UnfinishedError, match="3 of 12"):
+        map_videos(tried, items, tmp_path / "out", suffix="", workers=1, description="test")
+    assert max(item.attempts() for item in items.values()) == parallel.ATTEMPTS
+    assert sum(item.attempts() for item in items.values()) == 2 * 12 + 3
+
+
+def test_a_wrong_setting_is_said_at_once(tmp_path: Path) -> None:
+    items = trials(tmp_path / "tries", n1=(99, "settings"))
+    with pytest.raises(SettingsError, match="abacus"):
+        map_videos(tried, items, tmp_path / "out", suffix="", workers=1, description="test")
+    assert items["n1"].attempts() == 1
+
+
+def note_threads(item: int, path: Path) -> None:
+    from stages.core.workers import ONE_THREAD, decoder_threads
+
+    path.write_text(f"{decoder_threads()} {[os.environ.get(name) for name in ONE_THREAD]}")
+
+
+def test_a_worker_computes_and_decodes_with_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in workers.ONE_THREAD:
+        monkeypatch.delenv(name, raising=False)
+    items = {"a": 1, "b": 2}
+    outcome = map_videos(note_threads, items, tmp_path, suffix="", workers=2, description="test")
+    said = {path.read_text() for path in outcome.done.values()}
+    assert said == {f"1 {['1'] * len(workers.ONE_THREAD)}"}
+    assert workers.decoder_threads() == 0, "this process is none"
+
+
+def test_finished_pieces_are_not_made_again(tmp_path: Path) -> None:
+    items = trials(tmp_path / "tries", 4)
+    for count in (2, 1):
+        map_videos(tried, items, tmp_path / "out", suffix="", workers=count, description="test")
+    assert [item.attempts() for item in items.values()] == [1] * 4
+
+
+def test_a_piece_is_believed_for_its_bytes(tmp_path: Path) -> None:
+    """Not for being there: a crash of the machine can leave a file of zeros, or none."""
+    items = trials(tmp_path / "tries", 5)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "n0").write_text("n0")  # whoever made it, nobody acknowledged it
+    map_videos(tried, items, out, suffix="", workers=1, description="test")
+    (out / "n1").write_text("\0\0")
+    (out / "n2").write_text("")
+    (out / "n3").unlink()
+    with (out / parallel.ACKNOWLEDGED).open("a") as file:
+        file.write('{"piece": "n4", "sha2')  # the kill came in the middle of the line
+    outcome = map_videos(tried, items, out, suffix="", workers=1, description="test")
+    assert [path.read_text() for path in outcome.done.values()] == list(items)
+    assert [item.attempts() for item in items.values()] == [1, 2, 2, 2, 1]
+    map_videos(tried, items, out, suffix="", workers=1, description="test")
+    assert [item.attempts() for item in items.values()] == [1, 2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a\\b", "a\0b"])

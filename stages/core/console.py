@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, UnfinishedError, is_of_the_machine
 
 
 def say(text: str) -> None:
@@ -17,14 +17,21 @@ def run_stage(main: Callable[[], None]) -> None:
     Parameters
     ----------
     main : callable
-        The stage. A ``DataError`` or ``SettingsError`` it raises is printed as its one sentence
-        (exit code 1); Ctrl-C says that finished pieces are kept (exit code 130). Anything else
-        is a defect of ours and keeps its traceback.
+        The stage. A ``DataError``, ``SettingsError`` or ``UnfinishedError`` it raises is printed
+        as its one sentence (exit code 1), as is a full disk or what else is of the machine;
+        Ctrl-C says that finished pieces are kept (exit code 130). Anything else is a defect of
+        ours and keeps its traceback.
     """
     try:
         main()
-    except (DataError, SettingsError) as error:
+    except (DataError, SettingsError, UnfinishedError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except (MemoryError, OSError) as error:
+        if not is_of_the_machine(error):
+            raise
+        sentence = f"{error or type(error).__name__}. What is finished is kept: run it again."
+        print(f"UnfinishedError: {sentence}", file=sys.stderr, flush=True)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)

@@ -1,31 +1,44 @@
-"""Work over many videos: local worker processes, progress, resume, and what failed and why.
+"""Work over many videos: who does it, progress, resume, and what failed and why.
 
-This is the only module that knows how work is spread. A piece of work writes one file; it is
-written under a temporary name and renamed, so a file that is there is complete, and a run that
-was killed takes up where it stopped.
+A piece of work writes one file. Whoever makes it acknowledges it with the hash of its bytes, and
+the acknowledgement is kept beside the pieces: a run that was killed takes up where it stopped, and
+believes a piece for its bytes, not for being there.
+
+What goes wrong is of two kinds (:mod:`stages.core.errors`). A ``DataError`` of one item is recorded
+and the work goes on. All else is no fault of the item: it is tried again, for the last time while
+nothing else runs, so that it has the machine for itself; if that does not help, the stage fails and
+keeps its pieces. Who does the work (:class:`stages.core.workers.Engine`) decides none of this.
 """
 
 import contextlib
 import fcntl
-import multiprocessing
+import json
 import os
 import shutil
 import sys
-import threading
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
 from stages.core.console import say
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, UnfinishedError
+from stages.core.files import sweep, write_text
+from stages.core.provenance import file_hash
+from stages.core.workers import Acknowledgement, Attempt, Engine, ThisProcess, Workers
 
 Item = TypeVar("Item")
 
 PARTIAL = Path(".partial")  # unfinished work, next to params.yaml; git and DVC ignore it
+ACKNOWLEDGED: Final = ".acknowledged.jsonl"  # beside the pieces
+
+ATTEMPTS: Final = 3  # at one item
+MOST_GIVEN_UP: Final = 3  # items; after so many the rest is not tried: the fault is a common one
+PAUSE = 1.0  # seconds before an item's last attempt: a network drive may come back meanwhile
 
 
 @dataclass(frozen=True)
@@ -89,35 +102,6 @@ def worker_count(workers: int | None) -> int:
     return workers if workers is not None else len(os.sched_getaffinity(0))
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _start_worker(initializer: Callable[[], None] | None) -> None:
-    # a worker whose parent was killed would wait for work for ever
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if initializer is not None:
-        initializer()
-
-
-def _write_piece(function: Callable[[Item, Path], None], item: Item, path: Path) -> None:
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        function(item, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, DataError | SettingsError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
-
-
 def map_videos(
     function: Callable[[Item, Path], None],
     items: Mapping[str, Item],
@@ -134,11 +118,13 @@ def map_videos(
     ----------
     function : callable
         ``function(item, path)`` writes its one result to `path`. A top-level function, for it is
-        sent to other processes. What it raises is recorded, and the other items go on.
+        sent to other processes. A ``DataError`` that it raises is recorded, and the other items go
+        on. After anything else the item is tried again, three times in all.
     items : mapping of str to object
         The work by name. A name becomes a file name: no separators in it.
     folder : Path
-        Where the pieces go. A piece that is there already is not made again.
+        Where the pieces go. A piece that was acknowledged, and still has the same bytes, is not
+        made again.
     suffix : str
         Ending of the pieces, ``".h5"``.
     workers : int or None
@@ -158,14 +144,19 @@ def map_videos(
     ------
     DataError
         When a name could leave `folder`.
+    SettingsError
+        The first that the function raises: it would be that of all items.
+    UnfinishedError
+        When an item was tried three times and failed for another reason than its data. All that
+        could be made was made by then, unless the disk is full or three items have failed so.
     """
     for name in items:
         if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
             raise DataError(f"{name!r} cannot be a file name: rename the video or the annotation.")
     paths = {name: folder / f"{name}{suffix}" for name in sorted(items)}
-    waiting = [name for name, path in paths.items() if not path.exists()]
-    failed: dict[str, str] = {}
-    count = min(worker_count(workers), max(1, len(waiting)))
+    sweep(folder)
+    record = _Record(folder)
+    waiting = [name for name, path in paths.items() if not record.knows(path)]
     bar = tqdm(
         total=len(paths),
         initial=len(paths) - len(waiting),
@@ -175,45 +166,130 @@ def map_videos(
         mininterval=1.0 if sys.stdout.isatty() else 10.0,
         dynamic_ncols=True,
     )
-    with bar:
-        if count == 1:
-            if initializer is not None and waiting:
-                initializer()
-            for name in waiting:
-                try:
-                    _write_piece(function, items[name], paths[name])
-                except Exception as error:
-                    failed[name] = _reason(error)
-                bar.update()
-        elif waiting:
-            _map_in_processes(function, items, paths, waiting, failed, count, initializer, bar)
-    done = {name: path for name, path in paths.items() if path.exists()}
-    return Outcome(done=done, failed=dict(sorted(failed.items())))
-
-
-def _map_in_processes(
-    function: Callable[[Item, Path], None],
-    items: Mapping[str, Item],
-    paths: Mapping[str, Path],
-    waiting: list[str],
-    failed: dict[str, str],
-    count: int,
-    initializer: Callable[[], None] | None,
-    bar: "tqdm[None]",
-) -> None:
-    # spawn: a fork of a process that runs torch or onnxruntime threads can hang
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        count, mp_context=context, initializer=_start_worker, initargs=(initializer,)
+    count = min(worker_count(workers), max(1, len(waiting)))
+    engine: Engine = (
+        ThisProcess(function, initializer) if count == 1 else Workers(function, count, initializer)
     )
+    work = _Work(items, paths, record, bar)
     try:
-        futures: dict[Future[None], str] = {
-            pool.submit(_write_piece, function, items[name], paths[name]): name for name in waiting
-        }
-        for future in as_completed(futures):
-            error = future.exception()
-            if error is not None:
-                failed[futures[future]] = _reason(error)
-            bar.update()
+        with bar:
+            work.do(waiting, engine)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        engine.close()
+    if work.given_up:
+        raise UnfinishedError(work.sentence(description))
+    done = {name: path for name, path in paths.items() if name not in work.failed}
+    return Outcome(done=done, failed=dict(sorted(work.failed.items())))
+
+
+class _Record:
+    """The acknowledgements of a folder of pieces."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / ACKNOWLEDGED
+        self._known: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(FileNotFoundError):
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # half a line, of a kill
+                    row = json.loads(line)
+                    self._known[row["piece"]] = {"sha256": row["sha256"], "bytes": row["bytes"]}
+        rows = [{"piece": piece, **row} for piece, row in sorted(self._known.items())]
+        write_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def knows(self, path: Path) -> bool:
+        """Whether a piece has the bytes that were acknowledged."""
+        row = self._known.get(path.name)
+        try:
+            return (
+                row is not None
+                and path.stat().st_size == row["bytes"]
+                and file_hash(path) == row["sha256"]
+            )
+        except FileNotFoundError:
+            return False
+
+    def add(self, path: Path, acknowledgement: Acknowledgement) -> None:
+        """Keep the acknowledgement of a piece."""
+        row = {"piece": path.name, **asdict(acknowledgement)}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class _Work:
+    """The attempts at some items, and what came of them."""
+
+    def __init__(
+        self,
+        items: Mapping[str, Any],
+        paths: Mapping[str, Path],
+        record: _Record,
+        bar: "tqdm[None]",
+    ) -> None:
+        self._items, self._paths, self._record, self._bar = items, paths, record, bar
+        self._tried: Counter[str] = Counter()
+        self._waiting: deque[str] = deque()
+        self._alone: deque[str] = deque()  # each to be tried while nothing else runs
+        self._single = ""  # the last one that was
+        self._full = False  # the disk: until an attempt alone finds room, nothing new is begun
+        self.failed: dict[str, str] = {}
+        self.given_up: dict[str, Attempt] = {}
+
+    def do(self, names: list[str], engine: Engine) -> None:
+        """Try all items until each is done, has failed or is given up."""
+        self._waiting.extend(names)
+        running: set[str] = set()
+
+        def begin(name: str) -> None:
+            self._tried[name] += 1
+            running.add(name)
+            engine.begin(name, self._items[name], self._paths[name])
+
+        while True:
+            while self._waiting and engine.free and not self._full:
+                begin(self._waiting.popleft())
+            if not running:
+                if not self._alone or self._hopeless():
+                    return
+                time.sleep(PAUSE)
+                self._single = self._alone.popleft()
+                begin(self._single)
+            for name, ended in engine.wait():
+                running.discard(name)
+                self._note(name, ended)
+
+    def _note(self, name: str, ended: Attempt) -> None:
+        if name == self._single and ended.kind != "disk":
+            self._full = False
+        if ended.acknowledgement is not None:
+            self._record.add(self._paths[name], ended.acknowledgement)
+        elif ended.kind == "data":
+            self.failed[name] = ended.reason
+        elif ended.kind == "settings":
+            raise SettingsError(ended.reason)
+        elif self._tried[name] >= ATTEMPTS:
+            self.given_up[name] = ended
+        else:
+            self._full |= ended.kind == "disk"
+            alone = self._full or self._tried[name] == ATTEMPTS - 1
+            (self._alone if alone else self._waiting).append(name)
+            return
+        self._bar.update()
+
+    def _hopeless(self) -> bool:
+        full = any(ended.kind == "disk" for ended in self.given_up.values())
+        return full or len(self.given_up) >= MOST_GIVEN_UP
+
+    def sentence(self, description: str) -> str:
+        """Say what could not be finished, why, and what to do."""
+        name, ended = next(iter(self.given_up.items()))
+        print(ended.trace, end="", file=sys.stderr, flush=True)
+        hint = {
+            "disk": f"make room on the disk of {self._paths[name].parent.absolute()}",
+            "killed": "free memory, or set `compute.workers` lower",
+        }.get(ended.kind, "mend that")
+        return (
+            f"{description}: {len(self.given_up)} of {len(self._paths)} could not be finished "
+            f"in {ATTEMPTS} attempts each. The first is {name}: {ended.reason.rstrip('.')}. The "
+            f"fault is not in its data. What is done is kept: {hint} and run it again to continue."
+        )

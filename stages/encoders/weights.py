@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stages.core.errors import DataError
+from stages.core.files import replacing
 from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
 from stages.encoders.formats import ABOUT, Content, check_config, read_weights
 from stages.encoders.onnx_network import OnnxNetwork
@@ -51,10 +52,9 @@ def save_weights(
 def _write(path: Path, tensors: State, about: dict[str, Any]) -> None:
     # one entry, for safetensors writes several in no fixed order
     metadata = {ABOUT: json.dumps(about, sort_keys=True)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: tensors[name].contiguous() for name in sorted(tensors)}, temporary, metadata)
-    temporary.replace(path)
+    ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
+    with replacing(path) as temporary:
+        save_file(ordered, temporary, metadata)
 
 
 def take_weights(

@@ -13,7 +13,7 @@ import numpy as np
 from av.audio.frame import format_dtypes  # of samples that numpy can hold
 from numpy.typing import NDArray
 
-from stages.media.decoding import open_video
+from stages.media.decoding import open_video, raise_if_of_the_machine
 from stages.media.photo import is_picture
 
 RATE = 16_000  # Hz, what speech encoders are trained on
@@ -32,7 +32,8 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
             return
         except av.error.InvalidDataError:  # damage in the middle: its time becomes a gap
             continue
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            raise_if_of_the_machine(error)
             return
         yield from frames
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 
 import av
 
-from stages.core.errors import DataError
+from stages.core.errors import MACHINE_ERRNOS, DataError
+from stages.core.workers import decoder_threads
 from stages.media.photo import is_picture, picture_frames
 
 # Formats that hold pictures themselves. Play lists and scripts that name other files, which FFmpeg
@@ -23,8 +25,19 @@ _CONTAINERS = (
 )
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 
+# FFmpeg gives these also for files that are cut off or damaged
+_MACHINE = MACHINE_ERRNOS - {errno.EIO, errno.ENOMEM}
+
+OWN = "AUFusion "  # how the remark in videos begins that AUFusion has drawn
 DEFAULT_FRAME_RATE = 25.0  # Hz, where neither header nor time stamps give one
 REORDERED = 16  # pictures, most that H.264 and HEVC decode before one that is shown earlier
+
+
+def raise_if_of_the_machine(error: BaseException) -> None:
+    """Let an error pass that speaks of the machine: the video is not to blame for it."""
+    known = _MACHINE if isinstance(error, av.error.FFmpegError) else MACHINE_ERRNOS
+    if getattr(error, "errno", None) in known:
+        raise error
 
 
 @contextmanager
@@ -49,6 +62,7 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
         # titles and the like may be of any encoding; they are not used
         container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
+        raise_if_of_the_machine(error)
         reason = error.strerror or type(error).__name__
         raise DataError(
             f"{path} cannot be opened as a video ({reason}): it is cut off, damaged or no video."
@@ -67,7 +81,20 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
                 f"{path} cannot be decoded: it is cut off, damaged or in an unknown video format."
             )
         streams[0].thread_type = "AUTO" if threads else "NONE"
+        streams[0].codec_context.thread_count = decoder_threads() if threads else 1
         yield container, streams[0]
+
+
+def is_our_video(path: Path) -> bool:
+    """Whether AUFusion drew a video: an overlay, or a preview, is no recording of anyone.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened or has no pictures.
+    """
+    with open_video(path) as (container, _):
+        return str(container.metadata.get("comment", "")).startswith(OWN)
 
 
 @dataclass
@@ -119,7 +146,8 @@ def frame_rate(stream: Any) -> float:
 def _packets(container: Any, stream: Any, log: Log) -> Iterator[Any]:
     try:
         yield from container.demux(stream)
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        raise_if_of_the_machine(error)
         log.cut_off = True
         yield None  # flushes the decoder
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 
 SUFFIXES: Final = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
@@ -63,6 +63,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             f"{path} is too large a photo: at most {_LARGEST // 1_000_000} million pixels are read."
         ) from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+        if is_of_the_machine(error):
+            raise
         reason = " ".join(str(error).split())[:120].replace(str(path), "it") or "no picture"
         raise DataError(
             f"{path} cannot be read as a photo ({reason}): it is cut off, damaged or of a kind "

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stages.core.errors import DataError
+from stages.core.files import replacing
 from stages.fitting import State
 from stages.networks.base import Dimensions, Network
 from stages.networks.cross_attention import CrossAttentionTransformer
@@ -56,13 +57,11 @@ def save_network(path: Path, dimensions: Dimensions, state: State, notes: dict[s
     notes : dict of str to str
         Further metadata: which features, best epoch.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
     # one metadata key: safetensors writes several in an order that changes from run to run
     content = json.dumps({**notes, "dimensions": dimensions.as_dict()}, sort_keys=True)
     tensors = {name: tensor.contiguous() for name, tensor in sorted(state.items())}
-    save_file(tensors, temporary, metadata={"aufusion": content})
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"aufusion": content})
 
 
 def load_network(path: Path) -> tuple[Network, dict[str, str]]:

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, is_of_the_machine
 from stages.core.facs import N_AUS
+from stages.core.files import sweep, temporary_path
 from stages.crops import FACE, CropReader, CropWriter, decode_jpeg
 from stages.faces.alignment import CROP_SIDE, align
 from stages.faces.detector import detect_within, load_detector
@@ -48,7 +49,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         if path.stat().st_size > LARGEST:
             raise DataError(f"{path} is larger than {LARGEST >> 20} MiB")
         return decode_jpeg(path.read_bytes())  # of any format that OpenCV knows
-    except (OSError, cv2.error):
+    except (OSError, cv2.error) as error:
+        if is_of_the_machine(error):
+            raise
         raise DataError(f"{path} cannot be read") from None
     except DataError as error:
         missing = str(error).startswith(str(path))
@@ -108,8 +111,9 @@ def join_faces(path: Path, pieces: Iterable[tuple[Path, list[Row]]]) -> dict[int
     """
     failed: dict[int, str] = {}
     kept: list[Row] = []
+    sweep(path.parent, path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = temporary_path(path)
     with CropWriter(temporary, {}) as writer:
         for piece, chunk in pieces:
             with CropReader(piece) as reader:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages import figures as plain
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.files import write_rows
 from stages.crops import CropReader
 from stages.page import Html, paragraph, picture, subheading, table
 from stages.reporting import figures
@@ -49,11 +50,7 @@ class Shown:
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write plot data for DVC."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_rows(path, [header, *rows])
 
 
 def _joined(

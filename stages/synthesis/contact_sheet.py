@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.core.facs import AU_MEANINGS, AU_NAMES, AU_NUMBERS, N_AUS
+from stages.core.files import replacing
 from stages.synthesis.articulation import N_FEATURES
 from stages.synthesis.head_model import Head
 from stages.synthesis.motion import Motion
@@ -99,4 +100,5 @@ def draw_contact_sheet(path: Path, people: int = 3, seed: int = 1) -> None:
         rng = np.random.default_rng((seed, number))
         person = sample_person(rng)
         rows.append(person_rows(head_of(person), frontal(sample_scene(rng))))
-    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+    with replacing(path) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary, optimize=True)

@@ -5,7 +5,6 @@ the base mesh from the chest up, a target for every way in which people differ, 
 and the map from the skin's texture to places on the base head.
 """
 
-import os
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.files import replacing
 from stages.synthesis.folds import fold_masks
 from stages.synthesis.mesh_files import (
     BODY,
@@ -137,13 +137,8 @@ def load_bank(cache: Path) -> HeadBank:
     path = bank_path(cache)
     if not path.is_file():
         bank = build_bank()
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-        try:
+        with replacing(path) as temporary:
             np.savez(temporary, **{field.name: getattr(bank, field.name) for field in fields(bank)})
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     with np.load(path, allow_pickle=False) as stored:
         return HeadBank(**{field.name: stored[field.name] for field in fields(HeadBank)})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from stages.core.errors import SettingsError
+from stages.core.files import write_json
 from stages.web.checking import Facts
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
@@ -153,9 +154,7 @@ class JobFolder:
     def write(self, job: Job) -> None:
         """Write the job's record, whole or not at all."""
         record: dict[str, Any] = {"format": _FORMAT, **asdict(job)}
-        part = self.record.with_suffix(".part")
-        part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        part.replace(self.record)
+        write_json(self.record, record, indent=1)
 
     def read(self) -> Job | None:
         """Read the job's record; None where there is none that can be read."""
@@ -180,7 +179,7 @@ def hold_folder(folder: Path) -> IO[str]:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
+        file = (folder / "lock").open("a")  # whatever bears that name stays as it is
     except OSError as error:
         raise SettingsError(
             f"--folder {folder} cannot be written ({error.strerror}): name another."

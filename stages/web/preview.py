@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.media.audio import read_sound
+from stages.media.decoding import OWN
 from stages.media.video import read_frames
 
 SIDE: Final = 960  # pixels, longer side at most
@@ -39,6 +40,7 @@ def write_preview(video: Path, path: Path, start: float) -> None:
     sound = _sound_frames(video, start)
     block = next(sound, None)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata["comment"] = f"{OWN}preview"
         stream: Any = container.add_stream("libx264", rate=25)
         stream.codec_context.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, CLOCK)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 from stages.core.errors import DataError
+from stages.core.files import write_json
 from stages.media.audio import RATE, read_sound
 from stages.prediction.report import EMBED_LIMIT, write_report
 from stages.prediction.results import read_about, read_faces, read_rows
@@ -50,7 +50,7 @@ def write_view(folder: JobFolder, name: str, facts: Facts) -> None:
     add_pictures(data, read_faces(folder.video, rows, wanted_frames(data)))
     data["notes"] = [str(note) for note in about.get("warnings", ())]
     data["preview"] = folder.preview.is_file()
-    folder.view.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+    write_json(folder.view, data, indent=None, separators=(",", ":"))
 
 
 def write_page(folder: JobFolder, name: str, facts: Facts) -> None:

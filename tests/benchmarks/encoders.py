@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stages import audio, face_features
 from stages.core import paths
 from stages.core.console import run_stage
+from stages.core.files import write_json
 from stages.crops import CropReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import audio_encoder
@@ -194,7 +195,7 @@ def main() -> None:
     if given.cores > 1:
         return  # the report's table is of one core
     known = json.loads(paths.SPEED.read_text()) if paths.SPEED.exists() else {}
-    paths.SPEED.write_text(json.dumps({**known, params.scale: speeds}, indent=2) + "\n")
+    write_json(paths.SPEED, {**known, params.scale: speeds})
 
 
 if __name__ == "__main__":
