@@ -79,9 +79,9 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
 
 def test_a_folder_takes_the_place_of_another_at_once(tmp_path: Path) -> None:
     path = tmp_path / "crops"
-    for names in (("a", "b"), ("c",)):
+    for made in (("a", "b"), ("c",)):
         with files.replacing_folder(path) as fresh:
-            for name in names:
+            for name in made:
                 (fresh / name).touch()
     assert names(path) == ["c"]
     with pytest.raises(RuntimeError), files.replacing_folder(path) as fresh:
