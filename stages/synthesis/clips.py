@@ -14,10 +14,26 @@ from stages.synthesis.portrait import Portrait, head_of
 from stages.synthesis.randomness import generator
 from stages.synthesis.scene import sample_scene
 from stages.synthesis.script import play, speech_of
+from stages.synthesis.sentences import sentence
 from stages.synthesis.sound import record, sample_room
+from stages.synthesis.speech import Manner, Utterance, sample_voice, speak
 from stages.synthesis.video_file import write_video
 
 QUALITIES: Final = (20, 35)  # constant rate factors of libx264, the last not included
+UNSEEN: Final = 0.15  # share of clips in which somebody speaks who is not in the picture
+
+
+def unseen(duration: float, rng: np.random.Generator) -> list[tuple[float, Utterance]]:
+    """What somebody behind the camera says, whose mouth nobody sees: starts in seconds, sounds."""
+    if rng.random() >= UNSEEN:
+        return []
+    voice = sample_voice(rng, male=bool(rng.random() < 0.5))
+    manner = Manner(rate=float(rng.uniform(140, 200)), volume=float(rng.uniform(0.3, 1.0)))
+    said, time = [], float(rng.uniform(0.0, 0.5 * duration))
+    while time < duration:
+        said.append((time, speak(sentence(rng), voice, manner)))
+        time += len(said[-1][1].samples) / said[-1][1].sample_rate + rng.exponential(3.0)
+    return said
 
 
 def render_clip(clip: Clip, path: Path) -> None:
@@ -52,6 +68,7 @@ def render_clip(clip: Clip, path: Path) -> None:
     sound = None
     if clip.pitfall != pitfalls.NO_SOUND:
         everyone = [line for lines in spoken for line in lines]
+        everyone += unseen(clip.scripts[0].duration, rng)
         whole = record(everyone, clip.scripts[0].duration, room, rng)
         sound = whole[:, round(start * room.sample_rate) :]
     write_video(

@@ -1,16 +1,24 @@
-"""The sound of a clip: voices in a room, with its echo and its noise."""
+"""The sound of a clip: voices in a room, with its echo, what else is heard in it, a microphone.
 
-import math
+References
+----------
+J. B. Allen, D. A. Berkley. Image method for efficiently simulating small-room acoustics. J. Acoust.
+Soc. Am. 65, 1979: the early echoes are those of a box, up to two walls.
+"""
+
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stages.synthesis.microphones import Microphone, fitted, sample_microphone, through
+from stages.synthesis.spectra import Sound, coloured_noise, resampled, smooth_size
 from stages.synthesis.speech import Utterance
+from stages.synthesis.surroundings import babble, knocks, music
+from stages.synthesis.timbre import LEVEL
 
-Sound = NDArray[np.float32]
 SAMPLE_RATES: Final = (44_100, 48_000, 16_000)  # Hz
+SPEED: Final = 343.0  # of sound, metres a second
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,18 @@ class Room:
     colour : float
         Slope of the noise: power falls with frequency to this exponent (0 white, 1 pink, 2 brown).
     hum : float
-        Strength of a hum of 50 Hz and its overtones.
+        Strength of a hum of 50 or 60 Hz and its overtones.
+    mains : int
+        50 or 60, in Hz.
+    size : tuple of float
+        Width, depth and height of the room in metres.
+    people : int
+        Who talk in the background.
+    babble, music, knocks : float
+        Root mean square of the voices and of the music in the background; peak of the knocks.
+    unsteadiness : float
+        Spread in decibels with which a voice comes nearer and turns away.
+    microphone : Microphone
     """
 
     sample_rate: int
@@ -48,71 +67,117 @@ class Room:
     noise: float
     colour: float
     hum: float
+    mains: int
+    size: tuple[float, float, float]
+    people: int
+    babble: float
+    music: float
+    knocks: float
+    unsteadiness: float
+    microphone: Microphone
+
+
+def _decibels(rng: np.random.Generator, low: float, high: float, chance: float = 1.0) -> float:
+    """Draw an amplitude between two levels, or 0 where chance has it."""
+    level = 10 ** (rng.uniform(low, high) / 20)
+    return float(level) if rng.random() < chance else 0.0
 
 
 def sample_room(rng: np.random.Generator) -> Room:
     """Draw a recording."""
     sample_rate = int(rng.choice(SAMPLE_RATES))
     channels = int(rng.integers(1, 3))
-    gain = 10 ** rng.uniform(-0.45, 0.25)
+    gain = _decibels(rng, -20.0, 6.0)
+    voice = LEVEL * gain
+    highest = 64_000 if sample_rate > 40_000 else 32_000
     return Room(
         sample_rate=sample_rate,
         channels=channels,
-        bit_rate=channels * (32_000 if sample_rate < 40_000 else 64_000),
+        bit_rate=channels * int(rng.choice((highest // 2, highest))),
         gain=gain,
-        echo=float(rng.uniform(0.1, 0.7)),
-        wetness=float(rng.uniform(0.0, 0.35)),
-        noise=gain * 10 ** rng.uniform(-3.2, -1.9),  # about 10 to 35 dB below the voice
-        colour=float(rng.uniform(0.3, 2.0)),
-        hum=gain * 10 ** rng.uniform(-4.0, -2.4) * float(rng.random() < 0.3),
+        echo=float(np.exp(rng.uniform(np.log(0.08), np.log(0.9)))),
+        wetness=float(rng.uniform(0.0, 0.5)),
+        noise=voice * _decibels(rng, -48.0, -12.0),
+        colour=float(rng.uniform(0.0, 2.2)),
+        hum=voice * _decibels(rng, -45.0, -18.0, 0.3),
+        mains=int(rng.choice((50, 60))),
+        size=(float(rng.uniform(2, 9)), float(rng.uniform(2, 7)), float(rng.uniform(2.2, 3.5))),
+        people=int(rng.integers(1, 5)),
+        babble=voice * _decibels(rng, -40.0, -12.0, 0.35),
+        music=voice * _decibels(rng, -40.0, -10.0, 0.3),
+        knocks=voice * _decibels(rng, -15.0, 12.0, 0.3),
+        unsteadiness=float(rng.uniform(0.0, 4.0)),
+        microphone=sample_microphone(rng),
     )
 
 
-def _smooth_size(count: int) -> int:
-    """Smallest number from `count` on without prime factors above 5: quick to transform."""
-    size = max(1, count)
-    while True:
-        rest = size
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return size
-        size += 1
+def _early(room: Room, rng: np.random.Generator) -> Sound:
+    """Echoes of up to two walls, from a mouth to a microphone somewhere in the room."""
+    size = np.array(room.size)
+    mouth, ear = size * rng.uniform(0.2, 0.8, 3), size * rng.uniform(0.2, 0.8, 3)
+    direct = max(float(np.linalg.norm(mouth - ear)), 0.3)
+    kept = 0.9 * 10 ** (-0.15 / room.echo)  # of a sound that a wall sends back
+    taps = np.zeros(round(0.06 * room.sample_rate), np.float32)
+    for order in np.ndindex(3, 3, 3):
+        walls = np.array(order) - 1
+        bounces = int(np.abs(walls).sum())
+        if not 1 <= bounces <= 2:
+            continue
+        image = np.where(walls < 0, -mouth, np.where(walls > 0, 2 * size - mouth, mouth))
+        way = float(np.linalg.norm(image - ear))
+        place = round((way - direct) / SPEED * room.sample_rate)
+        if 0 < place < len(taps):
+            taps[place] += np.float32(kept**bounces * direct / way)
+    return taps
 
 
-def resampled(samples: Sound, old: int, new: int) -> Sound:
-    """Change the sample rate in Hz of (n,) samples, through their spectrum."""
-    if old == new or len(samples) == 0:
-        return samples
-    unit = old // math.gcd(old, new)
-    size = unit * _smooth_size(-(-len(samples) // unit))
-    wanted = size * new // old
-    spectrum = np.fft.rfft(samples, size)
-    kept = np.zeros(wanted // 2 + 1, spectrum.dtype)
-    shared = min(len(kept), len(spectrum))
-    kept[:shared] = spectrum[:shared]
-    sound = np.fft.irfft(kept, wanted)[: round(len(samples) * new / old)]
-    return np.asarray(sound * (wanted / size), np.float32)
-
-
-def _coloured_noise(count: int, rate: int, colour: float, rng: np.random.Generator) -> Sound:
-    size = _smooth_size(count)
-    spectrum = np.fft.rfft(rng.standard_normal(size, np.float32))
-    frequency = np.maximum(np.fft.rfftfreq(size, 1.0 / rate), 40.0).astype(np.float32)
-    noise = np.fft.irfft(spectrum * frequency ** np.float32(-0.5 * colour), size)[:count]
-    return np.asarray(noise / max(noise.std(), 1e-12), np.float32)
+def _late(room: Room, rng: np.random.Generator) -> Sound:
+    """The dying away of an echo, its high sounds sooner than its low ones."""
+    count = int(room.echo * room.sample_rate)
+    time = np.arange(count, dtype=np.float32) / room.sample_rate
+    dull, sharp = (coloured_noise(count, room.sample_rate, c, rng) for c in (1.2, -0.3))
+    tail = dull * 10 ** (-3.0 * time / room.echo) + sharp * 10 ** (-6.0 * time / room.echo)
+    tail[: int(0.008 * room.sample_rate)] = 0.0  # the walls are some steps away
+    return np.asarray(tail / max(float(np.sqrt((tail**2).sum())), 1e-12), np.float32)
 
 
 def _with_echo(dry: Sound, room: Room, rng: np.random.Generator) -> Sound:
-    count = int(room.echo * room.sample_rate)
-    time = np.arange(count, dtype=np.float32) / room.sample_rate
-    tail = rng.standard_normal(count, np.float32) * 10 ** (-3.0 * time / room.echo)
-    tail[: int(0.008 * room.sample_rate)] = 0.0  # the walls are some steps away
-    tail *= room.wetness / max(float(np.sqrt((tail**2).sum())), 1e-12)
-    size = _smooth_size(len(dry) + count)
-    wet = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(tail, size), size)[: len(dry)]
-    return np.asarray(dry + wet, np.float32)
+    early, late = _early(room, rng), _late(room, rng)
+    answer = np.zeros(max(len(early), len(late), 1), np.float32)
+    answer[0] = 1.0
+    answer[: len(early)] += np.float32(min(1.0, 2.0 * room.wetness)) * early
+    answer[: len(late)] += np.float32(room.wetness) * late
+    size = smooth_size(len(dry) + len(answer))
+    wet = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(answer, size), size)
+    return np.asarray(wet[: len(dry)], np.float32)
+
+
+def _swell(count: int, room: Room, rng: np.random.Generator) -> Sound:
+    """(count,) gain of a voice that comes nearer and turns away."""
+    seconds = count / room.sample_rate
+    points = np.arange(0.0, seconds + 1.0, 0.4)
+    levels = rng.normal(0.0, room.unsteadiness, len(points))
+    time = np.arange(count) / room.sample_rate
+    return np.asarray(10 ** (np.interp(time, points, levels) / 20), np.float32)
+
+
+def _background(count: int, room: Room, rng: np.random.Generator) -> Sound:
+    """(count,) all that is heard of the room itself but its noise."""
+    time = np.arange(count) / room.sample_rate
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    hum = sum(
+        np.sin(2 * np.pi * room.mains * (k + 1) * time + phase) / (k + 1)
+        for k, phase in enumerate(phases)
+    )
+    total = np.asarray(room.hum * hum, np.float32)
+    if room.babble:
+        others = babble(count, room.sample_rate, room.people, rng)
+        total += np.float32(room.babble) * _with_echo(others, room, rng)
+    if room.music:
+        total += np.float32(room.music) * music(count, room.sample_rate, rng)
+    if room.knocks:
+        total += np.float32(room.knocks) * knocks(count, room.sample_rate, 0.5, rng)
+    return total
 
 
 def record(
@@ -147,15 +212,13 @@ def record(
         length = min(len(voice), count - first)
         if length > 0:
             dry[first : first + length] += room.gain * voice[:length]
-    wet = _with_echo(dry, room, rng)
-    time = np.arange(count) / room.sample_rate
-    phases = rng.uniform(0, 2 * np.pi, 3)
-    hum = sum(
-        np.sin(2 * np.pi * 50 * (k + 1) * time + phase) / (k + 1) for k, phase in enumerate(phases)
-    )
-    mono = wet + np.asarray(room.hum * hum, np.float32)
+    near = _with_echo(dry * _swell(count, room, rng), room, rng)
+    mono = near + _background(count, room, rng)
     channels = [
-        mono + room.noise * _coloured_noise(count, room.sample_rate, room.colour, rng)
+        mono + room.noise * coloured_noise(count, room.sample_rate, room.colour, rng)
         for _ in range(room.channels)
     ]
-    return np.asarray(np.clip(np.stack(channels), -1.0, 1.0), np.float32)
+    heard = [
+        fitted(through(channel, room.sample_rate, room.microphone), count) for channel in channels
+    ]
+    return np.asarray(np.stack(heard), np.float32)

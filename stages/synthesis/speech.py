@@ -6,6 +6,7 @@ the optional extra ``corpus`` installs; nothing of it is linked into or shipped 
 
 import _ctypes
 import ctypes
+import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -15,13 +16,33 @@ from numpy.typing import NDArray
 
 from stages.core.errors import SettingsError
 from stages.synthesis.phonemes import SILENCE, reduced, stressed
+from stages.synthesis.timbre import tract_rate, voiced
 
-ACCENTS: Final = (
+# English accents first; the others read English words by the rules and with the sounds of their
+# own language, as somebody who has never heard it.
+ENGLISH: Final = (
     "en-us", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-us-nyc", "en-gb-x-gbclan",
     "en-gb-x-gbcwmd",
 )  # fmt: skip
-MALE_VARIANTS: Final = ("m1", "m2", "m3", "m4", "m5", "m6", "m7")
-FEMALE_VARIANTS: Final = ("f1", "f2", "f3", "f4", "f5")
+FOREIGN: Final = (
+    "ca", "cs", "da", "de", "es", "es-419", "fi", "fr", "hr", "hu", "id", "it", "nl", "pl", "pt",
+    "pt-br", "ro", "sv", "sw", "tr",
+)  # fmt: skip
+ACCENTS: Final = (*ENGLISH, *FOREIGN)
+MALE_VARIANTS: Final = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Andy", "Denis", "Diogo", "Gene",
+    "Henrique", "Hugo", "Lee", "Mario", "Michael", "Mike", "Reed", "RicishayMax", "adam", "boris",
+    "david", "edward", "grandpa", "gustave", "ian", "john", "kaukovalta", "klatt", "klatt2",
+    "klatt3", "klatt4", "klatt5", "klatt6", "marcelo", "max", "michel", "miguel", "norbert",
+    "pablo", "quincy", "rob", "robert", "sandro", "victor",
+)  # fmt: skip
+FEMALE_VARIANTS: Final = (
+    "f1", "f2", "f3", "f4", "f5", "Alicia", "Andrea", "Annie", "Nguyen", "anika", "aunty",
+    "belinda", "grandma", "linda", "shelby", "steph", "steph2",
+)  # fmt: skip
+_FOREIGN: Final = 0.3  # share of voices that are not English
+# length of the vocal tract beside the variant's own, shortest and longest
+_TRACTS: Final = {True: (0.92, 1.14), False: (0.86, 1.06)}
 
 # speak_lib.h of espeak-ng 1.52
 _SYNCHRONOUS_OUTPUT: Final = 2
@@ -31,6 +52,7 @@ _UTF8: Final = 1
 _EVENT_END_OF_LIST: Final = 0
 _EVENT_PHONEME: Final = 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
+_OCTAVE: Final = 50.0  # of espeak-ng's pitch
 _RATE_LIMITS: Final = (80, 450)  # words a minute
 
 
@@ -68,11 +90,18 @@ class Voice:
         Timbre: one of `MALE_VARIANTS` or `FEMALE_VARIANTS`.
     pitch : int
         espeak-ng's pitch, 0 to 99; 50 is the variant's own.
+    tract : float
+        Length of the vocal tract beside the variant's own; resonances are lower above 1.
+    breath, creak : float
+        How much breath and how much hoarseness is in it, 0 to 1.
     """
 
     accent: str
     variant: str
     pitch: int = 50
+    tract: float = 1.0
+    breath: float = 0.0
+    creak: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,9 +158,12 @@ class Utterance:
 def sample_voice(rng: np.random.Generator, *, male: bool) -> Voice:
     """Draw a voice for a man or a woman."""
     return Voice(
-        accent=str(rng.choice(ACCENTS)),
+        accent=str(rng.choice(FOREIGN if rng.random() < _FOREIGN else ENGLISH)),
         variant=str(rng.choice(MALE_VARIANTS if male else FEMALE_VARIANTS)),
-        pitch=int(rng.integers(32, 69)),
+        pitch=int(rng.integers(28, 73)),
+        tract=float(rng.uniform(*_TRACTS[male])),
+        breath=float(rng.uniform(0.0, 0.6)) if rng.random() < 0.5 else 0.0,
+        creak=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.25 else 0.0,
     )
 
 
@@ -156,7 +188,7 @@ def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
     Parameters
     ----------
     text : str
-        What to say, in English.
+        What to say, in English words.
     voice : Voice
         Who says it.
     manner : Manner
@@ -199,9 +231,12 @@ def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
             raise SettingsError(f"espeak-ng cannot speak as {name!r}: reinstall espeakng-loader.")
         library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         ctypes.CDLL(None).srand(1)  # breath noise is drawn from the C library's generator
+        # a longer tract is a slower sound: said faster and higher, pitch and pace stay
+        tract = tract_rate(rate, voice.tract) / rate
+        higher = _OCTAVE * math.log2(tract)
         values = {
-            _RATE: np.clip(manner.rate, *_RATE_LIMITS),
-            _PITCH: np.clip(voice.pitch + manner.pitch, 0, 99),
+            _RATE: np.clip(manner.rate * tract, *_RATE_LIMITS),
+            _PITCH: np.clip(voice.pitch + manner.pitch + higher, 0, 99),
             _RANGE: np.clip(manner.pitch_range, 0, 99),
         }
         for parameter, value in values.items():
@@ -215,9 +250,14 @@ def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
         # the library resets: without it, sound would depend on what was said before
         _ctypes.dlclose(library._handle)
     sound = np.concatenate(blocks).astype(np.float32) / 32768.0
-    samples = np.clip(sound * np.float32(manner.volume), -1.0, 1.0)
+    spoken = voiced(
+        sound, rate,
+        tract=voice.tract, breath=voice.breath, creak=voice.creak, name=f"{voice} {text}",
+    )  # fmt: skip
+    samples = np.clip(spoken * np.float32(manner.volume), -1.0, 1.0)
     samples.flags.writeable = False
-    return Utterance(samples, rate, _phones(marks, len(samples), rate))
+    stretched = [(round(sample * tract), name) for sample, name in marks]
+    return Utterance(samples, rate, _phones(stretched, len(samples), rate))
 
 
 def _phones(marks: list[tuple[int, str]], length: int, rate: int) -> tuple[Phone, ...]:

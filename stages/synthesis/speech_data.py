@@ -21,7 +21,8 @@ from stages.synthesis.affect import NEUTRAL_MANNER, STATES
 from stages.synthesis.phonemes import PHONEMES
 from stages.synthesis.randomness import generator
 from stages.synthesis.sentences import sentence
-from stages.synthesis.sound import record, resampled, sample_room
+from stages.synthesis.sound import record, sample_room
+from stages.synthesis.spectra import resampled
 from stages.synthesis.speech import Utterance, sample_voice, speak
 
 SAMPLE_RATE: Final = 16_000  # Hz
@@ -29,7 +30,9 @@ Columns = dict[str, list[NDArray[Any]]]
 
 _COLUMNS: Final = ("samples", "speaker", "phoneme", "phoneme_start", "phoneme_end")
 _OFFSETS: Final = {"offset": "samples", "phoneme_offset": "phoneme"}
-_LEAD: Final = 0.25  # seconds at most of background noise before the voice
+# seconds at most of the room alone before and after the voice: silence that is none
+_LEAD: Final = 0.8
+_TRAIL: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,11 @@ def write_speaker(speaker: Speaker, path: Path) -> None:
         ]
         room = sample_room(rng)
         spoken = speak(sentence(rng), voice, manner)
-        lead, length = float(rng.uniform(0.0, _LEAD)), len(spoken.samples) / spoken.sample_rate
-        sound = record([(lead, spoken)], lead + length, room, rng)
+        lead, trail = float(rng.uniform(0.0, _LEAD)), float(rng.uniform(0.0, _TRAIL))
+        length = len(spoken.samples) / spoken.sample_rate
+        sound = record([(lead, spoken)], lead + length + trail, room, rng)
         samples = resampled(sound.mean(axis=0), room.sample_rate, SAMPLE_RATE)
-        starts, ends, symbols = _segments(spoken, lead, len(samples) / SAMPLE_RATE)
+        starts, ends, symbols = _segments(spoken, lead, lead + length, len(samples) / SAMPLE_RATE)
         columns["samples"].append(np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16))
         columns["speaker"].append(np.array([speaker.number], np.int32))
         columns["phoneme"].append(np.array([number[s] for s in symbols], np.int16))
@@ -66,11 +70,11 @@ def write_speaker(speaker: Speaker, path: Path) -> None:
 
 
 def _segments(
-    spoken: Utterance, lead: float, end: float
+    spoken: Utterance, lead: float, stop: float, end: float
 ) -> tuple[list[float], list[float], list[str]]:
-    """Starts, ends and symbols that fill an utterance with the silence before it."""
-    starts = [0.0] + [phone.start + lead for phone in spoken.phones]
-    symbols = [PHONEMES[0]] + [phone.phoneme for phone in spoken.phones]
+    """Starts, ends and symbols that fill an utterance with the silence around it, in seconds."""
+    starts = [0.0, *(phone.start + lead for phone in spoken.phones), min(stop, end)]
+    symbols = [PHONEMES[0], *(phone.phoneme for phone in spoken.phones), PHONEMES[0]]
     return starts, [*starts[1:], end], symbols
 
 

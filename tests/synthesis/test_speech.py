@@ -8,7 +8,17 @@ from stages.synthesis import speech
 from stages.synthesis.articulation import CLOSED, JAW, PARTED, mouth_track
 from stages.synthesis.phonemes import MOUTHS, PHONEMES, SILENCE, reduced
 from stages.synthesis.sentences import sentence
-from stages.synthesis.speech import ACCENTS, Manner, Voice, sample_voice, speak
+from stages.synthesis.speech import (
+    ACCENTS,
+    FEMALE_VARIANTS,
+    FOREIGN,
+    MALE_VARIANTS,
+    Manner,
+    Voice,
+    sample_voice,
+    speak,
+)
+from stages.synthesis.timbre import LEVEL
 
 VOICE = Voice("en-us", "m3")
 TEXT = "My brother bought a big map, and the puppy jumped."
@@ -82,10 +92,13 @@ def test_manner_sets_rate_pitch_and_volume():
     assert pitch(high.samples) > 1.1 * pitch(plain.samples)
 
 
-def test_every_accent_speaks():
-    for accent in ACCENTS:
-        spoken = speak("Emma saw a map.", Voice(accent, "f2"), Manner())
-        assert np.abs(spoken.samples).max() > 0.1
+def test_every_accent_and_every_variant_speaks_and_is_as_loud():
+    voices = [Voice(accent, "f2") for accent in ACCENTS]
+    voices += [Voice("en-us", variant) for variant in (*MALE_VARIANTS, *FEMALE_VARIANTS)]
+    for voice in voices:
+        spoken = speak("Emma saw a map.", voice, Manner())
+        assert np.sqrt((spoken.samples**2).mean()) == pytest.approx(LEVEL, rel=0.05)
+        assert len(spoken.phones) > 8
 
 
 def test_without_espeak_the_user_is_told_what_to_install(monkeypatch):
@@ -156,7 +169,59 @@ def test_voices_differ_and_fit_the_sex():
     rng = np.random.default_rng(0)
     voices = {sample_voice(rng, male=True) for _ in range(20)}
     assert len(voices) > 10
-    assert all(voice.variant.startswith("m") for voice in voices)
+    assert {voice.variant for voice in voices} <= set(MALE_VARIANTS)
+    female = {sample_voice(rng, male=False) for _ in range(20)}
+    assert {voice.variant for voice in female} <= set(FEMALE_VARIANTS)
+    assert {voice.accent for voice in voices | female} & set(FOREIGN)
+    assert np.mean([v.tract for v in voices]) > np.mean([v.tract for v in female]) + 0.03
+
+
+def _centroid(samples, rate, low, high):
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    hertz = np.fft.rfftfreq(len(samples), 1 / rate)
+    band = (hertz > low) & (hertz < high)
+    return (hertz * power)[band].sum() / power[band].sum()
+
+
+def test_a_longer_tract_lowers_the_formants_but_not_the_pitch():
+    plain, long = (speak("Aha.", Voice("en-us", "m3", tract=t), Manner()) for t in (1.0, 1.16))
+    assert _centroid(long.samples, long.sample_rate, 400, 4000) < 0.95 * _centroid(
+        plain.samples, plain.sample_rate, 400, 4000
+    )
+    lengths = [len(one.samples) / one.sample_rate for one in (plain, long)]
+    assert lengths[1] == pytest.approx(lengths[0], rel=0.12)
+    assert long.phones[-1].end == pytest.approx(lengths[1])
+
+
+def test_phones_of_a_stretched_voice_are_those_of_its_sound():
+    for tract in (0.88, 1.14):
+        spoken = speak("Stop. Go on.", Voice("en-us", "m3", tract=tract), Manner())
+        pause = max((p for p in spoken.phones[:-1] if p.phoneme == SILENCE), key=lambda p: p.end)
+        middle = round((pause.start + pause.end) / 2 * spoken.sample_rate)
+        assert np.abs(spoken.samples[middle - 400 : middle + 400]).max() < 0.01
+        assert pause.end - pause.start > 0.1
+
+
+def test_breath_is_heard_with_the_voice_only():
+    plain, airy = (speak("Stop. Go on.", Voice("en-us", "m3", breath=b), Manner()) for b in (0, 1))
+
+    def high(one):
+        power = np.abs(np.fft.rfft(one.samples)) ** 2
+        hertz = np.fft.rfftfreq(len(one.samples), 1 / one.sample_rate)
+        return power[hertz > 3000].sum() / power.sum()
+
+    assert high(airy) > 2 * high(plain)
+    pause = next(p for p in airy.phones if p.phoneme == SILENCE and p.end - p.start > 0.1)
+    middle = round((pause.start + pause.end) / 2 * airy.sample_rate)
+    assert np.abs(airy.samples[middle - 400 : middle + 400]).max() < 0.01
+    again = speak("Stop. Go on.", Voice("en-us", "m3", breath=1), Manner())
+    np.testing.assert_array_equal(again.samples, airy.samples)
+
+
+def test_a_creaking_voice_is_rough():
+    plain, rough = (speak(TEXT, Voice("en-us", "m3", creak=c), Manner()) for c in (0.0, 1.0))
+    spread = [np.abs(one.samples).std() / np.abs(one.samples).mean() for one in (plain, rough)]
+    assert spread[1] > 1.05 * spread[0]
 
 
 def test_unknown_voice_is_refused_by_name():
