@@ -26,15 +26,15 @@ SIDES: Final = ("Left", "Right")
 
 # A name that ends in * stands for the shapes of both sides.
 AU_SHAPES: Final[dict[int, dict[str, float]]] = {
-    1: {"browInnerUp": 1.5},
-    2: {"browOuterUp*": 1.6},
-    4: {"browDown*": 1.15, "noseSneer*": 0.2, "eyeSquint*": 0.15},
+    1: {"browInnerUp": 3.7, "browOuterUp*": 0.2},
+    2: {"browOuterUp*": 3.3, "browInnerUp": 1.0},
+    4: {"browDown*": 2.8, "noseSneer*": 0.2, "eyeSquint*": 0.15},
     6: {"cheekSquint*": 1.35, "eyeSquint*": 0.4},
-    7: {"eyeSquint*": 1.4, "eyeBlink*": 0.15},
-    10: {"mouthUpperUp*": 1.65, "noseSneer*": 0.08},
-    12: {"mouthSmile*": 0.8, "cheekSquint*": 0.15},
-    15: {"mouthFrown*": 1.9, "mouthShrugLower": 0.3},
-    23: {"mouthRollUpper": 1.05, "mouthRollLower": 1.1, "mouthPucker": 0.9},
+    7: {"eyeSquint*": 1.9, "eyeBlink*": 0.18},
+    10: {"mouthUpperUp*": 2.3, "noseSneer*": 0.08},
+    12: {"mouthSmile*": 1.0, "cheekSquint*": 0.2},
+    15: {"mouthFrown*": 2.0, "mouthShrugLower": 0.3},
+    23: {"mouthRollUpper": 1.15, "mouthRollLower": 1.2, "mouthPucker": 0.5},
     24: {
         "mouthPress*": 0.7,
         "mouthFrown*": 0.25,
@@ -42,8 +42,8 @@ AU_SHAPES: Final[dict[int, dict[str, float]]] = {
         "mouthRollLower": 0.8,
         "mouthShrugLower": 0.8,
     },
-    25: {"mouthLowerDown*": 1.7, "mouthUpperUp*": 0.6, "mouthFunnel": 0.1},
-    26: {"jawOpen": 0.62},
+    25: {"mouthLowerDown*": 2.4, "mouthUpperUp*": 0.6, "mouthFunnel": 0.1},
+    26: {"jawOpen": 0.7},
 }
 
 # What speech does beyond AU25 and AU26, named as in `articulation.FEATURES`.
@@ -58,8 +58,11 @@ MOUTH_SHAPES: Final[dict[str, dict[str, float]]] = {
     "puffed": {"cheekPuff": 0.7},
 }
 GAZE_REACH: Final = (0.45, 0.4)  # radians right or left, up or down, of eyeLook shapes at weight 1
-UPPER_BOUND: Final = 1.9  # of any weight; shapes that go wrong sooner are bounded here
-BOUNDS: Final = {"eyeBlink*": 1.0, "jawOpen": 0.95, "mouthClose": 0.95, "mouthSmile*": 1.1}
+UPPER_BOUND: Final = 2.4  # of a weight; shapes that go wrong sooner or later are bounded here
+BOUNDS: Final = {
+    "browInnerUp": 4.2, "browOuterUp*": 3.6, "browDown*": 3.2, "eyeBlink*": 1.0, "jawOpen": 0.95,
+    "mouthClose": 0.95, "mouthSmile*": 1.1, "eyeSquint*": 2.1,
+}  # fmt: skip
 
 # Folds of the skin, in two layers that never cross one another; see `folds`.
 FOLDS_ACROSS: Final = (

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.synthesis.action_units import FOLDS
 from stages.synthesis.folds import fold_textures
 from stages.synthesis.glasses import put_on_glasses
 from stages.synthesis.hair import grow_strands
@@ -153,6 +152,7 @@ def build_head(person: Person, bank: HeadBank) -> Head:
     pivot = np.add(PIVOT, (0.0, chin[1] - CHIN, 0.0))
     looks = looks_of(person)
     vertices = _grow_hair(person, looks, bank, vertices)
+    vertices += np.tensordot(np.array(person.resting.shapes, np.float32), bank.face_shapes, 1)
     rest, side = _rest(bank)
     y, z = bank.base[:, 1], bank.base[:, 2]
     low, high = NECK
@@ -160,7 +160,6 @@ def build_head(person: Person, bank: HeadBank) -> Head:
     rng = np.random.default_rng(person.texture_seed)
     strength = float(np.interp(person.age, (14, 30, 55, 85), (0.65, 0.85, 1.1, 1.4)))
     across, along = fold_textures(bank.marks, strength, rng)
-    age_folds = np.full(len(FOLDS), np.interp(person.age, (25, 85), (0.0, 0.3)))
     kept = _kept_triangles(person, bank)
     head = Head(
         person=person,
@@ -177,7 +176,7 @@ def build_head(person: Person, bank: HeadBank) -> Head:
         skin=skin_texture(person, bank.marks, rng),
         folds_across=across,
         folds_along=along,
-        age_folds=age_folds.astype(np.float32),
+        age_folds=np.array(person.resting.fold_rest, np.float32),
     )
     head = grow_strands(head, looks, rng)
     return put_on_glasses(head, looks, person.glasses) if person.glasses > 0 else head

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from stages.core.files import replacing
 from stages.synthesis.folds import fold_masks
@@ -41,7 +42,7 @@ from stages.synthesis.shape_axes import (
 from stages.synthesis.skin_map import place_map, skin_place
 from stages.synthesis.skin_marks import SkinMarks, skin_marks
 
-VERSION: Final = 3  # raise it when what the file holds changes
+VERSION: Final = 5  # raise it when what the file holds changes
 CHEST: Final = 4.2  # decimetres: height from which on the body is kept
 REACH: Final = 3.0  # decimetres to each side: arms beyond are cut off
 
@@ -55,6 +56,13 @@ _HELPERS: Final = {
     "helper-hair": HAIR,
 }
 MASKS: Final = ("lips", "eyelids", "ears", "face")
+# The wheel's brows lie on the ridge of the bone, real ones below it (see `resting`): what moves
+# them lies as much lower here, and fades out above the crease of the upper lid.
+_BROW_SHAPES: Final = ("browDown", "browInnerUp", "browOuterUp")
+_BROW_DROP: Final = 0.06  # decimetres
+_LID_CREASE: Final = (7.33, 7.4)
+_BROW_BLUR: Final = 0.05  # decimetres: hairs of one brow move together
+_NEAREST: Final = 40  # vertices that a displaced one takes its movement from
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,21 @@ def _kept_faces(mesh: Mesh, inside: Floats) -> tuple[Ints, Ints]:
     return mesh.quads[parts >= 0], parts[parts >= 0]
 
 
+def _lower_brows(shapes: Floats, base: Floats, skin: NDArray[np.bool_]) -> None:
+    """Move what the brows' shapes do down to where the brows are, in place."""
+    front = np.flatnonzero(skin & (base[:, 2] > 0.5))
+    wanted = base[front, :2] + np.array([0.0, _BROW_DROP], np.float32)
+    distance, near = cKDTree(base[front, :2]).query(wanted, _NEAREST)
+    share = np.exp(-0.5 * (distance / _BROW_BLUR) ** 2) + 1e-9
+    share /= share.sum(1, keepdims=True)
+    fade = np.clip((base[front, 1] - _LID_CREASE[0]) / (_LID_CREASE[1] - _LID_CREASE[0]), 0, 1)
+    for row, name in enumerate(FACE_SHAPES):
+        if name.startswith(_BROW_SHAPES):
+            moved = (shapes[row, front[near]] * share[..., None]).sum(1)
+            shapes[row] = 0.0
+            shapes[row, front] = moved * fade[:, None]
+
+
 def build_bank() -> HeadBank:
     """Cut the bank out of the wheel's files."""
     folder = data_folder()
@@ -181,6 +204,9 @@ def build_bank() -> HeadBank:
     shapes = np.stack([face_shape(folder, name, count)[source] for name in FACE_SHAPES])
     is_eye = np.zeros(len(source), bool)
     is_eye[triangles[parts == EYE].ravel()] = True
+    is_skin = np.zeros(len(source), bool)
+    is_skin[triangles[parts == SKIN].ravel()] = True
+    _lower_brows(shapes, base, is_skin)
     shapes[:, is_eye] = 0.0  # gaze turns the iris, not the ball (see shading)
     corners = skin_place(base)[triangles]
     corners[..., 0] -= np.round(corners[..., 0] - corners[:, :1, 0])  # across the seam at the back

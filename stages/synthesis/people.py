@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.facs import N_AUS
+from stages.synthesis.resting import Resting, sample_resting
 from stages.synthesis.shape_axes import ANCESTRIES, ASYMMETRIES, OUTLINES, SHAPE_AXES
 
 Colour = tuple[float, float, float]  # linear red, green and blue, 0 to 1
@@ -79,6 +80,8 @@ class Person:
         right (positive) or the left (negative).
     texture_seed : int
         Of blotches, pores, hairs and the course of the folds.
+    resting : Resting
+        How the face rests and how its skin folds.
     """
 
     male: bool
@@ -117,6 +120,7 @@ class Person:
     gain: tuple[float, ...]
     asymmetry: tuple[float, ...]
     texture_seed: int
+    resting: Resting
 
 
 def linear(srgb: NDArray[np.float64] | tuple[float, ...]) -> Colour:
@@ -242,4 +246,5 @@ def sample_person(rng: np.random.Generator) -> Person:
         gain=tuple(rng.uniform(0.8, 1.15, N_AUS).tolist()),
         asymmetry=tuple(np.clip(rng.normal(0.0, 0.12, N_AUS), -0.4, 0.4).tolist()),
         texture_seed=int(rng.integers(2**31)),
+        resting=sample_resting(age, rng),
     )

@@ -49,7 +49,7 @@ FURTHEST: Final = (45.0, 30.0, 25.0)  # degrees of yaw, pitch and roll, the scen
 GAZE: Final = (0.4, 0.3)  # radians to the side and up of a gaze of 1
 _LIFT, _PART = AU_NUMBERS.index(10), AU_NUMBERS.index(25)
 _CLOSE: Final = FACE_SHAPES.index("mouthClose")
-_SEAL: Final = 0.3  # weight of `mouthClose` that makes up for a full AU10
+_SEAL: Final = 0.32  # weight of `mouthClose` that makes up for a full AU10
 _SPOKEN: Final = {"rounded": ROUNDED, "spread": SPREAD, "closed": CLOSED, "bitten": BITTEN}
 
 
@@ -89,7 +89,12 @@ class Portrait:
         self._renderer = Renderer(heads, scene, side, side)
 
     def states(
-        self, place: int, intensity: Floats, mouth: Floats, motion: Motion
+        self,
+        place: int,
+        intensity: Floats,
+        mouth: Floats,
+        motion: Motion,
+        asymmetry: Floats | None = None,
     ) -> Iterator[FaceState]:
         """Face of one person, frame by frame.
 
@@ -103,21 +108,29 @@ class Portrait:
             What speech does, `articulation.FEATURES`; lips and jaw are in AU25 and AU26 already.
         motion : Motion
             Of the head, frame by frame.
+        asymmetry : (12,) float64 np.ndarray, optional
+            By how much each AU is weaker on the right (positive) or the left (negative), -1 to 1,
+            on top of the person's own.
         """
         person = self._people[place]
         shown = np.clip(intensity * np.array(person.gain), 0.0, 1.0)
-        asymmetry = np.array(person.asymmetry)
+        lean = np.array(person.asymmetry)
+        if asymmetry is not None:
+            lean = np.clip(lean + asymmetry, -1.0, 1.0)
         shapes = face_shape_weights(
             shown,
             blink=np.repeat(motion.blink[:, None], 2, axis=1),
             gaze=motion.gaze * GAZE,
             mouth={name: mouth[:, column] for name, column in _SPOKEN.items()},
-            asymmetry=asymmetry,
+            asymmetry=lean,
         )
         # AU10 alone lifts the upper lip off the lower one: without AU25 the lips stay together
         apart = np.clip(shown[:, _PART] / VISIBLE, 0.0, 1.0)
         shapes[:, _CLOSE] += (_SEAL * shown[:, _LIFT] * (1.0 - apart)).astype(np.float32)
-        folds = fold_weights(shown, asymmetry)
+        # parted lips are released from the pressure at which they rest
+        released = np.clip(shown[:, _PART] / VISIBLE, 0.0, 1.0) * (1.0 - mouth[:, CLOSED])
+        shapes[:, _CLOSE] -= (person.resting.shapes[_CLOSE] * released).astype(np.float32)
+        folds = fold_weights(shown, lean) * np.array(person.resting.fold_gain, np.float32)
         angles = np.clip(self._base + motion.rotation, np.negative(FURTHEST), FURTHEST)
         yaw, pitch, roll = np.deg2rad(angles - self._base).T
         turns = np.stack([-pitch, yaw, roll], axis=1).astype(np.float32)

@@ -44,7 +44,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, str], float, str], ...]] = (
     ("chin/chin-", _SIZE, 0.21, "cleft prognathism jaw-drop"),
     ("ears/*-ear-", _SIZE, 0.34, "flap lobe scale wing"),
     ("ears/*-ear-", _HEIGHT, 0.21, "trans"),
-    ("eyebrows/eyebrows-", _HEIGHT, 0.26, "angle trans"),
+    ("eyebrows/eyebrows-", _HEIGHT, 0.18, "angle trans"),
     ("eyes/*-eye-", _SIZE, 0.28, "bag bag-height scale height1 height2 height3"),
     ("eyes/*-eye-", _HEIGHT, 0.28, "corner1 corner2 eyefold eyefold-angle trans"),
     ("eyes/*-eye-", _INWARD, 0.26, "trans push1 push2 epicanthus"),
@@ -56,7 +56,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, str], float, str], ...]] = (
     ("mouth/mouth-", _SIZE, 0.38, "cupidsbow cupidsbow-width philtrum-volume"),
     ("mouth/mouth-lowerlip-", _SIZE, 0.34, "height volume width"),
     ("mouth/mouth-upperlip-", _SIZE, 0.34, "height volume width"),
-    ("mouth/mouth-scale-", _SIZE, 0.26, "horiz vert depth"),
+    ("mouth/mouth-scale-", _SIZE, 0.22, "horiz vert depth"),
     ("mouth/mouth-", _HEIGHT, 0.17, "angles lowerlip-middle upperlip-middle trans"),
     ("mouth/mouth-", _INWARD, 0.26, "laugh-lines dimples"),
     ("neck/neck-", _SIZE, 0.3, "double scale-horiz scale-depth"),
@@ -66,8 +66,9 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, str], float, str], ...]] = (
     ("nose/nose-", _CURVE, 0.38, "curve"),
     ("nose/nose-", ("compress", "uncompress"), 0.26, "compression"),
 )
-# The base head's lips look sulky: without this, faces at rest look like AU15.
-_MEANS: Final = {"angles": 0.45}
+# The base head's lips look sulky: without this, faces at rest look like AU15; and its mouth
+# is full: it looks pursed.
+_MEANS: Final = {"angles": 0.35, "vert": -0.15}
 SHAPE_AXES: Final = tuple(
     ShapeAxis(folder + name, ends, spread, _MEANS.get(name, 0.0))
     for folder, ends, spread, names in _GROUPS

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 Texels = NDArray[np.uint8]
 
 # Middle line of the left brow on the base face, decimetres, from the nose outwards.
-_BROW: Final = ((0.11, 7.475), (0.25, 7.535), (0.42, 7.545), (0.58, 7.455))
+_BROW: Final = ((0.11, 7.405), (0.25, 7.465), (0.42, 7.475), (0.58, 7.385))
 # Change of red, green and blue by blood under the skin, by blush and in the sockets of the eyes.
 _BLOOD: Final = (0.03, -0.1, -0.08)
 _BLUSH: Final = (0.05, -0.14, -0.1)

@@ -25,7 +25,10 @@ from stages.synthesis.phonemes import MOUTHS, SILENCE
 
 # Share of the stills that show an AU, about: its chance on top of what the states bring.
 WANTED: Final = 0.3
-_NEUTRAL, _ACTED = 0.08, 0.8  # shares of neutral faces and of faces that a state moves
+# Shares of neutral faces, of faces that show one AU alone and of faces that a state moves.
+_NEUTRAL, _SINGLE, _ACTED = 0.08, 0.12, 0.7
+_TRACE: Final = 0.28  # highest intensity of an AU that is not labelled
+_ONE_SIDED: Final = 0.12  # share of AUs that one side shows more strongly, or alone
 _SPEAKING: Final = 0.25  # share of faces caught in the middle of a phoneme
 _PRESSOR, _PART, _DROP = (AU_NUMBERS.index(number) for number in (24, 25, 26))
 
@@ -37,7 +40,9 @@ class StillLabels:
     Attributes
     ----------
     intensity : (12,) float64 np.ndarray
-        AU intensities, 0 to 1.
+        AU intensities, 0 to 1, of the stronger side.
+    asymmetry : (12,) float64 np.ndarray
+        By how much each AU is weaker on the right (positive) or the left (negative), -1 to 1.
     phoneme : str
         That the mouth is saying, silence mostly.
     valence, arousal : float
@@ -47,6 +52,7 @@ class StillLabels:
     """
 
     intensity: NDArray[np.float64]
+    asymmetry: NDArray[np.float64]
     phoneme: str
     valence: float
     arousal: float
@@ -63,7 +69,9 @@ _SHARE: Final = np.array(
     [1.0 / sum(other.expression == state.expression for other in STATES) for state in STATES]
 ) / len({state.expression for state in STATES})
 _SHOWN: Final = _SHARE @ np.stack([probabilities(state) for state in STATES])
-_EXTRA: Final = np.clip((WANTED - _ACTED * _SHOWN) / (1.0 - _NEUTRAL), 0.04, 1.0)
+_EXTRA: Final = np.clip(
+    (WANTED - _ACTED * _SHOWN - _SINGLE / N_AUS) / (1.0 - _NEUTRAL - _SINGLE), 0.04, 1.0
+)
 
 
 def sample_still(rng: np.random.Generator) -> StillLabels:
@@ -75,13 +83,15 @@ def sample_still(rng: np.random.Generator) -> StillLabels:
         state = STATES[int(rng.choice(len(STATES), p=_SHARE))]
         strength = sample_apex(rng)
         active = sample_active(state, rng)
-    if kind < 1.0 - _NEUTRAL:
+    if kind < 1.0 - _NEUTRAL - _SINGLE:
         active |= rng.random(N_AUS) < _EXTRA
         resolve_lips(active, rng)
+    elif kind < 1.0 - _NEUTRAL:
+        active[int(rng.integers(N_AUS))] = True
     apex = np.array([sample_apex(rng) for _ in range(N_AUS)])
     if state is not None:
         apex = np.clip(0.5 * apex + 0.5 * strength, 0.4, 1.0)
-    traces = rng.uniform(0.0, 0.2, N_AUS) * (rng.random(N_AUS) < 0.25)
+    traces = rng.uniform(0.0, _TRACE, N_AUS) * (rng.random(N_AUS) < 0.3)
     intensity = np.where(active, apex, traces)
     phoneme = str(rng.choice(tuple(MOUTHS))) if rng.random() < _SPEAKING else SILENCE
     mouth = MOUTHS[phoneme]
@@ -90,5 +100,8 @@ def sample_still(rng: np.random.Generator) -> StillLabels:
         intensity[_DROP] = max(intensity[_DROP], mouth.jaw)
     else:
         intensity[[_PART, _DROP]], phoneme = 0.0, SILENCE
+    asymmetry = rng.choice((-1.0, 1.0), N_AUS) * rng.uniform(0.4, 1.0, N_AUS)
+    asymmetry *= rng.random(N_AUS) < _ONE_SIDED
     valence, arousal = feeling(state, strength, intensity)
-    return StillLabels(intensity, phoneme, valence, arousal, expression_index(state, strength))
+    expression = expression_index(state, strength)
+    return StillLabels(intensity, asymmetry, phoneme, valence, arousal, expression)

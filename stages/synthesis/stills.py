@@ -52,7 +52,7 @@ def _state(portrait: Portrait, still: StillLabels, rng: np.random.Generator) -> 
     lids = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.08 else 0.0
     motion = replace(caught, blink=np.array([lids]))
     mouth = np.array([[getattr(MOUTHS[still.phoneme], name) for name in FEATURES]])
-    return next(portrait.states(0, still.intensity[None], mouth, motion))
+    return next(portrait.states(0, still.intensity[None], mouth, motion, still.asymmetry))
 
 
 def write_stills(work: StillPerson, path: Path) -> None:
