@@ -14,8 +14,8 @@ Colour = tuple[float, float, float]  # linear red, green and blue, 0 to 1
 
 # From dark to light, sRGB of 0 to 255: the line along which measured skin lies.
 _SKIN_LINE: Final = np.array(
-    [(48, 34, 28), (84, 56, 42), (120, 78, 56), (156, 106, 78), (190, 138, 106), (216, 168, 138),
-     (236, 196, 170)]
+    [(58, 42, 36), (92, 66, 54), (130, 96, 80), (166, 126, 106), (198, 156, 136), (222, 182, 164),
+     (240, 206, 192)]
 )  # fmt: skip
 _HAIR_COLOURS: Final = {
     "black": (14, 11, 10), "dark brown": (38, 25, 17), "brown": (72, 46, 28),

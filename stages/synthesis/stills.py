@@ -21,6 +21,7 @@ from stages.faces.face import choose, faces_of
 from stages.synthesis.articulation import FEATURES
 from stages.synthesis.degrading import degraded
 from stages.synthesis.motion import sample_motion
+from stages.synthesis.occluders import OCCLUDED, occluded
 from stages.synthesis.people import sample_person
 from stages.synthesis.phonemes import MOUTHS
 from stages.synthesis.portrait import Portrait, head_of
@@ -68,7 +69,10 @@ def write_stills(work: StillPerson, path: Path) -> None:
                 scene = sample_scene(rng)
                 portrait = Portrait([head], scene, SIDE)
             state = _state(portrait, still, rng)
-            image = degraded(portrait.picture([state], number), scene.face_share, rng)
+            image = portrait.picture([state], number)
+            if rng.random() < OCCLUDED:
+                image = occluded(image, portrait.landmarks([state])[0], rng)
+            image = degraded(image, scene.face_share, rng)
             face = choose(faces_of(detect_within(detector, image, None, DETECTED)), "only", SIDE)
             if face is None:
                 points = portrait.landmarks([state])[0] + rng.normal(0.0, _JITTER, (5, 2))

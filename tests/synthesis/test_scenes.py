@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.synthesis import degrading
+from stages.synthesis import degrading, occluders
 from stages.synthesis.backgrounds import paint_background
 from stages.synthesis.environments import PLACES, basis, place_light
 from stages.synthesis.portrait import FURTHEST
@@ -100,3 +100,19 @@ def test_degrading_spares_some_pictures_and_repeats_itself() -> None:
     np.testing.assert_array_equal(first, again)
     untouched = np.mean([np.array_equal(image, whole) for image in first])
     assert 0.2 < untouched < 0.6
+
+
+def test_what_hides_a_face_hides_a_part_of_it() -> None:
+    whole = np.full((160, 160, 3), 128, np.uint8)
+    landmarks = np.array([(60, 60), (100, 60), (80, 85), (65, 110), (95, 110)], np.float32)
+    shares = []
+    for seed in range(80):
+        first, again = (
+            occluders.occluded(whole, landmarks, np.random.default_rng(seed)) for _ in range(2)
+        )
+        np.testing.assert_array_equal(first, again)
+        changed = np.abs(first.astype(int) - 128).max(axis=2) > 8
+        shares.append(changed[40:130, 40:120].mean())
+    assert (whole == 128).all()
+    assert np.mean(np.array(shares) > 0.02) > 0.6
+    assert np.quantile(shares, 0.9) < 0.75
