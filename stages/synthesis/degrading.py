@@ -121,7 +121,8 @@ def degraded(image: Image, face: float, random: Random) -> Image:
         image = _noisy(image, random)
     if random.random() < 0.4:
         least = SMALLEST / (face * side)
-        image = reduced(image, float(np.exp(random.uniform(np.log(least), 0.0))), random)
+        # mild losses are more frequent than severe ones
+        image = reduced(image, float(least ** (random.random() ** 1.8)), random)
     if random.random() < 0.12:
         image = _sharpened(image, random)
     if random.random() < 0.03:

@@ -17,6 +17,7 @@ from stages.synthesis.looks import Looks
 Floats = NDArray[np.float64]
 
 KNOTS: Final = 7  # points along a strand
+BEHIND: Final = 3  # every so many strands of long hair hang, broad, behind the neck
 _HAIRLINE: Final = 8.03  # decimetres on the base head
 _EYES: Final = 7.38
 _DEGREES: Final = [(i, j) for i in range(5) for j in range(5 - i)]
@@ -92,31 +93,38 @@ def _forehead_strands(head: Head, looks: Looks, rng: np.random.Generator) -> tup
     return Forehead(head).at(x, y) + lift[..., None] * out, out
 
 
-def _side_strands(head: Head, looks: Looks, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Long hair that falls from the temples in front of the ears."""
+def _half_width(head: Head) -> tuple[float, float]:
+    """Half of the head's width at the temples, and how far to the front they are."""
     skin = np.unique(head.triangles[head.parts == SKIN])
     place, rest = head.neutral[skin], head.rest[skin]
     level = (rest[:, 1] > 7.3) & (rest[:, 1] < 7.8) & (rest[:, 2] < 0.6)
     half = float(np.abs(place[level, 0]).max())
-    depth = float(np.median(place[level & (rest[:, 2] > 0.2), 2]))
+    return half, float(np.median(place[level & (rest[:, 2] > 0.2), 2]))
+
+
+def _side_strands(head: Head, looks: Looks, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Long hair that falls from the temples in front of the ears, and behind the neck."""
+    half, depth = _half_width(head)
     count = round(30 + 50 * looks.strands)
     side = rng.choice((-1.0, 1.0), (count, 1))
     inner = rng.random((count, 1)) ** 0.7  # 0 hangs in the face, 1 behind the ear
     t = np.linspace(0.0, 1.0, KNOTS)
-    top, length = (
-        0.33 + 0.1 * rng.random((count, 1)),
-        rng.uniform(0.5, 1.5) + 0.2 * rng.random((count, 1)),
-    )
+    top = 0.33 + 0.1 * rng.random((count, 1))
+    length = rng.uniform(0.5, 1.5) + 0.2 * rng.random((count, 1))
     belly = np.sin(np.pi * np.minimum(2.2 * t, 1.0) * 0.5)
     out_x = half * (0.78 + (0.14 + 0.22 * inner) * belly)
     x = side * (out_x + 0.05 * looks.wave * np.sin(10 * t + 6.3 * rng.random((count, 1))) * t)
     y = top - length * t
     z = depth + 0.28 * (1 - inner) - 0.12 * inner + 0.05 * np.sin(3.0 * t)
-    out = np.stack(
-        [side * (0.5 + 0.5 * inner) * np.ones_like(t), np.zeros_like(x), 0.75 * np.ones_like(x)], -1
-    )
+    behind = np.arange(count) % BEHIND == 0  # so that no light shows between hair and neck
+    across = np.linspace(-0.95, 0.95, int(behind.sum()))[:, None]
+    x[behind] = half * across * (1.0 + 0.1 * t)
+    z[behind] = depth - 0.2
+    out = np.stack([side * (0.5 + 0.5 * inner) * np.ones_like(t), np.zeros_like(x),
+                    0.75 * np.ones_like(x)], axis=-1)  # fmt: skip
+    out[behind] = (0.0, 0.0, 1.0)
     out /= np.linalg.norm(out, axis=-1, keepdims=True)
-    return np.stack([x, y, np.broadcast_to(z, x.shape)], axis=-1), out
+    return np.stack([x, y, z], axis=-1), out
 
 
 def grow_strands(head: Head, looks: Looks, rng: np.random.Generator) -> Head:
@@ -131,13 +139,15 @@ def grow_strands(head: Head, looks: Looks, rng: np.random.Generator) -> Head:
     rng : np.random.Generator
         Source of chance.
     """
-    lines, ways = [], []
+    lines, ways, broad = [], [], []
     if looks.fringe != "none":
         line, way = _forehead_strands(head, looks, rng)
+        broad.append(np.full(len(line), 0.35 if looks.fringe == "wisps" else 1.0))
         lines.append(line)
         ways.append(way)
     if looks.curtains:
         line, way = _side_strands(head, looks, rng)
+        broad.append(np.where(np.arange(len(line)) % BEHIND == 0, 4.0, 1.0))
         lines.append(line)
         ways.append(way)
     if not lines:
@@ -147,12 +157,8 @@ def grow_strands(head: Head, looks: Looks, rng: np.random.Generator) -> Head:
     along = np.gradient(middle, axis=1)
     across = np.cross(along, out)
     across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
-    thin = 0.35 if looks.fringe == "wisps" and not looks.curtains else 1.0
-    width = (
-        thin
-        * rng.uniform(0.007, 0.02, (count, 1))
-        * np.interp(np.linspace(0, 1, KNOTS), (0, 0.15, 0.6, 1), (0.7, 1.0, 0.9, 0.1))
-    )
+    course = np.interp(np.linspace(0, 1, KNOTS), (0, 0.15, 0.6, 1), (0.7, 1.0, 0.9, 0.1))
+    width = np.concatenate(broad)[:, None] * rng.uniform(0.007, 0.02, (count, 1)) * course
     half = width[..., None] * across
     points = np.stack([middle - half, middle + half], axis=2).reshape(-1, 3)
     # a strand's own pattern: its cells run along it

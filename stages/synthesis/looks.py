@@ -116,7 +116,7 @@ def looks_of(person: Person) -> Looks:
     return Looks(
         brow_shift=float(np.clip(rng.normal(0.0, 0.014), -0.03, 0.03)),
         brow_slope=float(np.clip(rng.normal(0.0, 0.06), -0.14, 0.14)),
-        brow_gap=float(np.clip(rng.normal(0.0, 0.02), -0.05, 0.05)),
+        brow_gap=float(np.clip(rng.normal(0.005, 0.018), -0.025, 0.05)),
         brow_weight=float(rng.beta(1.6, 1.1)),
         sclera=(bright, bright * (1 - 0.4 * yellow - red), bright * (1 - yellow - red)),
         teeth=(tooth, tooth * (1 - 0.35 * stained), tooth * (1 - stained)),

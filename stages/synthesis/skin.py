@@ -19,8 +19,8 @@ Texels = NDArray[np.uint8]
 # Middle line of the left brow on the base face, decimetres, from the nose outwards.
 _BROW: Final = ((0.11, 7.405), (0.25, 7.465), (0.42, 7.475), (0.58, 7.385))
 # Change of red, green and blue by blood under the skin, by blush and in the sockets of the eyes.
-_BLOOD: Final = (0.03, -0.1, -0.08)
-_BLUSH: Final = (0.05, -0.14, -0.1)
+_BLOOD: Final = (0.02, -0.065, -0.05)
+_BLUSH: Final = (0.04, -0.1, -0.07)
 _SOCKET: Final = (0.8, 1.0, 0.85)
 _NOISE_SCALES: Final = (6, 14, 34, 90)  # cells across the texture
 
