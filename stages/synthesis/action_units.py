@@ -26,12 +26,12 @@ SIDES: Final = ("Left", "Right")
 
 # A name that ends in * stands for the shapes of both sides.
 AU_SHAPES: Final[dict[int, dict[str, float]]] = {
-    1: {"browInnerUp": 3.7, "browOuterUp*": 0.2},
-    2: {"browOuterUp*": 3.3, "browInnerUp": 1.0},
-    4: {"browDown*": 2.8, "noseSneer*": 0.2, "eyeSquint*": 0.15},
+    1: {"browInnerUp": 3.9, "browOuterUp*": 0.2},
+    2: {"browOuterUp*": 3.5, "browInnerUp": 1.3},
+    4: {"browDown*": 2.5, "noseSneer*": 0.2, "eyeSquint*": 0.15},
     6: {"cheekSquint*": 1.35, "eyeSquint*": 0.4},
     7: {"eyeSquint*": 1.9, "eyeBlink*": 0.18},
-    10: {"mouthUpperUp*": 2.3, "noseSneer*": 0.08},
+    10: {"mouthUpperUp*": 2.4, "noseSneer*": 0.08},
     12: {"mouthSmile*": 1.0, "cheekSquint*": 0.2},
     15: {"mouthFrown*": 2.0, "mouthShrugLower": 0.3},
     23: {"mouthRollUpper": 1.15, "mouthRollLower": 1.2, "mouthPucker": 0.5},
@@ -60,7 +60,7 @@ MOUTH_SHAPES: Final[dict[str, dict[str, float]]] = {
 GAZE_REACH: Final = (0.45, 0.4)  # radians right or left, up or down, of eyeLook shapes at weight 1
 UPPER_BOUND: Final = 2.4  # of a weight; shapes that go wrong sooner or later are bounded here
 BOUNDS: Final = {
-    "browInnerUp": 4.2, "browOuterUp*": 3.6, "browDown*": 3.2, "eyeBlink*": 1.0, "jawOpen": 0.95,
+    "browInnerUp": 5.0, "browOuterUp*": 3.9, "browDown*": 3.2, "eyeBlink*": 1.0, "jawOpen": 0.95,
     "mouthClose": 0.95, "mouthSmile*": 1.1, "eyeSquint*": 2.1,
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from stages.synthesis.hair import grow_strands
 from stages.synthesis.head_bank import EYE, HAIR, LASHES, MOUTH, SKIN, TEETH, TONGUE, HeadBank
 from stages.synthesis.head_model import Head
 from stages.synthesis.looks import Looks, looks_of
+from stages.synthesis.mesh_files import FACE_SHAPES
 from stages.synthesis.people import Person
 from stages.synthesis.shape_axes import AGES, MUSCLES, SEXES, WEIGHTS
 from stages.synthesis.skin import covered_region, hair_region, skin_texture
@@ -26,6 +27,17 @@ PIVOT: Final = (0.0, 6.7, 0.25)  # what the head turns about
 HAIR_FRONT: Final = 0.75  # decimetres: long hair hangs behind this plane
 LID: Final = 7.276  # height between the lower and the upper lashes
 HAIR_TOP: Final = 7.6  # and from below this height
+# Brows that rest low rise further, brows that rest high sink further: the height of the inner brow
+# over the eye's corner, in heights of the face, that moves as far either way; change of the reach
+# for each height, and its bounds.
+_BROW_POINT: Final = (0.15, 7.42)
+_EYE_POINT: Final = (0.2, 7.29)
+_BROW_REST: Final = 0.06
+_REACH: Final = (18.0, 0.5, 1.25)
+_RAISE: Final = [
+    row for row, name in enumerate(FACE_SHAPES) if name.startswith("brow") and "Up" in name
+]
+_LOWER: Final = [row for row, name in enumerate(FACE_SHAPES) if name.startswith("browDown")]
 _AGE_KNOTS: Final = (12.0, 25.0, 90.0)  # years that the targets of `AGES` stand for
 
 
@@ -130,6 +142,27 @@ def _surface(bank: HeadBank, side: Floats, looks: Looks) -> Floats:
     )
 
 
+def _near(bank: HeadBank, point: tuple[float, float]) -> Ints:
+    """The eight vertices of the face's skin that are nearest to a point and its mirror image."""
+    behind = bank.base[:, 2] < HAIR_FRONT
+    behind[bank.triangles[bank.parts != SKIN].ravel()] = True
+    x, y = bank.base[:, 0], bank.base[:, 1]
+    distance = np.hypot(np.abs(x) - point[0], y - point[1]) + 9.0 * behind
+    return np.argsort(distance, kind="stable")[:8].astype(np.int32)
+
+
+def _shapes(looks: Looks, bank: HeadBank, vertices: Floats, height: float) -> Floats:
+    """The face shapes of a face of a height in decimetres: its brows reach as far as they rest."""
+    brow, eye = (vertices[_near(bank, point), 1].mean() for point in (_BROW_POINT, _EYE_POINT))
+    rest = float(brow - eye + looks.brow_shift) / height
+    slope, least, most = _REACH
+    shapes = bank.face_shapes / np.float32(height)
+    for rows, sign in ((_RAISE, 1.0), (_LOWER, -1.0)):
+        reach = np.clip(1.0 + sign * slope * (_BROW_REST - rest), least, most)
+        shapes[rows] *= np.float32(reach)
+    return shapes
+
+
 def build_head(person: Person, bank: HeadBank) -> Head:
     """Make the head of a person.
 
@@ -164,7 +197,7 @@ def build_head(person: Person, bank: HeadBank) -> Head:
     head = Head(
         person=person,
         neutral=(vertices - origin) / height,
-        shapes=bank.face_shapes / height,
+        shapes=_shapes(looks, bank, vertices, height),
         triangles=bank.triangles[kept],
         parts=bank.parts[kept],
         corners=bank.corners[kept],

@@ -42,7 +42,7 @@ from stages.synthesis.shape_axes import (
 from stages.synthesis.skin_map import place_map, skin_place
 from stages.synthesis.skin_marks import SkinMarks, skin_marks
 
-VERSION: Final = 5  # raise it when what the file holds changes
+VERSION: Final = 6  # raise it when what the file holds changes
 CHEST: Final = 4.2  # decimetres: height from which on the body is kept
 REACH: Final = 3.0  # decimetres to each side: arms beyond are cut off
 
@@ -62,6 +62,7 @@ _BROW_SHAPES: Final = ("browDown", "browInnerUp", "browOuterUp")
 _BROW_DROP: Final = 0.06  # decimetres
 _LID_CREASE: Final = (7.33, 7.4)
 _BROW_BLUR: Final = 0.05  # decimetres: hairs of one brow move together
+_BULGE: Final = 0.35  # how far a brow that is lowered comes forward
 _NEAREST: Final = 40  # vertices that a displaced one takes its movement from
 
 
@@ -175,6 +176,9 @@ def _lower_brows(shapes: Floats, base: Floats, skin: NDArray[np.bool_]) -> None:
     for row, name in enumerate(FACE_SHAPES):
         if name.startswith(_BROW_SHAPES):
             moved = (shapes[row, front[near]] * share[..., None]).sum(1)
+            if name.startswith("browDown"):  # over the lid, not into the eye; no crest between
+                moved *= np.array([0.5, 1.0, 1.0], np.float32)
+                moved[:, 2] -= _BULGE * np.minimum(moved[:, 1], 0.0)
             shapes[row] = 0.0
             shapes[row, front] = moved * fade[:, None]
 

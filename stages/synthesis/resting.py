@@ -16,18 +16,18 @@ from stages.synthesis.mesh_files import FACE_SHAPES
 # Mean, standard deviation, lowest and highest weight of the face shapes that people rest in; an
 # asterisk stands for both sides. A negative weight is a place on the shape's other side.
 _SHAPES: Final[dict[str, tuple[float, float, float, float]]] = {
-    "browDown*": (0.05, 0.12, -0.3, 0.4),
+    "browDown*": (0.12, 0.15, -0.3, 0.6),
     "browInnerUp": (0.0, 0.12, -0.4, 0.4),
     "browOuterUp*": (-0.05, 0.1, -0.3, 0.3),
-    "eyeSquint*": (0.05, 0.1, -0.15, 0.4),
+    "eyeSquint*": (-0.15, 0.1, -0.35, 0.2),
     "eyeBlink*": (0.05, 0.04, 0.0, 0.16),
-    "mouthClose": (0.16, 0.1, 0.0, 0.34),
+    "mouthClose": (0.19, 0.1, 0.0, 0.36),
     "mouthFrown*": (0.05, 0.08, -0.1, 0.3),
     "mouthSmile*": (0.0, 0.04, -0.08, 0.1),
     "mouthRollLower": (-0.03, 0.06, -0.1, 0.25),
     "mouthRollUpper": (-0.03, 0.06, -0.1, 0.25),
     "mouthPress*": (0.0, 0.05, -0.1, 0.15),
-    "mouthShrugLower": (0.12, 0.12, -0.1, 0.4),
+    "mouthShrugLower": (0.18, 0.15, -0.1, 0.5),
 }
 _UNEVEN: Final = 0.3  # of a shape's spread: how far the right side is from the left
 _LOOSE: Final = 0.12  # share of people whose lips hardly touch
