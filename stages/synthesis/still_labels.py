@@ -24,9 +24,9 @@ from stages.synthesis.affect import (
 from stages.synthesis.phonemes import MOUTHS, SILENCE
 
 # Share of the stills that show an AU, about: its chance on top of what the states bring.
-WANTED: Final = 0.3
+WANTED: Final = 0.25
 # Shares of neutral faces, of faces that show one AU alone and of faces that a state moves.
-_NEUTRAL, _SINGLE, _ACTED = 0.08, 0.12, 0.7
+_NEUTRAL, _SINGLE, _ACTED = 0.2, 0.15, 0.55
 _TRACE: Final = 0.28  # highest intensity of an AU that is not labelled
 _ONE_SIDED: Final = 0.12  # share of AUs that one side shows more strongly, or alone
 _SPEAKING: Final = 0.25  # share of faces caught in the middle of a phoneme

@@ -25,8 +25,9 @@ def stills():
 def test_every_au_is_frequent_and_independent(stills):
     labels = np.stack([still.labels for still in stills])
     rates = labels.mean(axis=0)
-    assert (rates > 0.18).all()
-    assert (rates < 0.45).all()
+    assert (rates > 0.14).all()
+    assert (rates < 0.4).all()
+    assert (labels.sum(axis=1) == 0).mean() > 0.12  # faces at rest, for real ones mostly are
     phi = np.corrcoef(labels.T) - np.eye(N_AUS)
     assert np.abs(phi).max() < 0.6
 
