@@ -117,7 +117,7 @@ def _rest(bank: HeadBank) -> tuple[Floats, Floats]:
     return rest, side
 
 
-def _surface(bank: HeadBank, side: Floats, looks: Looks) -> Floats:
+def _surface(bank: HeadBank, side: Floats) -> Floats:
     x, y, z = bank.base.T
     light = np.ones(len(x), np.float32)
     light -= 0.45 * np.exp(-(((np.abs(x) - 0.3) / 0.2) ** 2) - ((y - 7.36) / 0.1) ** 2) * (z > 0.8)
@@ -133,10 +133,7 @@ def _surface(bank: HeadBank, side: Floats, looks: Looks) -> Floats:
         depth = np.clip(1.0 - (front - z) / reach, 0.0, 1.0) ** 1.5
         brightest = {MOUTH: 0.16, TEETH: 0.7, TONGUE: 0.3}[part]
         light = np.where(chosen & ~skin, brightest * depth, light)
-    shown = 0.0 if looks.covering == "scarf" else 0.9
-    bare = side * (
-        1.0 - shown * bank.masks[2]
-    )  # ears, where the texture shows the hair behind them
+    bare = side * (1.0 - 0.9 * bank.masks[2])  # ears, where the texture shows the hair behind them
     return np.stack([np.clip(light, 0.02, 1), bank.masks[0], bank.masks[1], bare], 1).astype(
         np.float32
     )
@@ -202,7 +199,7 @@ def build_head(person: Person, bank: HeadBank) -> Head:
         parts=bank.parts[kept],
         corners=bank.corners[kept],
         rest=rest,
-        surface=_surface(bank, side, looks),
+        surface=_surface(bank, side),
         rigid=(ramp * ramp * (3 - 2 * ramp)).astype(np.float32),
         pivot=((pivot - origin) / height).astype(np.float32),
         fold_masks=bank.fold_masks,

@@ -112,6 +112,7 @@ def look_of(head: Head) -> Any:
     look.lip_gloss = 0.12 + 0.35 * person.lip_paint
     look.oil, look.liner = 1.6 * person.oil, 0.18 + 0.5 * person.lid_paint
     look.lash = vec3(0.35 * np.asarray(person.brows) + 0.004)
+    look.ears = 0.0 if looks.covering == "scarf" else 1.0
     look.lashes, look.frame = looks.lashes, vec3(looks.frame)
     look.lens = vec3((0.012, 0.011, 0.012) if looks.dark_glasses else (0.0, 0.0, 0.0))
     look.mirror = 0.12 if looks.dark_glasses else 0.5

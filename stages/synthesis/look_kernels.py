@@ -26,6 +26,7 @@ class Look:
     teeth: wp.vec3
     tongue: wp.vec3
     lashes: float
+    ears: float
     frame: wp.vec3
     lens: wp.vec3
     mirror: float

@@ -80,7 +80,7 @@ def shade_sample(
         albedo = wp.vec3(colour[0] * colour[0], colour[1] * colour[1], colour[2] * colour[2])
         hairy = colour[3]  # 0 is bare skin, 1 is hair
         if wp.abs(rest[0]) > 0.6:
-            ear = wp.clamp(1.3 - 1.4 * wp.abs(surface[3]), 0.0, 1.0)
+            ear = look.ears * wp.clamp(1.3 - 1.4 * wp.abs(surface[3]), 0.0, 1.0)
             albedo = albedo * (1.0 - ear) + wp.cw_mul(look.skin, wp.vec3(1.03, 0.92, 0.92)) * ear
             hairy = hairy * (1.0 - ear)
         crease = shell.creases[i] * u + shell.creases[j] * v + shell.creases[k] * w

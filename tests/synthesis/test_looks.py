@@ -11,7 +11,7 @@ from stages.synthesis.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
 from stages.synthesis.head_model import Head
 from stages.synthesis.looks import COVERINGS, FRINGES, Looks, looks_of
 from stages.synthesis.mesh_files import FACE_SHAPES
-from stages.synthesis.people import Person, sample_person
+from stages.synthesis.people import HAIRSTYLES, Person, sample_person
 from stages.synthesis.portrait import head_bank, head_of
 from stages.synthesis.rendering import FaceState, Renderer
 from stages.synthesis.scene import Scene, sample_scene
@@ -129,3 +129,15 @@ def test_brows_are_faint_or_bushy_and_lie_at_many_heights() -> None:
     weights = [looks_of(person).brow_weight for person in people(300)]
     assert np.quantile(weights, 0.1) < 0.35
     assert np.quantile(weights, 0.9) > 0.8
+
+
+@pytest.mark.parametrize("covering", COVERINGS)
+@pytest.mark.parametrize("hairstyle", HAIRSTYLES)
+def test_every_covering_goes_with_every_hairstyle_and_glasses(
+    covering: str, hairstyle: str
+) -> None:
+    person = someone(glasses=0.5, hairstyle=hairstyle, covering=covering)
+    head = head_of(person)
+    frame = np.unique(head.triangles[head.parts == GLASSES])
+    assert np.isfinite(head.neutral).all()
+    assert np.abs(head.neutral[frame]).max() < 1.0
