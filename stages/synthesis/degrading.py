@@ -93,7 +93,7 @@ def _sharpened(image: Image, random: Random) -> Image:
 
 
 def degraded(image: Image, face: float, random: Random) -> Image:
-    """Lose some of a picture: nothing in a third of them, much in few.
+    """Lose some of a picture: nothing in half of them, much in few; augmentation does more.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def degraded(image: Image, face: float, random: Random) -> Image:
     -------
     (side, side, 3) uint8 np.ndarray
     """
-    if random.random() < 0.3:
+    if random.random() < 0.45:
         return image
     side = image.shape[0]
     if random.random() < 0.12:
@@ -119,7 +119,7 @@ def degraded(image: Image, face: float, random: Random) -> Image:
         )
     if random.random() < 0.3:
         image = _noisy(image, random)
-    if random.random() < 0.4:
+    if random.random() < 0.35:
         least = SMALLEST / (face * side)
         # mild losses are more frequent than severe ones
         image = reduced(image, float(least ** (random.random() ** 1.8)), random)

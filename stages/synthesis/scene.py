@@ -20,7 +20,7 @@ _BACKGROUND_SHARES: Final = (0.3, 0.1, 0.08, 0.16, 0.08, 0.1, 0.06, 0.06, 0.06)
 BASE_ROTATION: Final = (36.0, 22.0, 18.0)  # degrees: at most, of yaw, pitch and roll
 # Shares of faces that look about into the camera, a little to the side, far to the side; the
 # standard deviations of their yaw, pitch and roll.
-_POSES: Final = ((0.45, (4.0, 4.0, 2.5)), (0.35, (13.0, 8.0, 6.0)), (0.2, (26.0, 13.0, 11.0)))
+_POSES: Final = ((0.5, (4.0, 4.0, 2.5)), (0.35, (13.0, 8.0, 6.0)), (0.15, (26.0, 13.0, 11.0)))
 
 
 class Rig(NamedTuple):
