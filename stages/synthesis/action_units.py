@@ -26,11 +26,11 @@ SIDES: Final = ("Left", "Right")
 
 # A name that ends in * stands for the shapes of both sides.
 AU_SHAPES: Final[dict[int, dict[str, float]]] = {
-    1: {"browInnerUp": 3.9, "browOuterUp*": 0.2},
-    2: {"browOuterUp*": 3.5, "browInnerUp": 1.3},
+    1: {"browInnerUp": 4.1, "browOuterUp*": 0.2},
+    2: {"browOuterUp*": 3.7, "browInnerUp": 1.3},
     4: {"browDown*": 2.5, "noseSneer*": 0.2, "eyeSquint*": 0.15},
     6: {"cheekSquint*": 1.35, "eyeSquint*": 0.4},
-    7: {"eyeSquint*": 1.9, "eyeBlink*": 0.18},
+    7: {"eyeSquint*": 2.05, "eyeBlink*": 0.2},
     10: {"mouthUpperUp*": 2.4, "noseSneer*": 0.08},
     12: {"mouthSmile*": 1.0, "cheekSquint*": 0.2},
     15: {"mouthFrown*": 2.0, "mouthShrugLower": 0.3},

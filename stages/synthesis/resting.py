@@ -19,15 +19,15 @@ _SHAPES: Final[dict[str, tuple[float, float, float, float]]] = {
     "browDown*": (0.12, 0.15, -0.3, 0.6),
     "browInnerUp": (0.0, 0.12, -0.4, 0.4),
     "browOuterUp*": (-0.05, 0.1, -0.3, 0.3),
-    "eyeSquint*": (-0.15, 0.1, -0.35, 0.2),
+    "eyeSquint*": (-0.28, 0.08, -0.45, 0.0),
     "eyeBlink*": (0.05, 0.04, 0.0, 0.16),
-    "mouthClose": (0.19, 0.1, 0.0, 0.36),
+    "mouthClose": (0.16, 0.08, 0.0, 0.32),
     "mouthFrown*": (0.05, 0.08, -0.1, 0.3),
     "mouthSmile*": (0.0, 0.04, -0.08, 0.1),
     "mouthRollLower": (-0.03, 0.06, -0.1, 0.25),
     "mouthRollUpper": (-0.03, 0.06, -0.1, 0.25),
     "mouthPress*": (0.0, 0.05, -0.1, 0.15),
-    "mouthShrugLower": (0.18, 0.15, -0.1, 0.5),
+    "mouthShrugLower": (0.15, 0.12, -0.1, 0.4),
 }
 _UNEVEN: Final = 0.3  # of a shape's spread: how far the right side is from the left
 _LOOSE: Final = 0.12  # share of people whose lips hardly touch

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 Texels = NDArray[np.uint8]
 
 # Middle line of the left brow on the base face, decimetres, from the nose outwards.
-_BROW: Final = ((0.11, 7.405), (0.25, 7.465), (0.42, 7.475), (0.58, 7.385))
+_BROW: Final = ((0.11, 7.4), (0.25, 7.46), (0.42, 7.468), (0.58, 7.38))
 # Change of red, green and blue by blood under the skin, by blush and in the sockets of the eyes.
 _BLOOD: Final = (0.02, -0.065, -0.05)
 _BLUSH: Final = (0.04, -0.1, -0.07)
