@@ -1,12 +1,14 @@
 """Light from all around, backgrounds, and what cameras and codecs lose."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stages.synthesis import degrading, occluders
 from stages.synthesis.backgrounds import paint_background
+from stages.synthesis.developing import Developer
 from stages.synthesis.environments import PLACES, basis, place_light
 from stages.synthesis.portrait import FURTHEST
 from stages.synthesis.scene import BACKGROUNDS, BASE_ROTATION, RIGS, Scene, sample_scene
@@ -116,3 +118,40 @@ def test_what_hides_a_face_hides_a_part_of_it() -> None:
     assert (whole == 128).all()
     assert np.mean(np.array(shares) > 0.02) > 0.6
     assert np.quantile(shares, 0.9) < 0.75
+
+
+def developed(**changes: Any) -> np.ndarray:
+    plain: dict[str, Any] = {
+        "noise": 0.0, "blur": 0.0, "sharpening": 0.0, "saturation": 1.0, "vignette": 0.0,
+        "brightness": 1.0, "white_balance": (1.0, 1.0, 1.0),
+    }  # fmt: skip
+    scene = replace(scenes(1)[0], **{**plain, **changes})
+    light = (picture() / 255.0).astype(np.float32)
+    height, width = light.shape[:2]
+    developer = Developer(scene, height, width, np.array((0.4, 0.3, 0.2)))
+    return developer.develop(light, 0).astype(float)
+
+
+def spread(image: np.ndarray) -> float:
+    return float((image.max(axis=2) - image.min(axis=2)).mean())
+
+
+def test_cameras_make_grey_and_sharp_pictures() -> None:
+    usual, grey, sharp = developed(), developed(saturation=0.0), developed(sharpening=1.0)
+    assert spread(grey) < 6.0 < spread(usual)  # what is left is the light's colour
+    assert np.abs(np.diff(sharp, axis=1)).mean() > np.abs(np.diff(usual, axis=1)).mean()
+    assert abs(sharp.mean() - usual.mean()) < 5
+
+
+def test_the_camera_takes_most_of_the_lights_colour_off() -> None:
+    ambient = scenes(1)[0].ambient
+    warm = tuple((1.5 * red, green, 0.5 * blue) for red, green, blue in ambient)
+    dark = (0.0, 0.0, 0.0)
+    even, warmed = (
+        developed(ambient=terms, key_colour=dark, fill_colour=dark) for terms in (ambient, warm)
+    )
+    # the developed light is the same, so all that differs is the white balance
+    assert (even - warmed)[..., 0].mean() > 5
+    assert (even - warmed)[..., 2].mean() < -5
+    level = [developed(brightness=value).mean() for value in (0.4, 1.0, 2.5)]
+    assert level[0] < level[1] < level[2]
