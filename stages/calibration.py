@@ -23,6 +23,7 @@ from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.scores import THRESHOLD, f1_per_au
 
 GRID: Final = 100  # thresholds are multiples of 1 / GRID
+LOWEST: Final = 0.03  # threshold: an AU that is present has an intensity above 0
 Probabilities = NDArray[np.float32]
 
 
@@ -160,6 +161,7 @@ def fit_calibration(
         if not thresholds:
             score = np.round(curves[:, :, au], 6)
             score[:, grid != THRESHOLD] = -1
+        score[:, grid < LOWEST] = -1
         if score.max() <= 0:
             chosen.append(THRESHOLD)
             boxes.append(0)

@@ -1,7 +1,8 @@
 """Generate the corpus: talking heads with exact AU labels, labelled still faces, and speech.
 
 In: nothing but settings. Out: ``data/corpus/videos``, a data root in the layout of Aff-Wild2
-(``batch1/*.mp4``, ``AU_Detection_Challenge/SPLIT/NAME.txt``, ``people.csv``) with the pitfalls of
+(``batch1/*.mp4``, ``AU_Detection_Challenge/SPLIT/NAME.txt``, ``AU_Intensity/SPLIT/NAME.txt`` with
+intensities of 0 to 5, ``people.csv``) with the pitfalls of
 real collections listed in ``ground_truth.csv``; ``data/corpus/faces.h5``, stills of people who
 appear in no clip; ``data/corpus/speech.h5``, speech with phonemes.
 
@@ -119,8 +120,19 @@ def complete(outcome: Outcome, kind: str, what: str) -> dict[str, Path]:
     return {name[len(kind) :]: path for name, path in done if name.startswith(kind)}
 
 
+def intensity_rows(intensity: NDArray[np.float64]) -> list[list[str]]:
+    """Write intensities, (lines, 12) from 0 to 5, as text; -1 where not known.
+
+    Rounded down, so that no intensity reaches the level of presence which its label does not.
+    """
+    return [
+        ["-1" if np.isnan(value) else f"{np.floor(1000 * value) / 1000:.3f}" for value in row]
+        for row in intensity
+    ]
+
+
 def write_annotations(clips: Sequence[Clip], root: Path) -> NDArray[np.int64]:
-    """Write the annotation of every person in every clip.
+    """Write the annotation of every person in every clip, presence and intensity.
 
     Parameters
     ----------
@@ -136,13 +148,17 @@ def write_annotations(clips: Sequence[Clip], root: Path) -> NDArray[np.int64]:
     """
     counts = np.zeros((2, N_AUS), np.int64)
     for clip in clips:
-        folder = root / "AU_Detection_Challenge" / clip.split
-        folder.mkdir(parents=True, exist_ok=True)
+        folders = [root / kind / clip.split for kind in ("AU_Detection_Challenge", "AU_Intensity")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         for name, script in zip(clip.names, clip.scripts, strict=True):
-            labels = play(script, clip.times(), speech_of(script)).labels
-            lines = [",".join(map(str, row)) for row in annotation_lines(labels, clip.pitfall)]
-            text = "\n".join([ANNOTATION_HEADER, *lines])
-            (folder / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
+            tracks = play(script, clip.times(), speech_of(script))
+            labels = tracks.labels
+            presence = annotation_lines(labels, clip.pitfall).astype(str).tolist()
+            strength = intensity_rows(annotation_lines(tracks.known_intensity, clip.pitfall))
+            for folder, lines in zip(folders, (presence, strength), strict=True):
+                text = "\n".join([ANNOTATION_HEADER, *(",".join(line) for line in lines)])
+                (folder / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
             counts += np.stack([(labels >= 0).sum(axis=0), (labels == 1).sum(axis=0)])
     return counts
 

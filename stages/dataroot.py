@@ -1,9 +1,10 @@
 """What lies where below a data root in the layout of Aff-Wild2.
 
 Videos may lie in any folder. ``AU_Detection_Challenge/{Train_Set,Validation_Set,Test_Set}`` holds
-``NAME.txt``; a text file may list the names of the AU track's test set (:mod:`stages.test_sets`
-says which); ``cropped_aligned/NAME`` and ``cropped_aligned_new_50_vids/NAME`` hold published crops;
-``people.csv`` (columns name, person) says who is seen.
+``NAME.txt``, ``AU_Intensity`` with the same folders may hold intensities; a text file may list the
+names of the AU track's test set (:mod:`stages.test_sets` says which); ``cropped_aligned/NAME`` and
+``cropped_aligned_new_50_vids/NAME`` hold published crops; ``people.csv`` (columns name, person)
+says who is seen.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from stages.test_sets import choose_lists, kind_of, read_list, track_of
 
 CHALLENGE = "AU_Detection_Challenge"
 SET_FOLDERS = {"Train_Set": "train", "Validation_Set": "validation", "Test_Set": "test"}
+INTENSITY = "AU_Intensity"
 CROP_FOLDERS = ("cropped_aligned", "cropped_aligned_new_50_vids")
 PEOPLE = "people.csv"
 SIDE_SUFFIXES = {"_left": "left", "_right": "right"}
@@ -38,6 +40,8 @@ class DataRoot:
         Split and path of each annotation file by its name.
     test_names : set of str
         Names that a list of the test set holds.
+    intensities : dict of str to str
+        Path of each file of intensities by its name.
     crops : dict of str to str
         Folder of published crops by its name.
     people : dict of str to str
@@ -49,6 +53,7 @@ class DataRoot:
     videos: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, tuple[str, str]] = field(default_factory=dict)
     test_names: set[str] = field(default_factory=set)
+    intensities: dict[str, str] = field(default_factory=dict)
     crops: dict[str, str] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -115,6 +120,8 @@ def look(root: Path) -> DataRoot:
                 videos.setdefault(stem, []).append(path)
             elif extension == ".txt" and in_set:
                 _take_annotation(found, SET_FOLDERS[folder.name], stem, path)
+            elif extension == ".txt" and INTENSITY in (folder.name, folder.parent.name):
+                _take_intensity(found, stem, path)
             elif extension == ".txt":
                 _take_test_list(found, root, path, lists)
     if not videos:
@@ -158,6 +165,16 @@ def _take_annotation(found: DataRoot, split: str, name: str, path: str) -> None:
         found.unreadable[path] = f"{other} annotates the same name and is used: remove one of them."
         return
     found.annotations[name] = (split, path)
+
+
+def _take_intensity(found: DataRoot, name: str, path: str) -> None:
+    if _refused(found, name, path):
+        return
+    if name in found.intensities:
+        other = found.intensities[name]
+        found.unreadable[path] = f"{other} holds intensities of the same name and is used."
+        return
+    found.intensities[name] = path
 
 
 def _take_crops(found: DataRoot, place: Path, folders: list[str]) -> None:

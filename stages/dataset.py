@@ -1,9 +1,10 @@
 """The videos that networks are trained and scored on, with their labels: ``data/inputs.h5``.
 
-The file (stage `inputs`) holds one group per video with ``labels`` (frames, 12), ``face``
-(frames,) and the attributes ``split``, ``fold`` (from 1; 0 for none) and ``group``, the same for
-all videos that share a person or a file. A masked copy of a training video has a group like a
-video, and the attributes ``source`` and ``start`` that say whose sound it has, and from where.
+The file (stage `inputs`) holds one group per video with ``labels`` (frames, 12), ``intensity``
+(frames, 12) where intensities are known, ``face`` (frames,) and the attributes ``split``, ``fold``
+(from 1; 0 for none) and ``group``, the same for all videos that share a person or a file. A masked
+copy of a training video has a group like a video, and the attributes ``source`` and ``start`` that
+say whose sound it has, and from where.
 """
 
 from collections.abc import Iterable
@@ -43,6 +44,8 @@ class Video:
         The same for all videos that share a person or a file.
     kept : (frames,) int64 np.ndarray or None
         Where frames have been left out, the frame of the stores that each of the others is.
+    intensity : (frames, 12) float32 np.ndarray or None
+        0 to 5, NaN where not known; None where nothing is known but presence.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Video:
     fold: int = 0
     group: str = ""
     kept: NDArray[np.int64] | None = None
+    intensity: NDArray[np.float32] | None = None
 
     @property
     def masked(self) -> bool:
@@ -100,9 +104,13 @@ def make_video(
     split: str = "train",
     fold: int = 0,
     group: str = "",
+    intensity: NDArray[np.float32] | None = None,
 ) -> Video:
     """Bundle a video's labels with the choice of frames that stand for those without a face."""
-    return Video(name, labels, face, nearest_valid(face), source, start, split, fold, group or name)
+    nearest = nearest_valid(face)
+    return Video(
+        name, labels, face, nearest, source, start, split, fold, group or name, intensity=intensity
+    )
 
 
 def write_inputs(path: Path, videos: Iterable[Video]) -> None:
@@ -122,6 +130,8 @@ def write_inputs(path: Path, videos: Iterable[Video]) -> None:
             if video.masked:
                 group.attrs["source"], group.attrs["start"] = video.source, video.start
             group.create_dataset("labels", data=video.labels)
+            if video.intensity is not None:
+                group.create_dataset("intensity", data=video.intensity)
             group.create_dataset("face", data=video.face)
 
 
@@ -157,6 +167,7 @@ def load_videos(*splits: str, path: Path = paths.INPUTS) -> list[Video]:
                     split=str(group.attrs["split"]),
                     fold=int(group.attrs["fold"]),
                     group=str(group.attrs["group"]),
+                    intensity=group["intensity"][()] if "intensity" in group else None,
                 )
                 for name, group in sorted(file.items())
                 if not splits or group.attrs["split"] in splits

@@ -66,8 +66,17 @@ class Loaded:
 
     @property
     def width(self) -> int:
-        """Width of its features."""
-        return int(self.network.width)  # type: ignore[arg-type]
+        """Width of its features, AU logits included."""
+        from stages.encoders.running import feature_width
+
+        return feature_width(self.network)
+
+    @property
+    def au_start(self) -> int | None:
+        """First column of its AU logits; None where it has none."""
+        from stages.encoders.running import au_start
+
+        return au_start(self.network)
 
 
 def choose_encoding(kind: str, name: str, params: Params) -> Encoding:
@@ -154,4 +163,5 @@ def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> FeatureWri
         weights_hash=encoding.weights_hash,
         width=loaded.width,
         settings=settings,
+        au_start=loaded.au_start,
     )

@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,21 @@ from stages.core.files import write_json
 from stages.core.provenance import file_hash
 from stages.dataset import Video, load_videos
 from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
+from stages.intensity import intensity_of
 from stages.joint_features import visual_paths
-from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
+from stages.memberships import (
+    SUBMISSIONS,
+    Chosen,
+    choose_members,
+    held_out_f1,
+)
 from stages.predictions import PredictionWriter, RunPredictions, read_predictions
 from stages.protocol import resolve_choices
 from stages.run_training import network_path
 from stages.runs import all_rows
-from stages.scores import by_au
+from stages.scores import by_au, f1_per_au, icc_per_au
 from stages.settings.params import Params, load_params
+from stages.settings.run_settings import AUTO, FRAME_HEAD
 from stages.settings.sources import weights_path
 from stages.splits import LABELLED, assign_parts, label_counts
 from stages.store import FeatureReader
@@ -90,17 +98,99 @@ def judged(
     }
 
 
-def ladder(
-    params: Params, probabilities: Probabilities, videos: Mapping[str, Video]
-) -> tuple[Calibration, dict[str, dict[str, NDArray[np.float64]]]]:
+@dataclass(frozen=True)
+class Fit:
+    """What calibration made of an ensemble.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Fitted on all train and validation videos that no member was trained on.
+    f1 : dict of str to dict of str to (12,) np.ndarray
+        By step and split: on validation cross-fitted, on test by what was fitted elsewhere.
+    icc : dict of str to (12,) np.ndarray
+        ICC(3,1) of the intensities by split: on validation without smoothing, for nothing is fitted
+        then, on test with it. Only where the intensities are known.
+    validation : dict of str to (frames, 12) bool np.ndarray
+        Cross-fitted decisions on the validation videos.
+    """
+
+    calibration: Calibration
+    f1: dict[str, dict[str, NDArray[np.float64]]]
+    icc: dict[str, NDArray[np.float64]]
+    validation: dict[str, NDArray[np.bool_]]
+
+
+def intensity_icc(
+    found: Probabilities, videos: Mapping[str, Video], split: str, calibration: Calibration
+) -> NDArray[np.float64] | None:
+    """ICC(3,1) of each AU's intensity on a split, (12,); None where no intensity is known."""
+    pairs = [
+        (video.intensity, intensity_of(calibration.smooth(found[name])))
+        for name, video in sorted(videos.items())
+        if video.split == split
+        and not video.masked
+        and video.intensity is not None
+        and name in found
+    ]
+    if not pairs:
+        return None
+    truth, said = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return icc_per_au(truth, said)
+
+
+def unbeaten(
+    fits: Mapping[str, Fit], videos: Mapping[str, Video]
+) -> tuple[str, dict[str, tuple[float, float]]]:
+    """Choose the best ensemble on validation that beats the baseline; else the baseline.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        With ``frame_head`` or without.
+    videos : mapping of str to Video
+
+    Returns
+    -------
+    str
+        The chosen one.
+    dict of str to (float, float)
+        By ensemble, how much higher its validation F1 is than the baseline's, and the standard
+        error of that: jackknife over people, who are left out one by one.
+    """
+    others = [name for name in fits if name != FRAME_HEAD]
+
+    def f1(name: str, left_out: str = "") -> float:
+        said = {
+            video: rows
+            for video, rows in fits[name].validation.items()
+            if videos[video].group != left_out
+        }
+        if not said:
+            return 0.0
+        labels = np.concatenate([videos[video].labels for video in said])
+        return float(f1_per_au(labels, np.concatenate(list(said.values()))).mean())
+
+    best = max(others, key=f1) if others else FRAME_HEAD
+    if FRAME_HEAD not in fits:
+        return best, {}
+    groups = sorted({videos[name].group for name in fits[FRAME_HEAD].validation})
+    without = {name: np.array([f1(name, group) for group in groups]) for name in fits}
+    margins = {}
+    for name in others:
+        spread = without[name] - without[FRAME_HEAD]
+        error = np.sqrt(max(len(groups) - 1, 0) * spread.var()) if len(groups) else 0.0
+        margins[name] = (f1(name) - f1(FRAME_HEAD), float(error))
+    beaten = [name for name, (gain, error) in margins.items() if gain > error]
+    return (max(beaten, key=f1) if beaten else FRAME_HEAD), margins
+
+
+def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Video]) -> Fit:
     """Fit the calibration, and say what each step of it is worth.
 
     Returns
     -------
-    Calibration
-        Fitted on all train and validation videos that no member was trained on.
-    dict of str to dict of str to (12,) np.ndarray
-        F1 by step and split: on validation cross-fitted, on test by what was fitted elsewhere.
+    Fit
     """
     settings = params.ensemble
     fitting = judged(probabilities, videos, *LABELLED)
@@ -127,7 +217,12 @@ def ladder(
             f1[step]["validation"] = f1_of(mine, [said[name] for name in validation])
         if test:
             f1[step]["test"] = f1_of(list(test.values()), decide(list(test.values()), calibration))
-    return calibration, f1
+    icc = {
+        split: values
+        for split, fitted in (("validation", Calibration()), ("test", calibration))
+        if (values := intensity_icc(probabilities, videos, split, fitted)) is not None
+    }
+    return Fit(calibration, f1, icc, {name: said[name] for name in validation})
 
 
 def export(
@@ -211,6 +306,27 @@ def write_predictions(
         writer.write(0, ((video, np.log(rows / (1 - rows))) for video, rows in safe.items()))
 
 
+def choose_main(setting: str, fits: Mapping[str, Fit], videos: Mapping[str, Video]) -> str:
+    """Choose what is exported, and say whether it beats the baseline.
+
+    Raises
+    ------
+    DataError
+        When the setting names an ensemble for which runs are missing.
+    """
+    if not fits or (setting not in fits and setting != AUTO):
+        raise DataError(
+            f"ensemble.main = {setting!r} needs runs that `runs` does not have; "
+            f"with those it has there can be: {', '.join(fits) or 'none'}."
+        )
+    best, margins = unbeaten(fits, videos)
+    for name, (gain, error) in margins.items():
+        say(f"{name} against frame_head: validation F1 {gain:+.3f}, standard error {error:.3f}")
+    if setting not in (AUTO, best):
+        say(f"ensemble.main is {setting}; by validation F1 it would be {best}")
+    return best if setting == AUTO else setting
+
+
 def main() -> None:
     """Make every ensemble for which the runs are there; calibrate and export the main one."""
     params = load_params()
@@ -224,32 +340,36 @@ def main() -> None:
     f1 = {name: held_out_f1(predictions, videos) for name, predictions in runs.items()}
     splits = {name: str(predictions.run["split"]) for name, predictions in runs.items()}
     shutil.rmtree(folder, ignore_errors=True)
+    baselines = {name for name, said in runs.items() if said.run["model"] == FRAME_HEAD}
     content: dict[str, Any] = {}
-    for name in SUBMISSIONS:
-        chosen = choose_members(name, splits, f1, params.ensemble.members)
+    fits: dict[str, Fit] = {}
+    members: dict[str, list[Chosen]] = {}
+    for name in (*SUBMISSIONS, FRAME_HEAD):
+        chosen = choose_members(name, splits, f1, params.ensemble.members, baselines)
         if not chosen:
             continue
         found = join(chosen, runs, params.ensemble.rule)
         write_predictions(folder / f"{name}.h5", chosen, found, params.ensemble.rule)
-        calibration, steps = ladder(params, found, videos)
+        members[name], fits[name] = chosen, ladder(params, found, videos)
+        steps = fits[name].f1
         content[name] = {
             step: {split: by_au(values) for split, values in by_split.items()}
             for step, by_split in steps.items()
         }
+        icc = fits[name].icc
+        if icc:
+            content[name]["intensity_icc"] = {split: by_au(icc[split]) for split in icc}
         shown = ", ".join(
             f"{split} {' > '.join(f'{steps[step][split].mean():.3f}' for step in LADDER)}"
             for split in steps["raw"]
         )
-        say(f"ensemble {name} ({len(chosen)} runs): F1 {shown} ({' > '.join(LADDER)})")
-        if exporting and name == params.ensemble.main:
-            scores = {"label": params.data_label, **content[name]}
-            export(params, name, chosen, runs, calibration, scores)
-    if exporting and params.ensemble.main not in content:
-        allowed = ", ".join(content) or "none"
-        raise DataError(
-            f"ensemble.main = {params.ensemble.main!r} needs runs that `runs` does not have; "
-            f"with those it has there can be: {allowed}."
-        )
+        said = "".join(f"; ICC {split} {np.nanmean(icc[split]):.3f}" for split in icc)
+        say(f"ensemble {name} ({len(chosen)} runs): F1 {shown} ({' > '.join(LADDER)}){said}")
+    if exporting:
+        name = choose_main(params.ensemble.main, fits, videos)
+        scores = {"label": params.data_label, **content[name]}
+        export(params, name, members[name], runs, fits[name].calibration, scores)
+        content[name]["exported"] = 1
     target = paths.ENSEMBLE_SCORES if exporting else paths.TABLE_ENSEMBLE_SCORES
     write_json(target, {params.data_label: content})
 

@@ -25,7 +25,7 @@ from stages.core.provenance import file_hash
 from stages.settings.choices import CORRECTED, Choices
 from stages.settings.params import Crop
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 2: members may read AU outputs, and their logits stand for intensities
 FILE: Final = "ensemble.json"
 Rule = Literal["mean", "vote"]
 RULES: Final = ("mean", "vote")

@@ -20,13 +20,15 @@ from stages.core.facs import NOT_ANNOTATED
 from stages.core.files import write_json
 from stages.dataset import Video, load_videos
 from stages.ensembles import sigmoid
-from stages.figure_files import read_json
+from stages.figure_files import main_ensemble, read_json
+from stages.intensity import intensity_of
 from stages.predictions import read_predictions
-from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au
+from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au, icc_per_au
 from stages.settings.params import load_params
 
 SPLITS = ("validation", "test")
-MAIN, WITHOUT_SOUND = "main", "visual"  # the runs that are reported beside the ensemble
+MAIN, WITHOUT_SOUND = "main", "visual"  # the runs that are reported beside the ensemble ...
+BASELINE = "frame_head"  # ... and the encoders alone, where that run is there
 Probabilities = NDArray[np.float32]
 
 
@@ -81,6 +83,32 @@ def score_split(
     return scores
 
 
+def intensity_scores(
+    videos: Sequence[Video], predictions: Mapping[str, Probabilities]
+) -> dict[str, dict[str, float]]:
+    """ICC(3,1) of the intensities of some videos, by row; empty where none is known.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+    predictions : mapping of str to (frames, 12) np.ndarray
+        Probabilities by the name of their row of F1.
+    """
+    if all(video.intensity is None for video in videos):
+        return {}
+    unknown = np.float32(np.nan)
+    truth = np.concatenate(
+        [
+            np.full(video.labels.shape, unknown) if video.intensity is None else video.intensity
+            for video in videos
+        ]
+    )
+    return {
+        row.replace("f1", "icc", 1): by_au(icc_per_au(truth, intensity_of(probabilities)))
+        for row, probabilities in predictions.items()
+    }
+
+
 def main() -> None:
     """Score the runs and the ensemble on every split that has labels."""
     params = load_params()
@@ -88,9 +116,15 @@ def main() -> None:
     main_run = read_predictions(paths.PREDICTIONS / f"{MAIN}.h5")
     visual = read_predictions(paths.PREDICTIONS / f"{WITHOUT_SOUND}.h5")
     ensembles = read_json(paths.ENSEMBLE_SCORES).get(label, {})
-    if params.ensemble.main not in ensembles:
+    exported = main_ensemble(params.ensemble.main, ensembles)
+    if exported not in ensembles:
         raise DataError(f"{paths.ENSEMBLE_SCORES} lacks the ensemble: run `dvc repro ensemble`.")
-    steps = ensembles[params.ensemble.main]
+    steps = ensembles[exported]
+    frames = (
+        read_predictions(path).seeds[0]
+        if (path := paths.PREDICTIONS / f"{BASELINE}.h5").is_file()
+        else {}
+    )
     scores: dict[str, Any] = {}
     for split in SPLITS:
         videos = load_videos(split)
@@ -104,6 +138,7 @@ def main() -> None:
             "f1": predicted(videos, main_run.seeds[0]),
             "f1_sound_withheld": predicted(videos, main_run.muted[0] if main_run.muted else {}),
             "f1_trained_without_sound": predicted(videos, visual.seeds[0]),
+            "f1_frame_head": predicted(videos, frames),
         }
         predictions = {row: rows for row, rows in said.items() if rows is not None}
         if "f1" not in predictions:
@@ -112,9 +147,12 @@ def main() -> None:
             )
         face = np.concatenate([video.face for video in videos])
         scores[split] = score_split(labels, face, predictions)
+        scores[split] |= intensity_scores(videos, predictions)
         for step, row in (("raw", "f1_ensemble"), ("smoothing", "f1_ensemble_calibrated")):
             if split in steps[step]:
                 scores[split][row] = steps[step][split]
+        if split in steps.get("intensity_icc", {}):
+            scores[split]["icc_ensemble"] = steps["intensity_icc"][split]
     if not scores:
         raise DataError("Neither the validation nor the test split has labels: nothing to score.")
     split = next(name for name in reversed(SPLITS) if name in scores)

@@ -1,10 +1,12 @@
 """Files of figures: JSON of numbers, as the stages leave them for each other and for DVC."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import DataError
+from stages.settings.run_settings import AUTO
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -31,3 +33,18 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError:
         raise DataError(f"{path} holds no figures: delete it and run the pipeline again.") from None
     return content
+
+
+def main_ensemble(setting: str, figures: Mapping[str, Any]) -> str:
+    """Return the ensemble that is exported.
+
+    Parameters
+    ----------
+    setting : str
+        ``ensemble.main``; ``auto`` means what stage `ensemble` chose.
+    figures : mapping
+        What it wrote of each ensemble; in that of the chosen one ``exported`` is 1.
+    """
+    if setting != AUTO:
+        return setting
+    return next((name for name, steps in figures.items() if steps.get("exported")), AUTO)

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from stages.core import paths
 from stages.core.console import run_stage, say
-from stages.core.facs import NOT_ANNOTATED
+from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.core.files import replacing
 from stages.crops import FACE, CropReader, CropWriter
-from stages.manifest import Entry, Manifest, read_labels
+from stages.manifest import Entry, Manifest, read_intensities, read_labels
 from stages.settings.params import load_params
 
 HELD_OUT = ("validation", "test")
-LABELS = ("au", "valence", "arousal", "expression", "person")
+LABELS = ("au", "au_intensity", "valence", "arousal", "expression", "person")
 
 
 def training_entries(entries: Sequence[Entry]) -> list[Entry]:
@@ -44,12 +44,19 @@ def chosen_rows(
     return np.asarray(rows[known & (status[rows] == FACE)], np.int64)
 
 
-def read_frames(entry: Entry, step: int) -> Iterator[tuple[bytes, NDArray[np.int8]]]:
-    """Yield the chosen crops of one entry as JPEGs, each with its AUs, (12,)."""
-    labels = read_labels(paths.INDEX, entry.name)
+def read_frames(
+    entry: Entry, step: int
+) -> Iterator[tuple[bytes, NDArray[np.int8], NDArray[np.float32]]]:
+    """Yield the chosen crops of one entry as JPEGs, each with its AUs and intensities, (12,)."""
+    labels, intensity = (
+        read_labels(paths.INDEX, entry.name),
+        read_intensities(paths.INDEX, entry.name),
+    )
+    if intensity is None:
+        intensity = np.full(labels.shape, np.nan, np.float32)
     with CropReader(paths.CROPS / f"{entry.name}.h5") as crops:
         for row in chosen_rows(crops.status, labels, step):
-            yield crops.encoded(row, row + 1)[0].tobytes(), labels[row]
+            yield crops.encoded(row, row + 1)[0].tobytes(), labels[row], intensity[row]
 
 
 def copy_faces(writer: CropWriter) -> dict[str, NDArray[np.generic]]:
@@ -58,26 +65,30 @@ def copy_faces(writer: CropWriter) -> dict[str, NDArray[np.generic]]:
         for row, crop in enumerate(faces.encoded()):
             score = float(faces.score[row])
             writer.append(crop.tobytes() or None, faces.landmarks[row], faces.box[row], score)
-        return {name: faces.extra(name) for name in LABELS}
+        unknown = np.full(faces.extra("au").shape, np.nan, np.float32)
+        return {name: faces.extra(name) if faces.has(name) else unknown for name in LABELS}
 
 
 def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: int) -> int:
     """Write the faces and the frames of the entries with all labels; the number of frames."""
     stills = copy_faces(writer)
     aus: list[NDArray[np.int8]] = []
+    intensities: list[NDArray[np.float32]] = []
     people: list[int] = []
     names = sorted({entry.person for entry in entries})
     first = int(stills["person"].max(initial=-1)) + 1
     for entry in entries:
         if not (paths.CROPS / f"{entry.name}.h5").is_file():
             continue  # `crop` said why one is missing
-        for crop, au in read_frames(entry, step):
+        for crop, au, intensity in read_frames(entry, step):
             writer.append(crop, score=1.0)
             aus.append(au)
+            intensities.append(intensity)
             people.append(first + names.index(entry.person))
     count = len(aus)
     frames = {
         "au": np.array(aus, np.int8).reshape(count, -1) if count else stills["au"][:0],
+        "au_intensity": np.array(intensities, np.float32).reshape(-1, N_AUS),
         "valence": np.full(count, np.nan, np.float32),
         "arousal": np.full(count, np.nan, np.float32),
         "expression": np.full(count, -1, np.int8),

@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.annotations import length_warning, on_frame_grid, read_annotation
+from stages.annotations import (
+    contradiction,
+    length_warning,
+    on_frame_grid,
+    read_annotation,
+    read_intensity,
+)
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
@@ -34,6 +40,7 @@ from stages.media.video import scan
 from stages.settings.params import load_params
 
 Labels = NDArray[np.int8]
+Intensity = NDArray[np.float32]
 
 WARNINGS_SHOWN = 40  # in the log; the manifest has them all
 
@@ -119,13 +126,35 @@ def read_labels_of(name: str, found: DataRoot, root: Path) -> tuple[Labels | Non
         return None, [f"{path} cannot be used: the video counts as unlabelled."]
 
 
+def read_intensity_of(
+    name: str, labels: Labels | None, found: DataRoot, root: Path
+) -> Intensity | None:
+    """Intensities of one face beside its labels, None where there are none."""
+    if name not in found.intensities:
+        return None
+    path = found.intensities[name]
+    if labels is None:
+        found.unreadable[path] = f"There is no annotation of {name} beside these intensities."
+        return None
+    try:
+        intensity = read_intensity(root / path)
+        problem = contradiction(labels, intensity)
+        if problem:
+            raise DataError(f"{path} contradicts the annotation: {problem}.")
+    except DataError as error:
+        found.unreadable[path] = str(error).replace(str(root / path), path)
+        return None
+    return intensity
+
+
 def describe(
     stem: str, names: list[str], seen: dict[str, Any], found: DataRoot, root: Path
-) -> Iterator[tuple[Entry, Labels]]:
-    """Entries of the annotated faces of one video, with labels on its frame grid."""
+) -> Iterator[tuple[Entry, Labels, Intensity | None]]:
+    """Entries of one video's annotated faces, with labels and intensities on its frame grid."""
     frames = len(seen["timestamps"])
     for name in names:
         labels, warnings = read_labels_of(name, found, root)
+        intensity = read_intensity_of(name, labels, found, root)
         split = "unlabelled"
         if labels is not None:
             split = found.annotations[name][0]
@@ -155,9 +184,11 @@ def describe(
             annotation_lines=0 if labels is None else len(labels),
             official_crops=found.crops.get(name),
             warnings=(*seen["warnings"], *warnings),
+            intensity=found.intensities[name] if intensity is not None else None,
         )
         empty = np.empty((0, N_AUS), np.int8)
-        yield entry, on_frame_grid(empty if labels is None else labels, frames)
+        grid = on_frame_grid(empty if labels is None else labels, frames)
+        yield entry, grid, None if intensity is None else on_frame_grid(intensity, frames)
 
 
 def warn_of_leaks(entries: list[Entry]) -> list[Entry]:
@@ -192,7 +223,8 @@ def summary(manifest: Manifest) -> str:
         f"{sum(not e.sound for e in entries)} without sound, "
         f"{sum(e.variable_frame_rate for e in entries)} with a variable frame rate, "
         f"{sum(e.side != 'only' for e in entries)} of two people, "
-        f"{sum(e.official_crops is not None for e in entries)} with published crops",
+        f"{sum(e.official_crops is not None for e in entries)} with published crops, "
+        f"{sum(e.intensity is not None for e in entries)} with intensities",
     ]
     warnings = [f"  {e.name}: {warning}" for e in entries for warning in e.warnings]
     lines += warnings[:WARNINGS_SHOWN]
@@ -240,12 +272,12 @@ def build(
     found.videos = {s: path for s, path in found.videos.items() if _key(path) in outcome.done}
     entries: list[Entry] = []
 
-    def rows() -> Iterator[tuple[str, NDArray[np.float64], Labels]]:
+    def rows() -> Iterator[tuple[str, NDArray[np.float64], Labels, Intensity | None]]:
         for stem, names in sorted(faces_of_videos(found).items()):
             seen = json.loads(outcome.done[_key(found.videos[stem])].read_text(encoding="utf-8"))
-            for entry, labels in describe(stem, names, seen, found, root):
+            for entry, labels, intensity in describe(stem, names, seen, found, root):
                 entries.append(entry)
-                yield entry.name, np.asarray(seen["timestamps"], np.float64), labels
+                yield entry.name, np.asarray(seen["timestamps"], np.float64), labels, intensity
 
     save_frames(folder, rows())
     if not entries:

@@ -21,8 +21,8 @@ from stages.core.provenance import file_hash
 from stages.crops import FACE, CropReader
 from stages.dataset import Video, make_video, write_inputs
 from stages.joint_features import audio_paths, masked_paths, visual_paths
-from stages.manifest import Entry, Manifest, read_labels
-from stages.masking import HiddenLabel, hide_labels
+from stages.manifest import Entry, Manifest, read_intensities, read_labels
+from stages.masking import HiddenLabel, hide_intensity, hide_labels
 from stages.protocol import resolve_choices
 from stages.runs import all_rows, resolve_run, write_run
 from stages.settings.params import Params, load_params
@@ -58,7 +58,8 @@ def join_video(entry: Entry, lengths: dict[str, dict[str, int]]) -> Video:
         if count != len(labels):
             found = "nothing" if count is None else f"{count} rows"
             raise DataError(f"{name} has {len(labels)} frames, but {found} in {what}.")
-    return make_video(name, labels, face, split=entry.split)
+    intensity = read_intensities(paths.INDEX, name)
+    return make_video(name, labels, face, split=entry.split, intensity=intensity)
 
 
 def join_copy(
@@ -91,10 +92,21 @@ def join_copy(
         if copies.get(copy.name) != copy.frames:
             found = copies.get(copy.name, 0)
             raise DataError(f"{copy.name} has {copy.frames} frames, but {found} rows in {path}.")
-    labels = hide_labels(source.labels[copy.start : copy.stop], copy.half, hidden_label)
+    part = slice(copy.start, copy.stop)
+    labels = hide_labels(source.labels[part], copy.half, hidden_label)
+    intensity = source.intensity
+    if intensity is not None:
+        intensity = hide_intensity(intensity[part], copy.half, hidden_label)
     face = source.face[copy.start : copy.stop]
     return make_video(
-        copy.name, labels, face, source.name, copy.start, split=source.split, group=source.group
+        copy.name,
+        labels,
+        face,
+        source.name,
+        copy.start,
+        split=source.split,
+        group=source.group,
+        intensity=intensity,
     )
 
 

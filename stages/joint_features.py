@@ -47,6 +47,22 @@ def _single(rows: Rows) -> NDArray[np.float32]:
     return converted
 
 
+def au_starts(encoders: Sequence[tuple[int, int | None]]) -> tuple[int, ...]:
+    """First columns of the encoders' AU logits within their joint features.
+
+    Parameters
+    ----------
+    encoders : sequence of (int, int or None)
+        Width of each encoder's features, and where its 12 AU logits begin among them.
+    """
+    found, begin = [], 0
+    for width, start in encoders:
+        if start is not None:
+            found.append(begin + start)
+        begin += width
+    return tuple(found)
+
+
 class Features(Closing):
     """Some feature stores, seen as one visual and one audio input.
 
@@ -58,6 +74,12 @@ class Features(Closing):
         Stores of the masked copies, in the order of `visual`; empty where none is to be read.
     cache_bytes : int
         How much to keep in memory; 0 for nothing.
+
+    Attributes
+    ----------
+    visual_width, audio_width : int
+    au_starts : tuple of int
+        First of the 12 columns of AU logits, for each visual encoder that has some.
     """
 
     def __init__(
@@ -74,6 +96,7 @@ class Features(Closing):
         self._audio = [self._open(path) for path in audio]
         self.visual_width = sum(store.width for store in self._visual)
         self.audio_width = sum(store.width for store in self._audio)
+        self.au_starts = au_starts([(store.width, store.au_start) for store in self._visual])
         self._kept: OrderedDict[tuple[str, bool], Rows] = OrderedDict()
         self._room = cache_bytes
         self._limit = cache_bytes // 8  # no video takes more of it

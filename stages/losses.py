@@ -5,7 +5,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.core.errors import DataError
-from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
+from stages.core.facs import AU_NUMBERS, INTENSITY_MAX, NOT_ANNOTATED, PRESENT_FROM
+from stages.intensity import LOGITS_A_STEP
 from stages.settings.choices import PositiveWeight
 
 
@@ -88,3 +89,29 @@ def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> 
     )
     zero = torch.zeros((), device=loss.device)
     return torch.where(known, loss, zero).sum() / known.sum().clamp(min=1)
+
+
+def intensity_loss(logits: Tensor, intensity: Tensor) -> Tensor:
+    """Smooth L1 between the intensity that a logit stands for and the true one, where known.
+
+    Parameters
+    ----------
+    logits : (..., aus) torch.Tensor
+        See :func:`stages.intensity.intensity_of_logits`.
+    intensity : (..., aus) torch.Tensor
+        0 to 5; what is NaN has no part in the loss.
+
+    Returns
+    -------
+    () torch.Tensor
+        Mean over the known intensities; 0 where none is known.
+    """
+    known = ~torch.isnan(intensity)
+    truth = torch.where(known, intensity, 0.0)
+    said = PRESENT_FROM + logits.float() / LOGITS_A_STEP
+    # what lies beyond an end of the scale is that end: no error where the truth is there, too,
+    # and a gradient that leads back where it is not
+    said = torch.where(truth <= 0, said.clamp(min=0), said)
+    said = torch.where(truth >= INTENSITY_MAX, said.clamp(max=INTENSITY_MAX), said)
+    loss = functional.smooth_l1_loss(said, truth, reduction="none")
+    return torch.where(known, loss, 0.0).sum() / known.sum().clamp(min=1)

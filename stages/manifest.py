@@ -92,6 +92,8 @@ class Entry:
         Path of the folder of published crops, relative to the data root.
     warnings : tuple of str
         Sentences about what is odd but did not keep the entry out.
+    intensity : str or None
+        Path of the file of intensities, relative to the data root.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Entry:
     annotation_lines: int
     official_crops: str | None
     warnings: tuple[str, ...]
+    intensity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,11 @@ class Manifest:
 
 
 def save_frames(
-    folder: Path, frames: Iterable[tuple[str, NDArray[np.float64], NDArray[np.int8]]]
+    folder: Path,
+    frames: Iterable[
+        tuple[str, NDArray[np.float64], NDArray[np.int8]]
+        | tuple[str, NDArray[np.float64], NDArray[np.int8], NDArray[np.float32] | None]
+    ],
 ) -> None:
     """Write ``folder/frames.h5``.
 
@@ -193,14 +200,18 @@ def save_frames(
     ----------
     folder : Path
         Folder of the manifest.
-    frames : iterable of (name, (frames,) np.ndarray, (frames, 12) np.ndarray)
-        Name, presentation times in seconds and labels of each entry, sorted by name.
+    frames : iterable of (name, (frames,) array, (frames, 12) array, (frames, 12) array or None)
+        Name, presentation times in seconds, labels and, where known, intensities of each entry,
+        sorted by name.
     """
     with replacing(Path(folder) / FRAMES_FILE) as temporary, h5py.File(temporary, "w") as file:
-        for name, timestamps, labels in frames:
+        for name, timestamps, labels, *rest in frames:
             group = file.create_group(check_name(name))
             group.create_dataset("timestamps", data=timestamps.astype(np.float64))
             group.create_dataset("labels", data=labels.astype(np.int8))
+            intensity = rest[0] if rest else None
+            if intensity is not None:
+                group.create_dataset("intensity", data=intensity.astype(np.float32))
 
 
 def _read(folder: Path, name: str, dataset: str) -> NDArray[Any]:
@@ -226,6 +237,20 @@ def read_timestamps(folder: Path, name: str) -> NDArray[np.float64]:
         Seconds, in the order of display.
     """
     return _read(folder, name, "timestamps").astype(np.float64, copy=False)
+
+
+def read_intensities(folder: Path, name: str) -> NDArray[np.float32] | None:
+    """Intensities of one entry on the frame grid of its video.
+
+    Returns
+    -------
+    (frames, 12) np.ndarray or None
+        0 to 5, NaN where not known; None where none is known.
+    """
+    try:
+        return _read(folder, name, "intensity").astype(np.float32, copy=False)
+    except KeyError:
+        return None
 
 
 def read_labels(folder: Path, name: str) -> NDArray[np.int8]:

@@ -164,3 +164,25 @@ def hide_labels(
     else:
         changed[:, covered] = np.minimum(labels[:, covered], 0)
     return changed
+
+
+def hide_intensity(
+    intensity: NDArray[np.float32], half: Half, hidden_label: HiddenLabel
+) -> NDArray[np.float32]:
+    """Intensities of a masked copy, as :func:`hide_labels` has its labels.
+
+    Parameters
+    ----------
+    intensity : (frames, 12) np.ndarray
+    half : {"upper", "lower"}
+    hidden_label : {"zero", "ignore"}
+
+    Returns
+    -------
+    (frames, 12) np.ndarray
+        float32; 0 or NaN where covered; what was not known stays so.
+    """
+    changed = intensity.copy()
+    covered = hidden_aus(half)
+    changed[:, covered] *= 0 if hidden_label == "zero" else np.nan
+    return changed

@@ -9,7 +9,7 @@ Y. Deng et al. Multi-modal information fusion for action unit detection in the w
 Workshops 2023, section 4.6.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from stages.core.facs import AU_NAMES
 from stages.dataset import Video
 from stages.predictions import RunPredictions
 from stages.scores import f1_per_au
+from stages.settings.run_settings import FRAME_HEAD
 from stages.splits import LABELLED
 
 SUBMISSIONS: Final = ("au_top", "model", "kfold", "train_val_mix", "kfold_mix")
@@ -57,21 +58,25 @@ def choose_members(
     splits: Mapping[str, str],
     f1: Mapping[str, NDArray[np.float64]],
     members: int,
+    baselines: Collection[str] = (),
 ) -> list[Chosen]:
-    """Choose the members of one of the five ensembles.
+    """Choose the members of one of the five ensembles, or of the baseline.
 
     Parameters
     ----------
     submission : str
         ``au_top``: for each AU the run that is best on it; ``model``: the best runs of the official
         split; ``kfold``: the runs of all folds; ``train_val_mix``: the runs of all mixes;
-        ``kfold_mix``: the best of those two.
+        ``kfold_mix``: the best of those two; ``frame_head``: the first run of the official split
+        that is a baseline.
     splits : mapping of str to str
         Split of each run.
     f1 : mapping of str to (12,) np.ndarray
         See :func:`held_out_f1`.
     members : int
         Runs that ``model`` and ``kfold_mix`` take.
+    baselines : collection of str
+        Runs of the model ``frame_head``, which are in no other ensemble.
 
     Returns
     -------
@@ -80,12 +85,19 @@ def choose_members(
     """
 
     def of(*kinds: str) -> list[str]:
-        return sorted(name for name, split in splits.items() if kind_of(split) in kinds)
+        return sorted(
+            name
+            for name, split in splits.items()
+            if kind_of(split) in kinds and name not in baselines
+        )
 
     def best(names: Sequence[str]) -> list[Chosen]:
         ranked = sorted(names, key=lambda name: (-float(f1[name].mean()), name))
         return [Chosen(name) for name in sorted(ranked[:members])]
 
+    if submission == FRAME_HEAD:
+        heads = sorted(name for name in baselines if splits[name] == "official")
+        return [Chosen(name) for name in heads[:1]]
     official, folds, mixes = of("official"), of("fold"), of("mix")
     if submission == "au_top" and len(official) >= members:
         winners = [

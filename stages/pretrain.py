@@ -74,6 +74,7 @@ def run(name: str, params: Params, data: Path, weights: Path, metrics: Path) -> 
             settings.task,
             network.encoder.state_dict(),
             network.head.state_dict(),
+            examples.task.au_start,
         )
         figures = {key: round(value, 6) for key, value in scores.items()}
         figures["best_epoch"] = fitted.best_epoch

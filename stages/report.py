@@ -22,7 +22,7 @@ from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json, write_text
 from stages.ensembles import load_ensemble, sigmoid
-from stages.figure_files import read_json
+from stages.figure_files import main_ensemble, read_json
 from stages.page import paragraph, write_page
 from stages.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.predictions import read_predictions
@@ -34,6 +34,7 @@ from stages.reporting.evidence import Evidence, gather
 from stages.reporting.results import active
 from stages.reporting.tables import tables_numbers
 from stages.settings.params import Params, load_params
+from stages.settings.run_settings import FRAME_HEAD
 
 FULL_WIDTHS = (512, 192)  # numbers a frame of ires100 and ecapatdnn at full scale
 STEPS = {"raw": "threshold 0.5", "thresholds": "thresholds", "smoothing": "thresholds, smoothing"}
@@ -108,7 +109,8 @@ def what_is_shown(
             }
             decided = {name: calibration.decide(rows) for name, rows in smoothed.items()}
             if decided:
-                return Shown(f"{SUBMISSIONS[main]} (calibrated)", split, smoothed, decided, True)
+                title = SUBMISSIONS.get(main, "The encoders alone")
+                return Shown(f"{title} (calibrated)", split, smoothed, decided, True)
         for name in ("main", *evidence.runs):
             if not (folder / f"{name}.h5").is_file():
                 continue
@@ -257,16 +259,16 @@ def main() -> None:
     ensembles = paths.TABLE_ENSEMBLES if everything else paths.ENSEMBLE_PREDICTIONS
     label = params.data_label
     evidence = gather(names, paths.PREDICTIONS, label)
-    for name in SUBMISSIONS:
-        if (ensembles / f"{name}.h5").is_file():
+    for name in (*SUBMISSIONS, FRAME_HEAD):
+        if name not in names and (ensembles / f"{name}.h5").is_file():
             evidence.add(name, read_predictions(ensembles / f"{name}.h5").seeds)
     if not evidence.results:
         raise DataError("No run has said anything of an annotated video: run `dvc repro` first.")
-    main_ensemble = params.ensemble.main
+    exported = main_ensemble(params.ensemble.main, read_json(paths.ENSEMBLE_SCORES).get(label, {}))
     found = read_json(paths.TABLE_ENSEMBLE_SCORES if everything else paths.ENSEMBLE_SCORES)
     # the exported ensemble is the one of `runs`, whatever else is reported
     shown = what_is_shown(
-        evidence, paths.ENSEMBLE_PREDICTIONS, paths.PREDICTIONS, main_ensemble, paths.ENSEMBLE
+        evidence, paths.ENSEMBLE_PREDICTIONS, paths.PREDICTIONS, exported, paths.ENSEMBLE
     )
     if shown is not None and shown.calibrated:
         evidence.add_decisions(CALIBRATED, shown.decisions)
@@ -275,7 +277,7 @@ def main() -> None:
         target,
         shown=shown,
         curves=drawing.read_curves(paths.CURVES, list(evidence.runs)),
-        calibration=rungs(found, evidence, main_ensemble),
+        calibration=rungs(found, evidence, exported),
         scores=read_json(paths.SCORES).get(label, {}),
         sizes=network_sizes(params),
         root=params.data.root.name,

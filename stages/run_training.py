@@ -84,8 +84,8 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
 
     from stages.dataset import load_videos
     from stages.joint_features import open_features
-    from stages.networks import Dimensions
     from stages.splits import divide
+    from stages.training import dimensions_of
 
     if params.scale == "small" and process_rank() == 0:
         torch.set_num_threads(1)
@@ -114,14 +114,7 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
         names = ", ".join(video.name for video in parts.left_out)
         say(f"{run.name}: not trained on, for their video or person is scored: {names}")
     with open_features(run.visual, run.audio, masked=copies > 0) as features:
-        dimensions = Dimensions(
-            run.model,
-            features.visual_width,
-            features.audio_width,
-            dict(run.settings),
-            centred=choices.centre != "none",
-            audio_centred=choices.centre == "window",
-        )
+        dimensions = dimensions_of(run.model, run.settings, features, choices)
         for number in range(params.train.seeds):
             _train_seed(params, run, dimensions, features, parts, folder, number, progress)
         if process_rank() == 0:

@@ -54,8 +54,13 @@ class Run:
 
 
 def resolve_run(params: Params, name: str, row: RunRow) -> Run:
-    """Fill in what a row leaves to the top level of the settings."""
+    """Fill in what a row leaves to the top level of the settings.
+
+    `frame_head` hears nothing and learns a few numbers: it is given no sound and no masked copies.
+    """
     model = row.model or params.model
+    if model == "frame_head":
+        row = row.model_copy(update={"audio": (), "masked": False})
     return Run(
         name=name,
         model=model,

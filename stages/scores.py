@@ -10,9 +10,13 @@ Conventions
 
 References
 ----------
+P. E. Shrout, J. L. Fleiss. Intraclass correlations: uses in assessing rater reliability.
+Psychological Bulletin 86(2), 1979.
 D. Kollias et al. ABAW: valence-arousal estimation, expression recognition, action unit detection
 and emotional reaction intensity estimation challenges. CVPR Workshops 2023.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +48,14 @@ def f1_per_au(labels: NDArray[np.int8], predictions: NDArray[np.bool_]) -> NDArr
 
 
 def by_au(values: NDArray[np.float64]) -> dict[str, float]:
-    """Mean (``macro``) and value of each AU, rounded, for JSON."""
-    rounded = {name: round(float(value), 6) for name, value in zip(AU_NAMES, values, strict=True)}
-    return {"macro": round(float(values.mean()), 6), **rounded}
+    """Mean (``macro``) and value of each AU, rounded, for JSON; an AU that is NaN is left out."""
+    known = {
+        name: round(float(value), 6)
+        for name, value in zip(AU_NAMES, values, strict=True)
+        if not np.isnan(value)
+    }
+    mean = np.nanmean(values) if known else 0.0
+    return {"macro": round(float(mean), 6), **known}
 
 
 def base_rates(labels: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -58,6 +67,36 @@ def base_rates(labels: NDArray[np.int8]) -> NDArray[np.float64]:
 def all_ones_f1(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """F1 of a predictor that always says 1, (aus,): the baseline to beat."""
     return f1_per_au(labels, np.ones(labels.shape, dtype=np.bool_))
+
+
+def icc_per_au(truth: NDArray[Any], said: NDArray[Any]) -> NDArray[np.float64]:
+    """ICC(3,1) of each AU between two series of intensities: the agreement of FACS coders.
+
+    Parameters
+    ----------
+    truth, said : (frames, aus) np.ndarray
+        Intensities; a frame whose `truth` is NaN does not count.
+
+    Returns
+    -------
+    (aus,) np.ndarray
+        (BMS - EMS) / (BMS + EMS) with the mean squares between frames and of what is left; NaN
+        where fewer than two frames are known, or neither series varies.
+    """
+    found = np.full(truth.shape[1], np.nan)
+    for au in range(truth.shape[1]):
+        known = ~np.isnan(truth[:, au])
+        pairs = np.stack([truth[known, au], said[known, au]], axis=1).astype(np.float64)
+        n = len(pairs)
+        if n < 2:
+            continue
+        grand, rows, raters = pairs.mean(), pairs.mean(1), pairs.mean(0)
+        between = 2 * np.square(rows - grand).sum() / (n - 1)
+        rest = pairs - rows[:, None] - raters[None] + grand
+        error = np.square(rest).sum() / (n - 1)
+        if between + error > 0:
+            found[au] = (between - error) / (between + error)
+    return found
 
 
 def precision_recall(

@@ -48,6 +48,7 @@ def complete_frames(video: Video) -> Video:
         face=video.face[keep],
         nearest=video.nearest[keep],
         kept=keep,
+        intensity=None if video.intensity is None else video.intensity[keep],
     )
 
 

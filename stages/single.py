@@ -79,9 +79,9 @@ def train_alone(work: Work, path: Path) -> None:
     import torch
 
     from stages.joint_features import Features
-    from stages.networks import Dimensions, build_network
+    from stages.networks import build_network
     from stages.selection import scored_videos
-    from stages.training import train_network, validation_f1
+    from stages.training import dimensions_of, train_network, validation_f1
 
     params = alone(work.params)
     # masked copies would only blur what is asked here
@@ -92,14 +92,7 @@ def train_alone(work: Work, path: Path) -> None:
     settings, choices = network_settings(params, MODEL), resolve_choices(params)
     stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
     with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
-        dimensions = Dimensions(
-            MODEL,
-            features.visual_width,
-            features.audio_width,
-            settings,
-            centred=choices.centre != "none",
-            audio_centred=choices.centre == "window",
-        )
+        dimensions = dimensions_of(MODEL, settings, features, choices)
         fitted = train_network(
             params,
             dimensions,

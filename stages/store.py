@@ -1,9 +1,10 @@
 """The feature store: one HDF5 file per encoder, one dataset per video.
 
-A dataset is (frames, width) float16, in chunks of 128 frames, with the video's ``frame_rate`` in
-Hz as attribute. A row that the encoder had no input for (no face in the frame, no sound at that
-time) is all NaN: who reads it decides how to fill it. The file's attributes say what it was made
-by: ``encoder``, ``weights_hash``, ``width`` and ``settings`` (JSON).
+A dataset is (frames, width) float16, in chunks of 128 frames, with the video's ``frame_rate`` in Hz
+as attribute. A row that the encoder had no input for (no face in the frame, no sound at that time)
+is all NaN: who reads it decides how to fill it. The file's attributes say what it was made by:
+``encoder``, ``weights_hash``, ``width`` and ``settings`` (JSON). ``au_start``, where it is there,
+is the first of the 12 columns that hold the encoder's own AU logits; the rest is its embedding.
 """
 
 import json
@@ -39,6 +40,8 @@ class FeatureWriter(Closing):
         Length of one feature vector.
     settings : mapping
         What else the features were made with; anything that JSON can hold.
+    au_start : int, optional
+        First of the 12 columns with the encoder's AU logits; None where it has none.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class FeatureWriter(Closing):
         weights_hash: str,
         width: int,
         settings: Mapping[str, object],
+        au_start: int | None = None,
     ) -> None:
         self._file = h5py.File(path, "w")
         self._width = width
@@ -57,6 +61,8 @@ class FeatureWriter(Closing):
         self._file.attrs["weights_hash"] = weights_hash
         self._file.attrs["width"] = width
         self._file.attrs["settings"] = json.dumps(settings, sort_keys=True)
+        if au_start is not None:
+            self._file.attrs["au_start"] = au_start
 
     def create(self, name: str, frames: int, frame_rate: float) -> Any:
         """Make a video's dataset, all NaN, to be filled by slices.
@@ -134,6 +140,8 @@ class FeatureReader(Closing):
         Length of one feature vector.
     attributes : dict
         ``encoder``, ``weights_hash``, ``width``, ``settings``.
+    au_start : int or None
+        First of the 12 columns with the encoder's AU logits; None where it has none.
 
     Raises
     ------
@@ -158,6 +166,8 @@ class FeatureReader(Closing):
         self._path = path
         self.names: tuple[str, ...] = tuple(sorted(self._file))
         self.width = int(self.attributes["width"])
+        start = self.attributes.get("au_start")
+        self.au_start: int | None = None if start is None else int(start)
 
     def frames(self, name: str) -> int:
         """Return the number of frames of a video."""
@@ -215,7 +225,7 @@ def merge_stores(path: Path, pieces: Mapping[str, Path], names: Mapping[str, Seq
     """
     sources = sorted((entries[0], key) for key, entries in names.items() if key in pieces)
     with FeatureReader(pieces[sources[0][1]]) as first:
-        about = first.attributes
+        about, au_start = first.attributes, first.au_start
     total = 0
     with (
         replacing(path) as temporary,
@@ -225,6 +235,7 @@ def merge_stores(path: Path, pieces: Mapping[str, Path], names: Mapping[str, Seq
             weights_hash=about["weights_hash"],
             width=int(about["width"]),
             settings=json.loads(about["settings"]),
+            au_start=au_start,
         ) as writer,
     ):
         for name, key in sources:

@@ -14,10 +14,12 @@ COLUMNS = {
     "f1": "picture and sound",
     "f1_sound_withheld": "same weights, sound withheld",
     "f1_trained_without_sound": "trained without sound",
+    "f1_frame_head": "encoders alone",
     "f1_ensemble": "ensemble",
     "f1_ensemble_calibrated": "ensemble, calibrated",
     "f1_all_ones": "all-ones baseline",
     "base_rate": "base rate",
+    "icc_ensemble": "intensity, ICC(3,1)",
 }
 
 
@@ -51,7 +53,7 @@ def table_rows(scores: Mapping[str, Any]) -> list[list[str]]:
     columns = {key: text for key, text in COLUMNS.items() if key in scores}
     rows = [["", *columns.values()]]
     for name in AU_NAMES:
-        values = [f"{scores[key][name]:.3f}" for key in columns]
+        values = [f"{scores[key][name]:.3f}" if name in scores[key] else "-" for key in columns]
         rows.append([f"{name} {AU_MEANINGS[name]}", *values])
     rows.append(["mean of 12 AUs", *[f"{scores[key]['macro']:.3f}" for key in columns]])
     return rows

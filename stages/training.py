@@ -3,9 +3,10 @@
 The stages `train` (what is scored) and `single` (each encoder alone) share it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,8 @@ from stages.core.facs import AU_NAMES
 from stages.dataset import Video
 from stages.fitting import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.joint_features import Features
-from stages.losses import class_weight, masked_bce
-from stages.networks import Dimensions, build_network
+from stages.losses import class_weight, intensity_loss, masked_bce
+from stages.networks import Dimensions, Disturbance, build_network
 from stages.protocol import resolve_choices, window_stride
 from stages.scores import THRESHOLD, f1_per_au
 from stages.selection import scored_videos, training_videos
@@ -58,6 +59,22 @@ def validation_f1(
         )
     ]
     return f1_per_au(truth, np.concatenate(predicted))
+
+
+def dimensions_of(
+    model: str, settings: Mapping[str, Any], features: Features, choices: Choices
+) -> Dimensions:
+    """Say what a network over some features is built from, by the choices of protocol."""
+    return Dimensions(
+        model,
+        features.visual_width,
+        features.audio_width,
+        dict(settings),
+        centred=choices.centre != "none",
+        audio_centred=choices.centre == "window",
+        au_starts=features.au_starts,
+        encoder_aus="none" if model == "frame_head" else choices.encoder_aus,
+    )
 
 
 EACH_AU_PATIENCE = 2  # epochs: more than one in which nothing is better than before
@@ -122,6 +139,9 @@ def train_network(
     statistics = input_statistics(features, training)
     network.visual_scale.fit(statistics["visual_mean"], statistics["visual_deviation"])
     network.audio_scale.fit(statistics["audio_mean"], statistics["audio_deviation"])
+    network.disturbance = Disturbance(
+        settings.feature_noise, settings.shift, settings.feature_dropout
+    )
     labels = torch.from_numpy(np.concatenate([video.labels for video in training]))
     weight = class_weight(labels, choices.positive_weight)
     weight = None if weight is None else weight.to(fabric.device)
@@ -143,7 +163,8 @@ def train_network(
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         logits = model(batch.visual, batch.audio, batch.sound, batch.real)
-        return masked_bce(logits, batch.labels, weight)
+        presence = masked_bce(logits, batch.labels, weight)
+        return presence + settings.intensity_weight * intensity_loss(logits, batch.intensity)
 
     def validate(model: nn.Module) -> dict[str, float]:
         f1 = validation_f1(

@@ -1,7 +1,7 @@
 """Windows of frames: what a network is trained on, and how it is run over a whole video.
 
 Features are read from the stores window by window, so memory does not grow with the data; what a
-short window lacks repeats its last frame under a mask, or as the protocol chooses.
+short window lacks holds its last frame without labels, or is filled as the protocol chooses.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +36,8 @@ class Batch:
         bool, False where a frame is padding.
     labels : (batch, frames, 12) torch.Tensor
         int8; -1 where not annotated and where padding.
+    intensity : (batch, frames, 12) torch.Tensor
+        float32, 0 to 5; NaN where not known and where padding.
     """
 
     visual: Tensor
@@ -43,6 +45,7 @@ class Batch:
     sound: Tensor
     real: Tensor
     labels: Tensor
+    intensity: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Move to a device."""
@@ -59,7 +62,7 @@ def make_batch(
     features: Features,
     windows: Sequence[tuple[Video, int]],
     window: int,
-    short_videos: ShortVideos = "masked",
+    short_videos: ShortVideos = "held",
 ) -> Batch:
     """Read windows and lay them side by side.
 
@@ -70,9 +73,9 @@ def make_batch(
         Each window's video and first frame.
     window : int
         Length in frames.
-    short_videos : {"masked", "repeated", "cycled"}
-        What a shorter video lacks: its last frame, masked; its last frame; its frames from the
-        first on.
+    short_videos : {"held", "masked", "repeated", "cycled"}
+        What a shorter video lacks: its last frame without labels; the same, masked; its last frame
+        with labels; its frames from the first on.
 
     Returns
     -------
@@ -84,21 +87,26 @@ def make_batch(
     sound = np.zeros((count, window), np.bool_)
     real = np.zeros((count, window), np.bool_)
     labels = np.full((count, window, N_AUS), NOT_ANNOTATED, np.int8)
+    intensity = np.full((count, window, N_AUS), np.nan, np.float32)
     for row, (video, start) in enumerate(windows):
         n = min(window, video.frames - start)
         seen, heard, has_sound = features.read(video, start, start + n)
         visual[row, :n], audio[row, :n], sound[row, :n] = seen, heard, has_sound
         real[row, :n] = True
         labels[row, :n] = video.labels[start : start + n]
+        if video.intensity is not None:
+            intensity[row, :n] = video.intensity[start : start + n]
         if n == window:
             continue
         rest = np.arange(n, window)
         rest = rest % n if short_videos == "cycled" else np.full(window - n, n - 1)
         for filled in (visual, audio, sound):
             filled[row, n:] = filled[row, rest]
-        if short_videos != "masked":
-            real[row], labels[row, n:] = True, labels[row, rest]
-    return Batch(*(torch.from_numpy(array) for array in (visual, audio, sound, real, labels)))
+        real[row, n:] = short_videos != "masked"
+        if short_videos in ("repeated", "cycled"):
+            labels[row, n:], intensity[row, n:] = labels[row, rest], intensity[row, rest]
+    arrays = (visual, audio, sound, real, labels, intensity)
+    return Batch(*(torch.from_numpy(array) for array in arrays))
 
 
 def training_batches(
@@ -112,7 +120,7 @@ def training_batches(
     seed: int,
     rank: int = 0,
     processes: int = 1,
-    short_videos: ShortVideos = "masked",
+    short_videos: ShortVideos = "held",
 ) -> Iterator[Batch]:
     """All training windows once, in an order drawn from the seed.
 
@@ -130,7 +138,7 @@ def training_batches(
         Of this epoch.
     rank, processes : int
         Which of so many processes this is; they share each batch between them.
-    short_videos : {"masked", "repeated", "cycled"}
+    short_videos : {"held", "masked", "repeated", "cycled"}
         See :func:`make_batch`.
 
     Yields

@@ -11,11 +11,12 @@ import yaml
 from stages import corpus
 from stages.core import parallel
 from stages.core.errors import DataError, SettingsError, UnfinishedError
-from stages.core.facs import ANNOTATION_HEADER, N_AUS
+from stages.core.facs import ANNOTATION_HEADER, N_AUS, PRESENT_FROM
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.crops import CropReader
 from stages.settings.params import load_params
 from stages.synthesis import clips as clips_module
+from stages.synthesis.affect import VISIBLE
 from stages.synthesis.pitfalls import PITFALLS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +61,27 @@ def made(tmp_path_factory):
 
 def _annotations(root):
     return sorted((root / "AU_Detection_Challenge").glob("*/*.txt"))
+
+
+def test_intensities_say_what_the_labels_say(made):
+    root = made[0] / CORPUS_VIDEOS
+    assert 5 * VISIBLE == PRESENT_FROM
+    for path in _annotations(root):
+        other = root / "AU_Intensity" / path.parent.name / path.name
+        labels = np.loadtxt(path, delimiter=",", skiprows=1)
+        intensity = np.loadtxt(other, delimiter=",", skiprows=1)
+        assert other.read_text().partition("\n")[0] == ANNOTATION_HEADER
+        assert labels.shape == intensity.shape
+        assert ((intensity == -1) == (labels == -1)).all()
+        known = labels >= 0
+        assert ((intensity >= PRESENT_FROM) == (labels == 1))[known].all()
+        assert intensity[known].min() >= 0
+        assert intensity.max() <= 5
+    with CropReader(made[0] / CORPUS_FACES) as faces:
+        intensity, au = faces.extra("au_intensity"), faces.extra("au")
+    assert intensity.dtype == np.float32
+    assert ((intensity >= PRESENT_FROM) == (au == 1)).all()
+    assert intensity.max() > 2
 
 
 def _decoded(path):

@@ -60,6 +60,7 @@ def test_what_protocol_md_says_of_paper_and_code() -> None:
         "dropped_copies": 0.3,
         "folds": "in_order",
         "centre": "none",
+        "encoder_aus": "none",
     }
 
 
@@ -89,7 +90,7 @@ def test_convolutions_are_causal_where_it_is_chosen(causal: bool) -> None:
     chosen = params(tcn_causal=causal)
     for model in get_args(Model):
         settings = network_settings(chosen, model)
-        network = build_network(Dimensions(model, 4, 3, settings))
+        network = build_network(Dimensions(model, 16, 3, settings, au_starts=(4,)))
         paddings = [m.padding for m in network.modules() if isinstance(m, Convolution)]
         assert bool(paddings) == (model in ("tcn", "tcn_transformer"))
         assert all((after == 0) == causal for _, after in paddings)

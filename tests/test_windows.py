@@ -10,9 +10,13 @@ from torch import Tensor, nn
 from stages.core.errors import DataError
 from stages.dataset import Video, make_video, nearest_valid
 from stages.joint_features import Features
+from stages.networks import build_network
+from stages.protocol import network_settings
 from stages.selection import complete_frames
 from stages.settings.choices import CORRECTED
+from stages.settings.params import load_params
 from stages.store import FeatureWriter
+from stages.training import dimensions_of
 from stages.windows import (
     input_statistics,
     make_batch,
@@ -22,6 +26,7 @@ from stages.windows import (
     window_starts,
 )
 
+ROOT = Path(__file__).resolve().parent.parent
 LENGTHS = {"a": 300, "b": 50, "c": 129}
 
 
@@ -111,10 +116,11 @@ def test_stores_are_concatenated_and_missing_sound_is_said(stores) -> None:
     np.testing.assert_array_equal(audio[5:], frame_features("b", 4)[30:35])
 
 
-def test_a_short_window_repeats_its_last_frame_under_a_mask(stores) -> None:
+@pytest.mark.parametrize(("rule", "real"), [("masked", 50), ("held", 128)])
+def test_a_short_window_repeats_its_last_frame_without_labels(stores, rule, real) -> None:
     with Features(*stores) as features:
-        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128)
-    assert batch.real.sum(1).tolist() == [50, 128]
+        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128, rule)
+    assert batch.real.sum(1).tolist() == [real, 128]
     assert batch.visual[0, 49:, 0].tolist() == [49.0] * 79
     assert (batch.labels[0, 50:] == -1).all()
     np.testing.assert_array_equal(batch.labels[1], video("a").labels[172:])
@@ -144,7 +150,7 @@ def test_frames_that_are_left_out_are_left_out_of_every_input(stores) -> None:
     np.testing.assert_array_equal(visual[:, :3], frame_features("a", 3)[reduced.kept[2:]])
     np.testing.assert_array_equal(audio, frame_features("a", 4)[reduced.kept[2:]])
     assert sound.all()
-    assert batch.real.sum() == min(reduced.frames, 32)
+    assert batch.real.sum() == 32
 
 
 def test_frames_left_out_of_a_copy_are_those_of_its_source(stores, tmp_path: Path) -> None:
@@ -222,7 +228,8 @@ def test_without_overlap_each_frame_is_predicted_once(stores, name: str) -> None
     for t in range(frames):
         start = t // 60 * 60
         start = start if start + 60 <= frames else max(frames - 60, 0)
-        expected = 1 / (1 + np.exp(-numbers[start : start + 60].mean() / 100))
+        held = np.minimum(np.arange(start, start + 60), frames - 1)
+        expected = 1 / (1 + np.exp(-numbers[held].mean() / 100))
         assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
 
 
@@ -249,7 +256,8 @@ def test_logits_of_overlapping_windows_are_averaged(stores, name: str) -> None:
         )
     starts = [0] if frames <= 100 else sorted({*range(0, frames - 100, 50), frames - 100})
     for t in range(frames):
-        over = [numbers[s : s + 100].mean() / 100 for s in starts if s <= t < s + 100]
+        held = [np.minimum(np.arange(s, s + 100), frames - 1) for s in starts if s <= t < s + 100]
+        over = [numbers[rows].mean() / 100 for rows in held]
         expected = 1 / (1 + np.exp(-np.mean(over)))
         assert ours[t] == pytest.approx([expected] * 12, abs=1e-5)
 
@@ -302,3 +310,34 @@ def test_what_is_kept_in_memory_changes_nothing(
                         strict=True,
                     ):
                         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("model", ["transformer", "tcn", "bigru", "frame_head"])
+def test_a_picture_is_judged_as_the_first_frame_of_a_video_that_stands_still(
+    tmp_path: Path, model: str
+) -> None:
+    row = np.random.default_rng(3).normal(size=(1, 15)).astype(np.float16)
+    with FeatureWriter(
+        tmp_path / "s.h5", encoder="s", weights_hash="", width=15, settings={}, au_start=3
+    ) as writer:
+        writer.add("long", np.repeat(row, 90, axis=0), 25.0)
+        writer.add("photo", row, 25.0)
+    with Features([tmp_path / "s.h5"], []) as features:
+        params = load_params(ROOT / "params.yaml")
+        torch.manual_seed(0)
+        network = build_network(
+            dimensions_of(model, network_settings(params, model), features, CORRECTED)
+        ).eval()
+        if model != "frame_head":
+            torch.nn.init.normal_(network.head[-1].weight)
+        said = [
+            predict_video(
+                network,
+                features,
+                make_video(name, np.zeros((frames, 12), np.int8), np.ones(frames, bool)),
+                window=32,
+                device=torch.device("cpu"),
+            )
+            for name, frames in (("long", 90), ("photo", 1))
+        ]
+    np.testing.assert_allclose(said[1][0], said[0][0], atol=1e-6)

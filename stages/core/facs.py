@@ -37,6 +37,10 @@ AU_MEANINGS: Final = dict(
     )
 )
 
+# Intensity of an AU, 0 (absent) to 5 (FACS's E, as OpenFace's columns `_r`); NaN where unknown.
+INTENSITY_MAX: Final = 5.0
+PRESENT_FROM: Final = 1.75  # intensity from which the generated corpus labels an AU as present
+
 NOT_ANNOTATED: Final = -1  # label of a frame that nobody annotated: never trained on, never scored
 
 # Share of the annotated training frames of Aff-Wild2 in which each AU is active.

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.core.facs import N_AUS
 from stages.encoders.base import AudioEncoder, VisualEncoder
 
 Item = TypeVar("Item")
@@ -73,6 +74,16 @@ def inference(device: torch.device, precision: str) -> Iterator[None]:
         yield
 
 
+def au_start(network: nn.Module) -> int | None:
+    """First column of the AU logits among an encoder's features; None where it has none."""
+    return int(network.width) if hasattr(network, "au_head") else None  # type: ignore[arg-type]
+
+
+def feature_width(network: nn.Module) -> int:
+    """Width of an encoder's features: its embedding, and its AU logits where it has some."""
+    return int(network.width) + N_AUS * hasattr(network, "au_head")  # type: ignore[arg-type]
+
+
 def encode_images(
     encoder: VisualEncoder, network: nn.Module, images: NDArray[np.uint8], device: torch.device
 ) -> NDArray[np.float16]:
@@ -89,10 +100,13 @@ def encode_images(
     Returns
     -------
     (n, width) np.ndarray
-        float16.
+        float16; as wide as :func:`feature_width` says, with the AU logits last.
     """
     batch = encoder.prepare(torch.from_numpy(images).to(device), encoder.side_of(network))
-    return _half(network(batch))
+    features = network(batch)
+    if au_start(network) is not None:
+        features = torch.cat([features, network.au_head(features)], dim=-1)  # type: ignore[operator]
+    return _half(features)
 
 
 def _half(features: Tensor) -> NDArray[np.float16]:

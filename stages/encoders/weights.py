@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 from stages.core.files import replacing
 from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
 from stages.encoders.formats import ABOUT, Content, check_config, read_weights
@@ -22,10 +23,17 @@ from stages.encoders.waveform import MASK
 from stages.settings.sources import ORIGIN
 
 HEAD = "head."  # the linear head of pre-training, kept beside the encoder
+AU_HEAD = "au_head."  # of a loaded network: the part of that head whose outputs are AU logits
 
 
 def save_weights(
-    path: Path, encoder: Encoder, scale: str, task: str, network: State, head: State
+    path: Path,
+    encoder: Encoder,
+    scale: str,
+    task: str,
+    network: State,
+    head: State,
+    au_start: int | None = None,
 ) -> None:
     """Write pre-trained weights with all that is needed to load them.
 
@@ -39,13 +47,17 @@ def save_weights(
         What it was trained for.
     network, head : dict of str to torch.Tensor
         State of the encoder's network and of its task's linear head.
+    au_start : int, optional
+        First of the head's 12 outputs that are AU logits; None where it has none.
     """
-    about = {
+    about: dict[str, Any] = {
         "encoder": encoder.name,
         "dimensions": encoder.scales[scale],
         "scale": scale,
         "task": task,
     }
+    if au_start is not None:
+        about["au_start"] = au_start
     _write(path, {**network, **{HEAD + name: tensor for name, tensor in head.items()}}, about)
 
 
@@ -82,6 +94,9 @@ def take_weights(
     content = read_weights(source)
     network, about = _load(encoder, scale, source, content, "cpu")
     tensors = network.state_dict()
+    for name in [name for name in tensors if name.startswith(AU_HEAD)]:  # weights of ours, moved
+        tensors[HEAD + name.removeprefix(AU_HEAD)] = tensors.pop(name)
+        about["au_start"] = 0
     if isinstance(network, OnnxNetwork):
         tensors = {"onnx": torch.frombuffer(bytearray(content.onnx), dtype=torch.uint8)}
         about["form"] = "onnx"
@@ -108,7 +123,8 @@ def load_network(
     -------
     nn.Module
         In eval mode. Its attribute ``published`` says whether others made the weights, which then
-        expect :meth:`stages.encoders.base.VisualEncoder.for_published`.
+        expect :meth:`stages.encoders.base.VisualEncoder.for_published`. Where pre-training taught
+        it AUs, ``au_head`` maps its features to 12 AU logits.
 
     Raises
     ------
@@ -137,6 +153,8 @@ def _load(
     else:
         network, scale = _foreign(encoder, scale, path, content.state)
     network.published = ORIGIN in about or not about  # type: ignore[assignment]
+    if "au_start" in about:
+        network.au_head = _au_head(path, network, content.state, about["au_start"])
     made = {
         "encoder": encoder.name,
         "dimensions": about.get("dimensions", encoder.scales.get(scale)),
@@ -144,6 +162,17 @@ def _load(
         "task": about.get("task", ""),
     }
     return network.eval(), made
+
+
+def _au_head(path: Path, network: nn.Module, state: State, start: Any) -> nn.Linear:
+    """Cut the outputs that are AU logits out of the head of pre-training."""
+    head = nn.Linear(int(network.width), N_AUS)  # type: ignore[arg-type]
+    try:
+        rows = slice(start, start + N_AUS)
+        head.load_state_dict({n: state[HEAD + n][rows] for n in ("weight", "bias")})
+    except (KeyError, RuntimeError, TypeError):
+        raise DataError(f"{path} lacks the head of AUs that it names: make it again.") from None
+    return head
 
 
 def _own(encoder: Encoder, about: dict[str, Any], path: Path, state: State) -> nn.Module:

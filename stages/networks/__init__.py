@@ -4,7 +4,7 @@ All share one shape of input and output (:class:`stages.networks.base.Network`);
 file here, an entry in the registry and a section in ``params.yaml``.
 """
 
-from stages.networks.base import Dimensions, Network
+from stages.networks.base import Dimensions, Disturbance, Network
 from stages.networks.registry import (
     NETWORKS,
     build_network,
@@ -16,6 +16,7 @@ from stages.networks.registry import (
 __all__ = [
     "NETWORKS",
     "Dimensions",
+    "Disturbance",
     "Network",
     "build_network",
     "load_network",

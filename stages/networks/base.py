@@ -1,14 +1,16 @@
-"""What every sequence network has: scaled inputs, an answer to missing sound, and a head."""
+"""What every network has: scaled inputs, the encoders' AU logits, an answer to missing sound."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from stages.core.facs import N_AUS
+
+PACE: Final = 10.0  # see EncoderAUs
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Dimensions:
         Take the window's mean off the visual features, see :func:`centre`.
     audio_centred : bool
         Likewise off the audio features, over the frames that have sound.
+    au_starts : tuple of int
+        For each encoder with AU logits, the first of their 12 columns in the visual input.
+    encoder_aus : {"none", "input", "skip"}
+        What becomes of these columns: nothing; they are read like the others; their mean over the
+        encoders is added to the network's logits, see :class:`EncoderAUs`.
     """
 
     name: str
@@ -35,10 +42,22 @@ class Dimensions:
     settings: Mapping[str, Any]
     centred: bool = False
     audio_centred: bool = False
+    au_starts: tuple[int, ...] = ()
+    encoder_aus: str = "none"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "au_starts", tuple(self.au_starts))  # JSON has lists
+
+    @property
+    def seen_width(self) -> int:
+        """How much of the visual input the network's layers read."""
+        hidden = 0 if self.encoder_aus == "input" else N_AUS * len(self.au_starts)
+        return self.visual_width - hidden
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "settings": dict(self.settings)}
+        own = {"settings": dict(self.settings), "au_starts": list(self.au_starts)}
+        return {**asdict(self), **own}
 
 
 class Scaled(nn.Module):
@@ -103,12 +122,63 @@ class Head(nn.Sequential):
         super().__init__(*layers, nn.Linear(hidden[-1] if hidden else width, N_AUS))
 
 
+class EncoderAUs(nn.Module):
+    """The encoders' AU logits averaged, with a weight an encoder, a scale and a bias an AU.
+
+    Untrained it is their plain mean. Its parameters are kept at a tenth of their size: it has a few
+    dozen, and learns them at the pace of layers that have thousands.
+    """
+
+    def __init__(self, encoders: int) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.zeros(encoders))
+        self.scale = nn.Parameter(torch.full((N_AUS,), 1 / PACE))
+        self.bias = nn.Parameter(torch.zeros(N_AUS))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Map (batch, frames, encoders, 12) to (batch, frames, 12)."""
+        share = torch.softmax(PACE * self.share, 0)
+        mean = (logits * share[:, None]).sum(-2)
+        joined: Tensor = PACE * (mean * self.scale + self.bias)
+        return joined
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What training does to the pictures' embeddings, so that networks do not know people by them.
+
+    Attributes
+    ----------
+    noise, shift : float
+        Standard deviations, in those of the training part: added anew in each frame; once a window.
+    dropout : float
+        Share of the windows whose embeddings become the training part's mean.
+    """
+
+    noise: float = 0.0
+    shift: float = 0.0
+    dropout: float = 0.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Disturb standardised embeddings, (batch, frames, width)."""
+        if self.noise:
+            x = x + self.noise * torch.randn_like(x)
+        if self.shift:
+            x = x + self.shift * torch.randn_like(x[:, :1])
+        if self.dropout:
+            x = x * (torch.rand(len(x), 1, 1, device=x.device) >= self.dropout)
+        return x
+
+
 class Network(nn.Module, ABC):
-    """A sequence network over two modalities.
+    """A network over two modalities.
 
     A subclass says in :meth:`encode` what becomes of the two inputs. Padded frames must not
     change what it says of real ones.
     """
+
+    au_columns: Tensor
+    embedding: Tensor
 
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__()
@@ -117,6 +187,32 @@ class Network(nn.Module, ABC):
         self.audio_scale = Scaled(dimensions.audio_width)
         # what stands in for the sound of a frame that has none
         self.no_sound = nn.Parameter(torch.zeros(dimensions.audio_width))
+        aus = [start + k for start in dimensions.au_starts for k in range(N_AUS)]
+        rest = sorted(set(range(dimensions.visual_width)) - set(aus))
+        self.register_buffer("au_columns", torch.tensor(aus, dtype=torch.long), persistent=False)
+        self.register_buffer("embedding", torch.tensor(rest, dtype=torch.long), persistent=False)
+        self.skip: EncoderAUs | None = None
+        if dimensions.encoder_aus == "skip" and aus:
+            self.skip = EncoderAUs(len(dimensions.au_starts))
+        self.disturbance = Disturbance()  # set by who trains
+
+    def begin_with_encoders(self) -> None:
+        """Let an untrained network say what its encoders say, where it is given that."""
+        head = getattr(self, "head", None)
+        if self.skip is not None and isinstance(head, Head):
+            last = head[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def encoder_logits(self, visual: Tensor) -> Tensor:
+        """AU logits of each encoder, (batch, frames, encoders, 12), as the stores hold them.
+
+        Where no face is known they are the training part's mean.
+        """
+        found = visual.float()[..., self.au_columns]
+        found = torch.where(torch.isnan(found), self.visual_scale.mean[self.au_columns], found)
+        return found.reshape(*found.shape[:-1], len(self.dimensions.au_starts), N_AUS)
 
     @abstractmethod
     def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
@@ -124,7 +220,7 @@ class Network(nn.Module, ABC):
 
         Parameters
         ----------
-        visual : (batch, frames, visual width) torch.Tensor
+        visual : (batch, frames, seen width) torch.Tensor
         audio : (batch, frames, audio width) torch.Tensor
         real : (batch, frames) torch.Tensor
             bool, False where a frame is padding.
@@ -156,11 +252,19 @@ class Network(nn.Module, ABC):
         seen = torch.nan_to_num(self.visual_scale(visual))
         if self.dimensions.centred:
             seen = centre(seen, real)
+        if self.dimensions.au_starts:
+            known, seen = seen[..., self.au_columns], seen[..., self.embedding]
+        if self.training:
+            seen = self.disturbance(seen)
+        if self.dimensions.au_starts and self.dimensions.encoder_aus == "input":
+            seen = torch.cat([seen, known], dim=-1)
         heard = self.audio_scale(audio)
         if self.dimensions.audio_centred:
             heard = centre(heard, real & sound)
         heard = torch.where(sound[..., None], heard, self.no_sound)
         logits: Tensor = self.encode(seen, heard, real)
+        if self.skip is not None:
+            logits = logits + self.skip(self.encoder_logits(visual))
         return logits
 
 

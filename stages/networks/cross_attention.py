@@ -48,7 +48,7 @@ class CrossAttentionTransformer(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = CrossAttentionDimensions.model_validate(dimensions.settings)
-        inputs = [width for width in (dimensions.visual_width, dimensions.audio_width) if width]
+        inputs = [width for width in (dimensions.seen_width, dimensions.audio_width) if width]
         self.affines = nn.ModuleList(nn.Linear(width, d.width) for width in inputs)
         self.cross = nn.ModuleList(
             nn.ModuleList(CrossBlock(d.width, d.heads, d.feedforward, d.dropout) for _ in inputs)

@@ -26,7 +26,7 @@ class Recurrent(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = RecurrentDimensions.model_validate(dimensions.settings)
-        self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
+        self.affine = nn.Linear(dimensions.seen_width + dimensions.audio_width, d.width)
         self.layers = self.kind(
             d.width,
             d.hidden,

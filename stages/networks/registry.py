@@ -14,6 +14,7 @@ from stages.core.files import replacing
 from stages.fitting import State
 from stages.networks.base import Dimensions, Network
 from stages.networks.cross_attention import CrossAttentionTransformer
+from stages.networks.frame_head import FrameHead
 from stages.networks.recurrent import GRU, LSTM, BiGRU, BiLSTM
 from stages.networks.tcn import TCN
 from stages.networks.tcn_transformer import TCNTransformer
@@ -29,12 +30,15 @@ NETWORKS: Final[Mapping[str, type[Network]]] = {
     "tcn_transformer": TCNTransformer,
     "dual_transformer": DualTransformer,
     "cross_attention_transformer": CrossAttentionTransformer,
+    "frame_head": FrameHead,
 }
 
 
 def build_network(dimensions: Dimensions) -> Network:
     """Build a network with fresh weights from torch's global generator."""
-    return NETWORKS[dimensions.name](dimensions)
+    network = NETWORKS[dimensions.name](dimensions)
+    network.begin_with_encoders()
+    return network
 
 
 def parameter_count(dimensions: Dimensions) -> int:

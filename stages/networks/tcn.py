@@ -74,7 +74,7 @@ class TCN(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = BuiltTCN.model_validate(dimensions.settings)
-        self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
+        self.affine = nn.Linear(dimensions.seen_width + dimensions.audio_width, d.width)
         self.blocks = make_blocks(d)
         self.head = Head(d.channels[-1], d.head)
 

@@ -15,7 +15,7 @@ class TCNTransformer(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = BuiltTCNTransformer.model_validate(dimensions.settings)
-        self.affine = nn.Linear(dimensions.visual_width + dimensions.audio_width, d.width)
+        self.affine = nn.Linear(dimensions.seen_width + dimensions.audio_width, d.width)
         self.blocks = make_blocks(d)
         self.layers = make_layers(d.width, d.layers, d.heads, d.feedforward, d.dropout)
         self.head = Head(d.channels[-1] + d.width, d.head)

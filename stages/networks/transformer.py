@@ -48,7 +48,7 @@ class Transformer(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = TransformerDimensions.model_validate(dimensions.settings)
-        self.encoder = Encoder(dimensions.visual_width + dimensions.audio_width, d)
+        self.encoder = Encoder(dimensions.seen_width + dimensions.audio_width, d)
         self.head = Head(d.width, d.head)
 
     def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class DualTransformer(Network):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__(dimensions)
         d = TransformerDimensions.model_validate(dimensions.settings)
-        widths = [width for width in (dimensions.visual_width, dimensions.audio_width) if width]
+        widths = [width for width in (dimensions.seen_width, dimensions.audio_width) if width]
         self.encoders = nn.ModuleList(Encoder(width, d) for width in widths)
         self.head = Head(d.width * len(widths), d.head)
 

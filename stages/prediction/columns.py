@@ -6,7 +6,7 @@ decodes has a row at least. A cell is empty (in the Parquet file: null) where th
 
 from typing import Final
 
-from stages.core.facs import AU_MEANINGS, AU_NAMES
+from stages.core.facs import AU_MEANINGS, AU_NAMES, PRESENT_FROM
 
 FACE: Final = "face"
 NO_FACE: Final = "no_face"
@@ -18,6 +18,7 @@ NOBODY: Final = 0  # face_id of a frame that no one is near
 POINTS: Final = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 BOX: Final = ("x0", "y0", "x1", "y1")
 PROBABILITIES: Final = AU_NAMES
+INTENSITIES: Final = tuple(f"{name}_r" for name in AU_NAMES)
 DECISIONS: Final = tuple(f"{name}_c" for name in AU_NAMES)
 LANDMARKS: Final = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 
@@ -50,6 +51,11 @@ COLUMNS: Final[dict[str, str]] = {
         for name in AU_NAMES
     },
     **{
+        f"{name}_r": f"Intensity of {name}, 0 (absent) to 5 (strongest): it rises with the "
+        f"probability, and {PRESENT_FROM:g} is a probability of 0.5."
+        for name in AU_NAMES
+    },
+    **{
         f"{name}_c": f"1 where {name} is active: its probability reaches the ensemble's threshold; "
         "else 0."
         for name in AU_NAMES
@@ -74,6 +80,8 @@ def as_markdown() -> str:
         "of the upright picture. |",
         f"| `{au}` ... `{other}` | Probability of the AU, smoothed over time by the ensemble's "
         "calibration. |",
+        f"| `{au}_r` ... `{other}_r` | Intensity of the AU, 0 (absent) to 5 (strongest): "
+        f"it rises with the probability, and {PRESENT_FROM:g} is a probability of 0.5. |",
         f"| `{au}_c` ... `{other}_c` | 1 where the probability reaches the ensemble's threshold of "
         "this AU, else 0. |",
         f"| `{LANDMARKS[0]}`, `{LANDMARKS[1]}` ... `{LANDMARKS[-1]}` | Place of the eyes, the nose "

@@ -19,6 +19,7 @@ import numpy as np
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.encoders.running import encode_images, inference, prefetch
+from stages.intensity import intensity_of
 from stages.media.decoding import Log, frame_rate, open_video
 from stages.media.photo import expected_pictures, is_photo, is_picture
 from stages.prediction.assembly import Assembly, Frame
@@ -205,7 +206,7 @@ def _about(
         licences[name] = {"source": weights.source, "licence": weights.licence}
     return {
         "kind": KIND,
-        "format": 1,
+        "format": 2,
         "frames": facts.frames,
         "faces": people,
         "frames_with_a_face": facts.with_face,
@@ -221,7 +222,13 @@ def _about(
             "versions": dict(ensemble.versions),
         },
         "options": predictor.settings(options),
-        "calibration": {"aus": list(AU_NAMES), **ensemble.calibration.as_dict()},
+        "calibration": {
+            "aus": list(AU_NAMES),
+            **ensemble.calibration.as_dict(),
+            "intensities": [
+                round(float(value), 3) for value in intensity_of(ensemble.calibration.thresholds)
+            ],
+        },
         "crop": ensemble.crop.model_dump(mode="json"),
         "licences": licences,
         "versions": _versions(),

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VisualPart:
-    """One encoder of pictures and its network."""
+    """One encoder of pictures and its network; `width` is that of its features and AU logits."""
 
     encoder: VisualEncoder
     network: nn.Module
     width: int
+    au_start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def load_predictor(folder: Path, options: Options | None = None) -> Predictor:
 
     from stages.compute import gains_from_bfloat16, pick_device
     from stages.encoders.registry import audio_encoder, visual_encoder
+    from stages.encoders.running import au_start, feature_width
 
     options = options or Options()
     ensemble = load_ensemble(folder)
@@ -144,7 +146,7 @@ def load_predictor(folder: Path, options: Options | None = None) -> Predictor:
         if network.published:
             seeing = seeing.for_published()
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        visual.append(VisualPart(seeing, network, int(network.width)))
+        visual.append(VisualPart(seeing, network, feature_width(network), au_start(network)))
     for name, weights in ensemble.audio.items():
         hearing = audio_encoder(name)
         network = _network(hearing, ensemble, weights.file, options.device).to(device)
@@ -159,7 +161,7 @@ def load_predictor(folder: Path, options: Options | None = None) -> Predictor:
         audio=tuple(audio),
         voices=_voices(
             ensemble,
-            {part.encoder.name: part.width for part in visual},
+            {part.encoder.name: (part.width, part.au_start) for part in visual},
             {part.encoder.name: part.width for part in audio},
             device,
         ),
@@ -178,22 +180,29 @@ def _network(encoder: Any, ensemble: Ensemble, file: str | None, device: str) ->
 
 def _voices(
     ensemble: Ensemble,
-    visual: Mapping[str, int],
+    visual: Mapping[str, tuple[int, int | None]],
     audio: Mapping[str, int],
     device: torch.device,
 ) -> tuple[Voice, ...]:
+    from stages.joint_features import au_starts
     from stages.networks import load_network
 
+    widths = {name: width for name, (width, _) in visual.items()}
     voices = []
     for member in ensemble.members:
         network, _ = load_network(ensemble.folder / member.file)
-        seen, heard = _columns(visual, member.visual), _columns(audio, member.audio)
+        seen, heard = _columns(widths, member.visual), _columns(audio, member.audio)
         dimensions = network.dimensions
         if (dimensions.visual_width, dimensions.audio_width) != (len(seen), len(heard)):
             raise DataError(
                 f"{ensemble.folder / member.file} reads {dimensions.visual_width} visual and "
                 f"{dimensions.audio_width} audio features, its encoders give {len(seen)} and "
                 f"{len(heard)}: export the ensemble again."
+            )
+        if dimensions.au_starts not in ((), au_starts([visual[name] for name in member.visual])):
+            raise DataError(
+                f"{ensemble.folder / member.file} reads AU outputs where its encoders have other "
+                "features: export the ensemble again."
             )
         voices.append(Voice(network.to(device).eval(), seen, heard))
     return tuple(voices)

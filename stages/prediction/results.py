@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
-from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS, PROBABILITIES
+from stages.prediction.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS, PROBABILITIES
 
 KIND: Final = "aufusion prediction"
 
@@ -115,6 +115,8 @@ class Rows:
         x0, y0, x1, y1 in pixels; NaN where there is no face.
     probabilities : (n, 12) float32 np.ndarray
         NaN where `face_id` is 0.
+    intensity : (n, 12) float32 np.ndarray
+        0 to 5; NaN where `face_id` is 0.
     active : (n, 12) bool np.ndarray
         Decisions by the ensemble's thresholds.
     landmarks : (n, 5, 2) float32 np.ndarray
@@ -128,6 +130,7 @@ class Rows:
     confidence: NDArray[np.float32]
     box: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    intensity: NDArray[np.float32]
     active: NDArray[np.bool_]
     landmarks: NDArray[np.float32]
 
@@ -186,6 +189,7 @@ def read_rows(path: Path) -> Rows:
         confidence=numbers("confidence").astype(np.float32),
         box=together(BOX),
         probabilities=together(PROBABILITIES),
+        intensity=together(INTENSITIES),
         active=np.nan_to_num(together(DECISIONS)).astype(bool),
         landmarks=together(LANDMARKS).reshape(-1, 5, 2),
     )

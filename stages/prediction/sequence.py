@@ -129,14 +129,16 @@ class Sequence:
             self._settle(frames, last=True)
 
     def _predict(self, start: int) -> None:
-        """Run the window that begins with a frame; a short one repeats its last, masked."""
+        """Run the window that begins with a frame; a short one is filled as the protocol has it."""
         window = self._ensemble.window
         held = slice(start - self._first, start - self._first + window)
         n = len(self._visual[held])
-        repeat = np.minimum(np.arange(window), n - 1)
+        filling = self._ensemble.choices.short_videos
+        rest = np.arange(window)
+        repeat = rest % n if filling == "cycled" else np.minimum(rest, n - 1)
         visual = np.stack(self._visual[held])[repeat].astype(np.float32)
         audio = np.stack(self._audio[held])[repeat].astype(np.float32)
-        real = torch.from_numpy(np.arange(window) < n)[None].to(self._device)
+        real = torch.from_numpy((rest < n) | (filling != "masked"))[None].to(self._device)
         at = slice(start - self._settled, start - self._settled + n)
         for total, voice in zip(self._total, self._voices, strict=True):
             total[at] += self._logits(voice, visual, audio, real)[:n]

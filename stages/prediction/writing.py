@@ -18,11 +18,13 @@ from pyarrow import parquet
 from stages.calibration import Calibration
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS
+from stages.intensity import intensity_of
 from stages.prediction.assembly import Frame
 from stages.prediction.columns import (
     BOX,
     COLUMNS,
     DECISIONS,
+    INTENSITIES,
     LANDMARKS,
     NOBODY,
     PROBABILITIES,
@@ -32,7 +34,7 @@ ROWS_PER_GROUP = 4096  # of the Parquet file; so many are held in memory
 ENDINGS = (".csv", ".parquet", ".json")  # in the order in which they are renamed into place
 
 _DECIMALS = {"timestamp": 6, "confidence": 4, **dict.fromkeys((*BOX, *LANDMARKS), 2),
-             **dict.fromkeys(PROBABILITIES, 6)}  # fmt: skip
+             **dict.fromkeys(PROBABILITIES, 6), **dict.fromkeys(INTENSITIES, 3)}  # fmt: skip
 
 
 def _type(column: str) -> pa.DataType:
@@ -71,6 +73,7 @@ def cells(frame: Frame, calibration: Calibration) -> Iterator[list[Cell]]:
             round(confidence, _DECIMALS["confidence"]),
             *_numbers(None if face is None else face.box, len(BOX), _DECIMALS[BOX[0]]),
             *_numbers(None if nobody else written, N_AUS, _DECIMALS[PROBABILITIES[0]]),
+            *_numbers(None if nobody else intensity_of(written), N_AUS, _DECIMALS[INTENSITIES[0]]),
             *([None] * N_AUS if nobody else [int(value) for value in active]),
             *_numbers(None if face is None else face.landmarks, len(LANDMARKS), _DECIMALS[BOX[0]]),
         ]

@@ -76,6 +76,6 @@ def _faces(
             seen, encoder, side, batch, seed, epoch, settings.augmentation
         ),
         lambda: faces.validation_batches(unseen, encoder, side, batch),
-        make_joint_task(names, seen.targets),
+        make_joint_task(names, seen.targets, settings.intensity_weight),
         len(seen),
     )

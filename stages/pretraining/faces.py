@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.core.errors import DataError
+from stages.core.facs import N_AUS
 from stages.crops import CropReader, decode_jpeg
 from stages.encoders.base import VisualEncoder
 from stages.encoders.running import prefetch
@@ -76,11 +77,16 @@ def _targets(reader: CropReader, rows: NDArray[np.int64], task: str) -> NDArray[
         return np.stack(
             [reader.extra(name)[rows] for name in ("valence", "arousal")], 1, dtype=np.float32
         )
-    return reader.extra(task)[rows].astype(np.float32).reshape(len(rows), -1)
+    targets = reader.extra(task)[rows].astype(np.float32).reshape(len(rows), -1)
+    if task != "au" or not reader.has("au_intensity"):
+        return targets
+    return np.concatenate([targets, reader.extra("au_intensity")[rows]], 1)
 
 
 def _known(targets: NDArray[np.float32], task: str) -> NDArray[np.bool_]:
     """Rows in which something of a task is known."""
+    if task == "au":
+        targets = targets[:, :N_AUS]
     known = ~np.isnan(targets) if task == "va" else targets != UNKNOWN
     return np.asarray(known.any(1), np.bool_)
 
@@ -92,8 +98,9 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     ----------
     path : Path
         A crop file with the datasets ``au``, ``valence``, ``arousal``, ``expression`` and
-        ``person``. Rows that its dataset ``training_only``, where there is one, marks are never
-        held out. Faces that have no label of any of the tasks are not used.
+        ``person``; ``au_intensity`` where intensities are known. Rows that its dataset
+        ``training_only``, where there is one, marks are never held out. Faces that have no label of
+        any of the tasks are not used.
     tasks : sequence of str
         ``au``, ``va``, ``expression``: their targets side by side.
     share, seed : float, int

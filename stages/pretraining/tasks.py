@@ -1,8 +1,8 @@
 """What an encoder is pre-trained for: the loss, and the figures on held-out people.
 
 A task's targets are tensors in which what is unknown is marked: -1 for an AU, an expression or a
-phoneme, NaN for valence and arousal. What is unknown has no part in loss or figures; the loss of a
-batch in which nothing is known is 0.
+phoneme, NaN for valence, arousal and an AU's intensity. What is unknown has no part in loss or
+figures; the loss of a batch in which nothing is known is 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.core.facs import EXPRESSIONS, N_AUS
-from stages.losses import masked_bce, positive_weight
-from stages.scores import all_ones_f1, f1_per_au
+from stages.intensity import intensity_of_logits
+from stages.losses import intensity_loss, masked_bce, positive_weight
+from stages.scores import all_ones_f1, f1_per_au, icc_per_au
 
 UNKNOWN = -1  # AU, expression or phoneme
 VARIANCE_FLOOR = 1e-6
@@ -39,6 +40,8 @@ class Task:
         The figure that picks the best epoch; higher is better.
     head : callable, optional
         ``head(width)`` makes the head behind features of that width; else it is linear.
+    au_start : int, optional
+        First of the 12 outputs that are AU logits; None where no AU is learnt.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Task:
     figures: Callable[[Tensor, Tensor], dict[str, float]]
     monitor: str
     head: Callable[[int], nn.Module] | None = None
+    au_start: int | None = None
 
 
 def concordance(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -77,23 +81,29 @@ def concordance(predictions: Tensor, targets: Tensor) -> Tensor:
     return 2 * (dx * dy).sum(0) / count / spread.clamp(min=VARIANCE_FLOOR)
 
 
-def _au(targets: Tensor) -> Task:
-    weight = positive_weight(targets)
+def _au(targets: Tensor, intensity_weight: float = 0.0) -> Task:
+    """Presence, and intensity where it is known: the columns behind those of presence."""
+    weight = positive_weight(targets[:, :N_AUS])
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        presence, strength = truth[:, :N_AUS], truth[:, N_AUS:]
+        found = masked_bce(outputs, presence, weight.to(outputs.device))
+        if not strength.shape[-1]:
+            return found
+        return found + intensity_weight * intensity_loss(outputs, strength)
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
-        labels = truth.numpy().astype(np.int8)
-        return {
+        labels, strength = truth[:, :N_AUS].numpy().astype(np.int8), truth[:, N_AUS:].numpy()
+        found = {
             "f1": float(f1_per_au(labels, outputs.numpy() >= 0).mean()),
             "f1_all_ones": float(all_ones_f1(labels).mean()),
         }
+        if np.isfinite(strength).any():
+            agreement = icc_per_au(strength, intensity_of_logits(outputs.numpy()))
+            found["intensity_icc"] = float(np.nanmean(agreement))
+        return found
 
-    return Task(
-        name="au",
-        outputs=N_AUS,
-        loss=lambda outputs, truth: masked_bce(outputs, truth, weight.to(outputs.device)),
-        figures=figures,
-        monitor="f1",
-    )
+    return Task("au", N_AUS, loss, figures, "f1", au_start=0)
 
 
 def _va(_: Tensor) -> Task:
@@ -167,7 +177,6 @@ def _phoneme(targets: Tensor) -> Task:
 
 
 _TASKS: dict[str, Callable[[Tensor], Task]] = {
-    "au": _au,
     "va": _va,
     "expression": _expression,
     "phoneme": _phoneme,
@@ -177,12 +186,14 @@ _TASKS: dict[str, Callable[[Tensor], Task]] = {
 WIDTHS = {"au": N_AUS, "va": 2, "expression": 1}
 
 
-def make_task(name: str, targets: Tensor) -> Task:
+def make_task(name: str, targets: Tensor, intensity_weight: float = 0.0) -> Task:
     """Make a task for the training part's targets; class weights come from them alone."""
+    if name == "au":
+        return _au(targets, intensity_weight)
     return _TASKS[name](targets)
 
 
-def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
+def make_joint_task(names: Sequence[str], targets: Tensor, intensity_weight: float = 0.0) -> Task:
     """Make one task of several that are trained at once, each with outputs of its own.
 
     Parameters
@@ -190,19 +201,24 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
     names : sequence of str
         The first is the one by which the best epoch is picked.
     targets : (samples, columns) torch.Tensor
-        The tasks' targets side by side.
+        The tasks' targets side by side, as wide as :data:`WIDTHS` says; those of ``au`` are
+        presence (1, 0, -1) and behind it, where the data knows some, intensity (0 to 5, NaN).
+    intensity_weight : float
+        Of the loss of intensity beside that of presence.
 
     Returns
     -------
     Task
-        Its loss is the sum of theirs, each times its number of targets: else the concordance of
+        Its loss is the sum of theirs, each times its number of labels: else the concordance of
         two columns, or one expression, would outweigh the mean over 12 AUs.
     """
     if len(names) == 1:
-        return make_task(names[0], targets)
-    widths = [WIDTHS[name] for name in names]
+        return make_task(names[0], targets, intensity_weight)
+    shares = [WIDTHS[name] for name in names]
+    graded = targets.shape[-1] - sum(shares)  # columns of intensity
+    widths = [share + graded * (name == "au") for share, name in zip(shares, names, strict=True)]
     parts = zip(names, torch.split(targets, widths, dim=-1), strict=True)
-    tasks = [make_task(name, columns) for name, columns in parts]
+    tasks = [make_task(name, columns, intensity_weight) for name, columns in parts]
     outputs_of = [task.outputs for task in tasks]
 
     def columns(outputs: Tensor, truth: Tensor) -> Iterator[tuple[Task, Tensor, Tensor]]:
@@ -211,10 +227,11 @@ def make_joint_task(names: Sequence[str], targets: Tensor) -> Task:
 
     def loss(outputs: Tensor, truth: Tensor) -> Tensor:
         each = [task.loss(x, y) for task, x, y in columns(outputs, truth)]
-        return torch.stack([n * value for n, value in zip(widths, each, strict=True)]).sum()
+        return torch.stack([n * value for n, value in zip(shares, each, strict=True)]).sum()
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
         each = [task.figures(x, y) for task, x, y in columns(outputs, truth)]
         return {key: value for part in each for key, value in part.items()}
 
-    return Task("+".join(names), sum(outputs_of), loss, figures, tasks[0].monitor)
+    before = sum(outputs_of[: names.index("au")]) if "au" in names else None
+    return Task("+".join(names), sum(outputs_of), loss, figures, tasks[0].monitor, au_start=before)

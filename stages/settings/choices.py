@@ -15,13 +15,14 @@ Preset = Literal["corrected", "paper", "code"]
 
 Frames = Literal["all", "complete"]
 NoFace = Literal["nearest", "last"]
-ShortVideos = Literal["masked", "repeated", "cycled"]
+ShortVideos = Literal["held", "masked", "repeated", "cycled"]
 Overlap = Literal["half", "none"]
 PositiveWeight = Literal["negatives", "au25", "none"]
 Stopping = Literal["mean", "each_au", "never"]
 BalancedAUs = Literal["below_average", "paper"]
 Folds = Literal["stratified", "in_order"]
 Centre = Literal["window", "visual", "none"]
+EncoderAUs = Literal["skip", "input", "none"]
 DroppedCopies = Annotated[float, Field(ge=0, lt=1), Number]
 
 
@@ -40,6 +41,7 @@ class ChoiceSettings(Section):
     dropped_copies: DroppedCopies | None
     folds: Folds | None
     centre: Centre | None
+    encoder_aus: EncoderAUs | None
 
 
 class Choices(Section):
@@ -57,12 +59,13 @@ class Choices(Section):
     dropped_copies: DroppedCopies
     folds: Folds
     centre: Centre
+    encoder_aus: EncoderAUs
 
 
 CORRECTED: Final = Choices(
     frames="all",
     no_face="nearest",
-    short_videos="masked",
+    short_videos="held",
     training_overlap="half",
     prediction_overlap="half",
     positive_weight="negatives",
@@ -71,7 +74,8 @@ CORRECTED: Final = Choices(
     balanced_aus="below_average",
     dropped_copies=0.0,
     folds="stratified",
-    centre="window",
+    centre="none",
+    encoder_aus="skip",
 )
 
 # what the paper says; all else is as corrected
@@ -81,7 +85,7 @@ PAPER_WORDS: Final[Mapping[str, object]] = {
     "positive_weight": "none",
     "stopping": "never",
     "balanced_aus": "paper",
-    "centre": "none",
+    "encoder_aus": "none",
 }
 
 PRESETS: Final[Mapping[Preset, Choices]] = {
@@ -100,6 +104,7 @@ PRESETS: Final[Mapping[Preset, Choices]] = {
         dropped_copies=0.3,
         folds="in_order",
         centre="none",
+        encoder_aus="none",
     ),
 }
 
@@ -121,11 +126,13 @@ MEANINGS: Final[Mapping[str, tuple[Mapping[object, str], str]]] = {
     ),
     "short_videos": (
         {
+            "held": "the last frame is held, without labels: a picture is a video that is still",
             "masked": "the last frame is repeated under a mask",
             "repeated": "the last frame and its labels are repeated",
             "cycled": "the video and its labels start again",
         },
-        "a repeated frame would count as often as it is repeated, and a cycle has a false cut",
+        "networks know whole windows; a repeated label would count as often as it is repeated, "
+        "and a cycle has a false cut",
     ),
     "training_overlap": (
         {
@@ -189,7 +196,14 @@ MEANINGS: Final[Mapping[str, tuple[Mapping[object, str], str]]] = {
             "visual": "networks take the window's mean off the visual features",
             "none": "networks read the features as they are",
         },
-        "what stays the same is the person, the light and the voice; validation F1 of the visual "
-        "features 0.52 to 0.60, synthetic",
+        "an AU that lasts as long as a window, or a picture, would be taken off with the person",
+    ),
+    "encoder_aus": (
+        {
+            "skip": "the mean of the encoders' AU logits is added to the network's",
+            "input": "networks read the encoders' AU logits beside the features",
+            "none": "networks do not know the encoders' AU logits",
+        },
+        "a network over time begins with what its encoders know, and cannot forget it",
     ),
 }

@@ -4,11 +4,11 @@ A network's checkpoint holds the same keys (and ``causal``, a choice of protocol
 convolutions over time), so that it can be loaded without ``params.yaml``.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from stages.settings.setting_types import Fraction, Positive, Section
+from stages.settings.setting_types import Fraction, Number, Positive, Section
 
 Model = Literal[
     "transformer",
@@ -20,7 +20,14 @@ Model = Literal[
     "tcn_transformer",
     "dual_transformer",
     "cross_attention_transformer",
+    "frame_head",
 ]
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("an odd number of frames is needed")
+    return value
 
 
 class Transformer(Section):
@@ -77,6 +84,12 @@ class CrossAttention(Section):
     head: tuple[Positive, ...]
 
 
+class FrameHead(Section):
+    """Dimensions of ``frame_head``: the width of its box in frames, an odd number."""
+
+    box: Annotated[int, Field(gt=0), AfterValidator(_odd), Number]
+
+
 class BuiltTCN(TCN):
     """What ``tcn`` is built from."""
 
@@ -124,6 +137,13 @@ class CrossAttentionScales(Section):
     full: CrossAttention
 
 
+class FrameHeadScales(Section):
+    """Dimensions of ``frame_head`` at both scales."""
+
+    small: FrameHead
+    full: FrameHead
+
+
 class Models(Section):
     """One section a network."""
 
@@ -136,3 +156,4 @@ class Models(Section):
     tcn_transformer: TCNTransformerScales
     dual_transformer: TransformerScales
     cross_attention_transformer: CrossAttentionScales
+    frame_head: FrameHeadScales

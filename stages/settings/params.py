@@ -16,9 +16,10 @@ from stages.settings.expressions import FaceExpressions
 from stages.settings.network_settings import Model, Models
 from stages.settings.refusals import sentence
 from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
-from stages.settings.setting_types import Number, Positive, Rate, Section, Share, Span
+from stages.settings.setting_types import Fraction, Number, Positive, Rate, Section, Share, Span
 from stages.settings.sources import check_weights
 
+Weight = Annotated[float, Field(ge=0), Number]
 Weights = Annotated[str, AfterValidator(check_weights)]
 
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
@@ -114,8 +115,10 @@ class Pretrain(Section):
 
     `kind` is the section that the encoder has its `weights` in, `data` the file below data/ that it
     learns from; `dvc.yaml` needs both. Task `mae` needs `reconstruction`, and `auxiliary` tasks
-    for the supervised run that follows. `augmentation` is how far and how often faces are varied,
-    as a share of what `stages/pretraining/augmentation.py` says; sound is not varied.
+    for the supervised run that follows. `intensity_weight` is that of the loss of the AUs'
+    intensity, where it is known, beside that of their presence. `augmentation` is how far and how
+    often faces are varied, as a share of what `stages/pretraining/augmentation.py` says; sound is
+    not varied.
     """
 
     kind: Literal["visual", "audio"]
@@ -129,6 +132,7 @@ class Pretrain(Section):
     learning_rate: Rate
     weight_decay: float = Field(ge=0)
     validation: Annotated[float, Field(gt=0, lt=1)]
+    intensity_weight: Weight = 0.5
 
     @property
     def supervised(self) -> tuple[PretrainTask, ...]:
@@ -163,7 +167,12 @@ class Features(Section):
 
 
 class Train(Section):
-    """How the sequence networks are trained; lengths in frames."""
+    """How the sequence networks are trained; lengths in frames.
+
+    `feature_noise` and `shift` are standard deviations, in those of the training part, of what is
+    added to each embedding: anew in every frame, and once a window. `feature_dropout` is the share
+    of the windows that lose the pictures' embeddings. None of them touches AU logits.
+    """
 
     window: Positive
     batch: Positive
@@ -174,6 +183,10 @@ class Train(Section):
     step_factor: Rate
     patience: Positive
     sound_dropout: Share
+    feature_noise: Weight
+    feature_dropout: Fraction
+    shift: Weight
+    intensity_weight: Weight
     seeds: Positive
 
 

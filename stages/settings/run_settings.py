@@ -1,14 +1,17 @@
 """Settings of runs, of the parts that they are trained on, and of ensembles."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from stages.settings.network_settings import Model
 from stages.settings.setting_types import Number, Positive, Section
 
+FRAME_HEAD: Final = "frame_head"  # the baseline: what the encoders say, frame by frame
+AUTO: Final = "auto"  # of `ensemble.main`
+
 Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
-Submission = Literal["au_top", "model", "kfold", "train_val_mix", "kfold_mix"]
+Main = Literal["auto", "au_top", "model", "kfold", "train_val_mix", "kfold_mix", "frame_head"]
 
 
 class RunRow(Section):
@@ -40,11 +43,14 @@ class Splits(Section):
 class EnsembleSettings(Section):
     """Ensembles of runs: the one that is exported, how members are joined, what is fitted.
 
+    `main` ``auto`` is the one with the best validation F1 that beats `frame_head` by more than the
+    standard error over people; where none does, `frame_head`.
+
     `members` is the number that `model` and `kfold_mix` select; `smoothing` are the widths, in
     frames, that calibration may choose from; `parts` is the number of parts of cross-fitting.
     """
 
-    main: Submission
+    main: Main
     rule: Literal["mean", "vote"]
     members: Positive
     smoothing: tuple[int, ...] = Field(min_length=1)

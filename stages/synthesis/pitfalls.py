@@ -4,7 +4,7 @@ Which clip has which is listed in the corpus's `ground_truth.csv`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def sound_start(duration: float, pitfall: str | None) -> float:
     return min(1.2, 0.3 * duration) if pitfall == LATE_SOUND else 0.0
 
 
-def annotation_lines(labels: NDArray[np.int8], pitfall: str | None) -> NDArray[np.int8]:
+def annotation_lines(labels: NDArray[Any], pitfall: str | None) -> NDArray[Any]:
     """Labels as they are written: (lines, 12), a line too many or too few where it is a trap."""
     if pitfall == LINE_TOO_MANY:
         return np.concatenate([labels, labels[-1:]])

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.facs import AU_NUMBERS, N_AUS, NOT_ANNOTATED
+from stages.core.facs import AU_NUMBERS, INTENSITY_MAX, N_AUS, NOT_ANNOTATED
 from stages.synthesis import articulation as mouth_of
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.episodes import Episode, Floats, intensities
@@ -97,6 +97,12 @@ class Tracks:
     mouth: Floats
     motion: Motion
     labels: NDArray[np.int8]
+
+    @property
+    def known_intensity(self) -> Floats:
+        """(frames, 12) intensities as annotated: 0 to 5, NaN where there is no annotation."""
+        known = self.labels != NOT_ANNOTATED
+        return np.where(known, INTENSITY_MAX * np.clip(self.intensity, 0.0, 1.0), np.nan)
 
 
 def speech_of(script: Script) -> list[tuple[float, Utterance]]:

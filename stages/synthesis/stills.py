@@ -1,8 +1,9 @@
 """Labelled still faces of people who appear in no clip, for pre-training the visual encoders.
 
-A file of stills is a crop file (`stages.crops`) with the labels of its rows besides: ``au``
-(n, 12) int8, ``valence`` and ``arousal`` (n,) float32, ``expression`` (n,) int8, ``person`` (n,)
-int32. Faces are found and aligned as stage `crop` does it.
+A file of stills is a crop file (`stages.crops`) with the labels of its rows besides: ``au`` (n, 12)
+int8, ``au_intensity`` (n, 12) float32 0 to 5, ``valence`` and ``arousal`` (n,) float32,
+``expression`` (n,) int8, ``person`` (n,) int32. Faces are found and aligned as stage `crop` does
+it.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core.facs import INTENSITY_MAX
 from stages.crops import CropWriter
 from stages.faces.alignment import align
 from stages.faces.detector import detect_within, load_detector
@@ -33,7 +35,7 @@ from stages.synthesis.still_labels import StillLabels, sample_still
 SIDE: Final = 224  # pixels of the picture that the face is cut out of
 DETECTED: Final = 128  # pixels that it is reduced to for the detector, which is no less exact then
 STILLS_A_SCENE: Final = 3  # light, background and camera stay for so many stills of a person
-LABELS: Final = ("au", "valence", "arousal", "expression", "person")
+LABELS: Final = ("au", "au_intensity", "valence", "arousal", "expression", "person")
 _JITTER: Final = 1.5  # pixels by which true landmarks are moved where the detector finds no face
 _LENGTH: Final = 20.0  # seconds of a head's movement, in which its pose is caught
 _ATTRIBUTES: Final[dict[str, str | int | float]] = {"detector": "centerface", "jpeg_quality": 92}
@@ -84,6 +86,9 @@ def write_stills(work: StillPerson, path: Path) -> None:
         _add_labels(
             writer,
             au=np.stack([row.labels for row in rows]),
+            au_intensity=np.stack(
+                [INTENSITY_MAX * row.intensity.clip(0.0, 1.0) for row in rows], dtype=np.float32
+            ),
             valence=np.array([row.valence for row in rows], np.float32),
             arousal=np.array([row.arousal for row in rows], np.float32),
             expression=np.array([row.expression for row in rows], np.int8),

@@ -257,7 +257,8 @@ def test_every_au_has_its_columns() -> None:
     assert names[:5] == ["frame", "timestamp", "face_id", "status", "confidence"]
     assert names[5:9] == ["x0", "y0", "x1", "y1"]
     assert names[9:21] == list(AU_NAMES)
-    assert names[21:33] == [f"{name}_c" for name in AU_NAMES]
+    assert names[21:33] == [f"{name}_r" for name in AU_NAMES]
+    assert names[33:45] == [f"{name}_c" for name in AU_NAMES]
     assert all(text.endswith(".") for text in COLUMNS.values())
 
 

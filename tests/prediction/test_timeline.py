@@ -102,6 +102,7 @@ def test_each_person_has_a_track_and_is_absent_where_not_seen(tmp_path: Path) ->
             "frame": k + 1, "timestamp": round(float(alone.timestamp[k]), 6), "face_id": 2,
             "status": "face", "confidence": 0.5, **dict.fromkeys(("x0", "y0"), 1.0),
             **dict.fromkeys(("x1", "y1"), 9.0), **dict.fromkeys(AU_NAMES, 0.25),
+            **{f"{name}_r": 1.2 for name in AU_NAMES},
             **{f"{name}_c": 0 for name in AU_NAMES}, **dict.fromkeys(LANDMARK_CELLS, 5.0),
         }
         for k in range(20, 50)
@@ -180,6 +181,7 @@ def test_an_hour_makes_a_page_of_reasonable_size(tmp_path: Path) -> None:
         confidence=np.ones(frames, np.float32),
         box=np.zeros((frames, 4), np.float32),
         probabilities=strength,
+        intensity=5 * strength,
         active=strength > 0.5,
         landmarks=np.zeros((frames, 5, 2), np.float32),
     )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from stages.core.facs import AU_NAMES, AU_NUMBERS
-from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS, PROBABILITIES
+from stages.intensity import intensity_of
+from stages.prediction.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS, PROBABILITIES
 from stages.prediction.writing import SCHEMA
 
 OPENFACE_R = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -54,6 +55,7 @@ def ours(
             flat = [v for x, y in points for v in (x0 + x * (x1 - x0), y0 + y * (y1 - y0))]
             row |= dict(zip(LANDMARKS, flat, strict=True))
         row |= {au: float(p) for au, p in zip(PROBABILITIES, probabilities[k], strict=True)}
+        row |= dict(zip(INTENSITIES, intensity_of(probabilities[k]).tolist(), strict=True))
         row |= {au: int(p >= 0.5) for au, p in zip(DECISIONS, probabilities[k], strict=True)}
         rows.append(row)
     rows = sorted([*rows, *more], key=lambda row: (row["frame"], row["face_id"]))

@@ -15,8 +15,9 @@ from pyarrow import parquet
 
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.intensity import intensity_of
 from stages.media.video import scan
-from stages.prediction.columns import BOX, COLUMNS, DECISIONS, LANDMARKS
+from stages.prediction.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS
 from stages.synthesis.video_file import write_video
 from stages.web.work import Progress
 
@@ -75,6 +76,7 @@ def predict(video: Path, out: Path, progress: Progress) -> None:
             "confidence": 0.9 if seen else 0.0,
             **dict(zip(BOX, (30.0, 30.0, 90.0, 90.0), strict=True)),
             **dict(zip(AU_NAMES, map(float, row), strict=True)),
+            **dict(zip(INTENSITIES, intensity_of(row).tolist(), strict=True)),
             **dict(zip(DECISIONS, (int(p >= HALF) for p in row), strict=True)),
             **dict(zip(LANDMARKS, (45, 50, 75, 50, 60, 62, 48, 76, 72, 76), strict=True)),
         }
