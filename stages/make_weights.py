@@ -34,22 +34,12 @@ KEPT: Final = ("recipe.yaml", "MODEL_CARD.md", "card.json")  # of `PRETRAINED`: 
 COPIED: Final = ("dvc.yaml", ".dvcignore", "pyproject.toml", "metrics/speed.json")
 
 
-def merged(base: Mapping[str, Any], changes: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """Return settings with some of them changed, mappings within mappings too.
-
-    Raises
-    ------
-    SettingsError
-        When a changed setting is none of `base`.
-    """
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with some of them changed, mappings within mappings too."""
     result = dict(base)
     for key, value in changes.items():
-        if key not in base:
-            raise SettingsError(
-                f"{RECIPE}: {where}{key} is no setting of params.yaml; allowed: {', '.join(base)}."
-            )
-        if isinstance(value, Mapping) and isinstance(base[key], Mapping):
-            result[key] = merged(base[key], value, f"{where}{key}.")
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            result[key] = merged(base[key], value)
         else:
             result[key] = value
     return result

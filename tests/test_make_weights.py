@@ -23,20 +23,19 @@ def test_changes_reach_mappings_within_mappings() -> None:
     assert base["a"] == {"b": 1, "c": {"d": 2, "e": 3}}
 
 
-def test_a_setting_that_is_none_is_named_with_the_allowed_ones() -> None:
-    with pytest.raises(SettingsError, match=r"a\.g is no setting of params.yaml; allowed: b, c"):
-        merged({"a": {"b": 1, "c": 2}}, {"a": {"g": 1}})
+def test_a_setting_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("corpus: {clip: 3}\n")
+    with pytest.raises(SettingsError, match=r"corpus\.clip"):
+        prepare(recipe, tmp_path / "workspace")
 
 
-def test_the_shipped_recipe_is_valid_and_as_large_as_promised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shipped_recipe_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     prepare(RECIPE, tmp_path)
     params = load_params(tmp_path / "params.yaml")
-    assert params.corpus.faces >= 50_000
-    assert params.corpus.face_people >= 3_000
-    assert params.corpus.clips >= 400
+    assert {item.augmentation for item in params.pretrain.values()} == {1.0}
     assert (tmp_path / "stages" / "corpus.py").is_file()
     assert yaml.safe_load((tmp_path / "dvc.yaml").read_text())["stages"]["corpus"]
     (tmp_path / "stages" / "left_over.py").write_text("")

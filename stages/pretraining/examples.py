@@ -76,6 +76,8 @@ def _faces(
             seen, encoder, side, batch, seed, epoch, settings.augmentation
         ),
         lambda: faces.validation_batches(unseen, encoder, side, batch),
-        make_joint_task(names, seen.targets, settings.intensity_weight),
+        make_joint_task(
+            names, seen.targets, settings.intensity_weight, settings.positive_weight == "negatives"
+        ),
         len(seen),
     )

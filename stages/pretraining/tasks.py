@@ -81,9 +81,9 @@ def concordance(predictions: Tensor, targets: Tensor) -> Tensor:
     return 2 * (dx * dy).sum(0) / count / spread.clamp(min=VARIANCE_FLOOR)
 
 
-def _au(targets: Tensor, intensity_weight: float = 0.0) -> Task:
+def _au(targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True) -> Task:
     """Presence, and intensity where it is known: the columns behind those of presence."""
-    weight = positive_weight(targets[:, :N_AUS])
+    weight = positive_weight(targets[:, :N_AUS]) if weighted else torch.ones(N_AUS)
 
     def loss(outputs: Tensor, truth: Tensor) -> Tensor:
         presence, strength = truth[:, :N_AUS], truth[:, N_AUS:]
@@ -186,14 +186,18 @@ _TASKS: dict[str, Callable[[Tensor], Task]] = {
 WIDTHS = {"au": N_AUS, "va": 2, "expression": 1}
 
 
-def make_task(name: str, targets: Tensor, intensity_weight: float = 0.0) -> Task:
+def make_task(
+    name: str, targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True
+) -> Task:
     """Make a task for the training part's targets; class weights come from them alone."""
     if name == "au":
-        return _au(targets, intensity_weight)
+        return _au(targets, intensity_weight, weighted)
     return _TASKS[name](targets)
 
 
-def make_joint_task(names: Sequence[str], targets: Tensor, intensity_weight: float = 0.0) -> Task:
+def make_joint_task(
+    names: Sequence[str], targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True
+) -> Task:
     """Make one task of several that are trained at once, each with outputs of its own.
 
     Parameters
@@ -205,6 +209,8 @@ def make_joint_task(names: Sequence[str], targets: Tensor, intensity_weight: flo
         presence (1, 0, -1) and behind it, where the data knows some, intensity (0 to 5, NaN).
     intensity_weight : float
         Of the loss of intensity beside that of presence.
+    weighted : bool
+        Whether a rare AU's presence counts more, see :func:`stages.losses.positive_weight`.
 
     Returns
     -------
@@ -213,12 +219,12 @@ def make_joint_task(names: Sequence[str], targets: Tensor, intensity_weight: flo
         two columns, or one expression, would outweigh the mean over 12 AUs.
     """
     if len(names) == 1:
-        return make_task(names[0], targets, intensity_weight)
+        return make_task(names[0], targets, intensity_weight, weighted)
     shares = [WIDTHS[name] for name in names]
     graded = targets.shape[-1] - sum(shares)  # columns of intensity
     widths = [share + graded * (name == "au") for share, name in zip(shares, names, strict=True)]
     parts = zip(names, torch.split(targets, widths, dim=-1), strict=True)
-    tasks = [make_task(name, columns, intensity_weight) for name, columns in parts]
+    tasks = [make_task(name, columns, intensity_weight, weighted) for name, columns in parts]
     outputs_of = [task.outputs for task in tasks]
 
     def columns(outputs: Tensor, truth: Tensor) -> Iterator[tuple[Task, Tensor, Tensor]]:

@@ -133,6 +133,7 @@ class Pretrain(Section):
     weight_decay: float = Field(ge=0)
     validation: Annotated[float, Field(gt=0, lt=1)]
     intensity_weight: Weight = 0.5
+    positive_weight: Literal["negatives", "none"] = "negatives"
 
     @property
     def supervised(self) -> tuple[PretrainTask, ...]:

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--augmentation", type=float, default=1.0)
+    parser.add_argument("--unweighted", action="store_true", help="a rare AU counts no more")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
@@ -130,6 +131,7 @@ def main() -> None:
             "task": "au",
             "auxiliary": (),
             "reconstruction": None,
+            "positive_weight": "none" if options.unweighted else "negatives",
         }
     )
     encoder = visual_encoder(options.encoder)
