@@ -71,7 +71,7 @@ def network_sizes(params: Params) -> dict[str, int]:
     return {
         name: parameter_count(
             Dimensions(
-                name,  # type: ignore[arg-type]
+                name,
                 *FULL_WIDTHS,
                 network_settings(params, name, "full"),  # type: ignore[arg-type]
                 au_starts=(0,) if name == FRAME_HEAD else (),
