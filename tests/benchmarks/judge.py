@@ -162,14 +162,15 @@ def _auc(absent: Floats, present: Floats) -> float:
     return float(roc_auc_score(truth, np.concatenate([absent, present])))
 
 
-def table(seen: Judged, stills: Rendered, real: tuple[Judged, Judged] | None) -> list[str]:
+def table(
+    seen: Judged, stills: Rendered, rest: Judged, real: tuple[Judged, Judged] | None
+) -> list[str]:
     """Lines of Markdown: absent, present and AUC in the stills, beside real faces."""
     lines = [
         "| AU: blendshape | generated, absent | present | AUC | faces at rest, mean; upper tenth |"
         " real: neutral, mean; upper tenth | smiling |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    resting = (stills.intensity < 0.05).all(axis=1)
     for number, names in SHAPES.items():
         column = stills.intensity[:, AU_NUMBERS.index(number)]
         for name in names:
@@ -177,7 +178,7 @@ def table(seen: Judged, stills: Rendered, real: tuple[Judged, Judged] | None) ->
             absent, present = values[column < 0.35], values[column >= 0.35]
             cells = [f"AU{number}: {name}", f"{np.nanmean(absent):.2f}",
                      f"{np.nanmean(present):.2f}", f"{_auc(absent, present):.2f}",
-                     _rest_of(values[resting])]  # fmt: skip
+                     _rest_of(rest.shapes[name])]  # fmt: skip
             for faces, say_of in zip(real or (), (_rest_of, _mean_of), strict=False):
                 cells.append(say_of(faces.shapes[name]))
             lines.append("| " + " | ".join(cells + ["-"] * (7 - len(cells))) + " |")
@@ -255,12 +256,12 @@ def main() -> None:
     real, clips = real_faces()
     say(f"{len(pictures)} pictures of {options.people} people; a face is found in {found:.1%}")
     of_stills = Judged({name: values[:first] for name, values in seen.items()})
-    for line in table(of_stills, stills, real):
+    alone = Judged({name: values[first:] for name, values in seen.items()})
+    rest = Judged({n: values[:: 1 + len(STEPS) * N_AUS] for n, values in alone.shapes.items()})
+    for line in table(of_stills, stills, rest, real):
         say(line)
     if options.picture is not None:
-        draw(
-            Judged({n: values[first:] for n, values in seen.items()}), real, clips, options.picture
-        )
+        draw(alone, real, clips, options.picture)
 
 
 if __name__ == "__main__":
