@@ -13,10 +13,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from stages.core.errors import DataError, SettingsError
+from stages.core.paths import default_ensemble
 from stages.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
-ENSEMBLE = Path("models/ensemble")
 
 app = typer.Typer(
     add_completion=False,
@@ -67,7 +67,16 @@ def _guarded(work: Callable[[], int]) -> NoReturn:
     raise typer.Exit(code)
 
 
-EnsembleFolder = Annotated[Path, typer.Option(help="Folder of the ensemble.", metavar="DIR")]
+SHIPPED = "the one that is shipped; without it models/ensemble"
+EnsembleFolder = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the ensemble.",
+        metavar="DIR",
+        default_factory=default_ensemble,
+        show_default=SHIPPED,
+    ),
+]
 
 
 @app.command()
@@ -76,7 +85,7 @@ def predict(
         list[Path], typer.Argument(help="Videos, photos, and folders of them.", metavar="PATH...")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
-    ensemble: EnsembleFolder = ENSEMBLE,
+    ensemble: EnsembleFolder,
     faces: Annotated[
         Faces, typer.Option(help="The main person, or everyone under numbers of their own.")
     ] = Faces.main,
@@ -128,8 +137,14 @@ def predict(
 @app.command()
 def info(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of an ensemble.", metavar="DIR")
-    ] = ENSEMBLE,
+        Path,
+        typer.Argument(
+            help="Folder of an ensemble.",
+            metavar="DIR",
+            default_factory=default_ensemble,
+            show_default=SHIPPED,
+        ),
+    ],
     columns: Annotated[
         bool, typer.Option("--columns", help="Say instead what the columns of the results are.")
     ] = False,

@@ -25,6 +25,8 @@ TABLE_ENSEMBLES: Final = Path("data/tables/ensembles")
 ENCODERS: Final = Path("models/encoders")
 NETWORKS: Final = Path("models/runs")
 ENSEMBLE: Final = Path("models/ensemble")
+# what is shipped: models/pretrained in the repository, a folder of the package once installed
+PRETRAINED: Final = Path(__file__).resolve().parent.parent / "pretrained"
 PRETRAIN_SCORES: Final = Path("metrics/pretrain")
 SPEED: Final = Path("metrics/speed.json")  # written by `make bench`, tracked by git
 SINGLE_SCORES: Final = Path("metrics/encoders.json")
@@ -40,3 +42,8 @@ ENSEMBLE_SCORES: Final = Path("metrics/ensembles.json")
 TABLE_ENSEMBLE_SCORES: Final = Path("metrics/tables/ensembles.json")
 SCORES: Final = Path("metrics/scores.json")
 LICENCES: Final = Path("metrics/licences.md")
+
+
+def default_ensemble() -> Path:
+    """Return the folder of the ensemble that is shipped; without one, of that made here."""
+    return PRETRAINED if (PRETRAINED / "ensemble.json").is_file() else ENSEMBLE

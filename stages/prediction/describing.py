@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from stages.card import load_card
 from stages.core.facs import AU_NAMES
 from stages.ensembles import Ensemble, load_ensemble
 from stages.prediction.columns import DECISIONS
@@ -87,8 +88,9 @@ def describe(folder: Path) -> str:
             f"Encoders, scale {ensemble.scale}",
             *_encoders(ensemble),
             "",
+            *([card.sentence(), ""] if (card := load_card(folder)) is not None else []),
             f"F1 {DATA.get(label, '')}".rstrip(),
-            *(figures or ["  not measured"]),
+            *(figures or ["  no figures"]),
             "",
             f"Thresholds of {DECISIONS[0]} ... {DECISIONS[-1]}, and frames of smoothing",
             *_table(calibration),

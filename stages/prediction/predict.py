@@ -16,6 +16,7 @@ from typing import Any, cast
 import av
 import numpy as np
 
+from stages.card import load_card
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.encoders.running import encode_images, inference, prefetch
@@ -188,10 +189,13 @@ def _warnings(
             "The ensemble's figures are of another protocol: its networks are asked in windows "
             "that overlap, and a frame without a face takes the nearest face."
         )
-    if predictor.ensemble.scores.get("label") == "synthetic":
+    card = load_card(predictor.ensemble.folder)
+    if card is not None:
+        found.append(card.sentence())
+    elif predictor.ensemble.scores.get("label") == "synthetic":
         found.append(
-            "The ensemble was trained on a generated corpus (synthetic): how well it does on real "
-            "faces was not measured."
+            "The ensemble was trained on a generated corpus (synthetic) and brings no card "
+            "(card.json) with figures of real faces."
         )
     return found
 
@@ -219,6 +223,7 @@ def _about(
             "rule": ensemble.rule,
             "members": [member.run for member in ensemble.members],
             "scores": dict(ensemble.scores),
+            "card": None if (card := load_card(ensemble.folder)) is None else card.model_dump(),
             "versions": dict(ensemble.versions),
         },
         "options": predictor.settings(options),

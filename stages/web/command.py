@@ -5,13 +5,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from stages.core.paths import default_ensemble
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
 def serve(
-    ensemble: Annotated[Path, typer.Option(help="Folder of the ensemble.", metavar="DIR")] = Path(
-        "models/ensemble"
-    ),
+    ensemble: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the ensemble.",
+            metavar="DIR",
+            default_factory=default_ensemble,
+            show_default="the one that is shipped; without it models/ensemble",
+        ),
+    ],
     folder: Annotated[
         Path, typer.Option(help="Where videos and results are kept.", metavar="DIR")
     ] = Path("aufusion-videos"),
