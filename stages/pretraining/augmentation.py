@@ -19,29 +19,29 @@ Random = np.random.Generator
 ROTATION = 12.0  # degrees, at most
 SCALE = 0.12  # enlarged or reduced by this share at most
 SHIFT = 0.05  # of the side at most
-BRIGHTNESS, CONTRAST, TINT, SHADE = 0.35, 0.4, 0.15, 0.45  # shares of the usual value, at most
+BRIGHTNESS, CONTRAST, TINT, SHADE = 0.3, 0.35, 0.12, 0.35  # shares of the usual value, at most
 GAMMA = 0.4  # of the exponent's natural logarithm, at most
 GREY = 0.15  # share of pictures without colour
 SOFT = 0.35  # share of pictures that are reduced and enlarged again ...
-SMALLEST = 0.2  # ... to this share of their side at least
+SMALLEST = 0.3  # ... to this share of their side at least
 JPEG = 0.3  # share of pictures that are compressed again ...
 QUALITY = (15, 70)  # ... at such qualities
 NOISY = 0.3  # share of pictures with noise ...
 NOISE = 12.0  # ... of this standard deviation at most, of 255
-HIDDEN = 0.35  # share of pictures with a hidden part ...
-EXTENT = (0.1, 0.33)  # ... of such shares of the side
-BENT = 0.5  # share of pictures that are bent ...
-BEND = 0.014  # ... by this standard deviation, of the side: less than expressions move a face
+HIDDEN = 0.25  # share of pictures with a hidden part ...
+EXTENT = (0.12, 0.33)  # ... of such shares of the side
+BENT = 0.2  # share of pictures that are bent ...
+BEND = 0.01  # ... by this standard deviation, of the side: less than expressions move a face
 CELLS = (3, 4, 5)  # knots to a side of the bending
-AROUND = 0.25  # share of pictures with other surroundings
+AROUND = 0.12  # share of pictures with other surroundings
 FACE = (
     0.36,
     0.47,
     0.54,
 )  # half of a face's width, its height above and below the middle, of the side
-SHAKEN = 0.12  # share of pictures blurred along a line ...
+SHAKEN = 0.06  # share of pictures blurred along a line ...
 SHAKE = 0.09  # ... of this length at most, of the side
-SHARP = 0.12  # share of pictures that are sharpened
+SHARP = 0.06  # share of pictures that are sharpened
 
 
 def move(image: Image, random: Random, strength: float = 1.0) -> Image:

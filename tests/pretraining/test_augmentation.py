@@ -38,7 +38,7 @@ def test_bending_moves_all_of_the_face_but_brow_against_eye_hardly() -> None:
         eye = centre(augmentation.bend(spot(38, 52), rng(seed)))
         moved.append(np.abs(eye - (38, 52)).max())
         apart.append((eye - brow)[1] - 10)
-    assert np.mean(moved) > 0.5
+    assert np.mean(moved) > 0.3
     assert np.std(apart) < 1.2  # pixels; a raised brow moves by three and more
     assert abs(np.mean(apart)) < 0.2
 
