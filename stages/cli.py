@@ -14,6 +14,7 @@ import typer
 
 from stages.core.errors import DataError, SettingsError
 from stages.core.paths import default_ensemble
+from stages.evaluation.command import add_to as add_evaluate
 from stages.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
@@ -182,6 +183,7 @@ def compare(
     _guarded(work)
 
 
+add_evaluate(app)
 add_serve(app)
 
 if __name__ == "__main__":

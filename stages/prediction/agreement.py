@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
-from stages.prediction.foreign import UNKNOWN, Track
+from stages.prediction.tracks import UNKNOWN, Track
 from stages.scores import f1_per_au
 
 SAME_LENGTH = 0.005  # share by which two counts of one video's frames may differ

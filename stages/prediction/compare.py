@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError
 from stages.figures import BLUE, GREY, ORANGE, new_figure, save_figure
 from stages.prediction.agreement import Agreement, Pairs, agree, align
-from stages.prediction.foreign import OURS, UNKNOWN, Track, read_track
+from stages.prediction.foreign import OURS, read_track
+from stages.prediction.tracks import UNKNOWN, Track
 from stages.table import as_markdown
 
 POINTS = 2000  # of a curve in the picture; each the largest of its frames

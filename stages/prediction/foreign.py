@@ -7,6 +7,8 @@ py-feat        CSV of a Fex: ``AU01`` (probability), ``frame`` from 0, ``FaceSco
                ``approx_time`` in whole seconds, which is not used
 LibreFace      CSV: ``frame_idx`` from 0, ``frame_time_in_ms``, ``au_1`` (0 or 1),
                ``au_1_intensity`` (0 to 5)
+MediaPipe      table of blendshapes, ``browInnerUp`` ... from 0 to 1, one row a frame (``frame``
+               from 1) or picture; see :mod:`stages.prediction.blendshapes`
 Aff-Wild2      annotation: ``AU1,AU2,...``, a line a frame of 0, 1 and -1
 AUFusion       NAME.csv or NAME.parquet of ``aufusion predict``
 =============  =======================================================================
@@ -21,136 +23,47 @@ J. H. Cheong et al. Py-Feat: Python facial expression analysis toolbox. Affectiv
 D. Chang et al. LibreFace. WACV 2024.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.annotations import read_annotation
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
+from stages.prediction.blendshapes import BLENDSHAPES, read_mediapipe
 from stages.prediction.columns import COLUMNS, NO_FACE, NOBODY
 from stages.prediction.results import read_rows
 from stages.prediction.sheets import Sheet, open_text, read_sheet
+from stages.prediction.tracks import (
+    INTENSITY,
+    UNKNOWN,
+    Track,
+    commonest,
+    decisions,
+    frames,
+    largest,
+    rising,
+)
 from stages.scores import THRESHOLD
 
-UNKNOWN = -1  # a decision that was not made
-INTENSITY = 5.0  # the strongest, E of FACS
 OURS = "AUFusion"
 
 
-@dataclass(frozen=True)
-class Track:
-    """One face's AUs over time, as one tool tells them.
-
-    Attributes
-    ----------
-    path : Path
-    tool : str
-    frame : (rows,) int64 np.ndarray or None
-        Numbers of the frames from 1, where the file has them.
-    time : (rows,) float64 np.ndarray or None
-        Seconds, where the file has them.
-    seen : (rows,) bool np.ndarray
-        Whether the tool has found the face.
-    strength : dict of str to (rows,) float64 np.ndarray
-        By AU, from 0 to 1: a probability, or an intensity as a share of the strongest; NaN where
-        there is none.
-    decision : dict of str to (rows,) int8 np.ndarray
-        By AU: 1, 0, or -1 where none was made.
-    """
-
-    path: Path
-    tool: str
-    frame: NDArray[np.int64] | None
-    time: NDArray[np.float64] | None
-    seen: NDArray[np.bool_]
-    strength: dict[str, NDArray[np.float64]]
-    decision: dict[str, NDArray[np.int8]]
-
-    def __len__(self) -> int:
-        return len(self.seen)
-
-    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Track":
-        """Return some of the rows."""
-        return Track(
-            self.path,
-            self.tool,
-            None if self.frame is None else self.frame[chosen],
-            None if self.time is None else self.time[chosen],
-            self.seen[chosen],
-            {name: values[chosen] for name, values in self.strength.items()},
-            {name: values[chosen] for name, values in self.decision.items()},
-        )
-
-
-def _decisions(sheet: Sheet, column: str) -> NDArray[np.int8]:
-    values = sheet.numbers(column, 0, 1)
-    fraction = np.flatnonzero((values != 0) & (values != 1) & ~np.isnan(values))
-    if len(fraction):
-        row = int(fraction[0])
-        raise DataError(
-            f"{sheet.path}, line {row + 2}: {sheet.texts(column)[row]!r} in column {column} is "
-            "neither 0 nor 1."
-        )
-    return np.nan_to_num(values, nan=UNKNOWN).astype(np.int8)
-
-
-def _rising(
-    sheet: Sheet, column: str, values: NDArray[np.float64], chosen: NDArray[np.bool_] | None = None
-) -> NDArray[np.float64]:
-    """Return the values, having seen that those of the chosen rows do not fall."""
-    rows = np.arange(len(values)) if chosen is None else np.flatnonzero(chosen)
-    falls = np.flatnonzero(np.diff(values[rows]) < 0)
-    if len(falls):
-        row = int(rows[falls[0] + 1])
-        raise DataError(
-            f"{sheet.path}, line {row + 2}: {sheet.texts(column)[row]!r} in column {column} comes "
-            "after a later one; sort the rows by time."
-        )
-    return values
-
-
-def _frames(
-    sheet: Sheet, column: str, first: int, chosen: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64] | None:
-    """Frame numbers from 1; `first` is what the tool calls the first."""
-    if column not in sheet:
-        return None
-    numbers = _rising(sheet, column, sheet.numbers(column, first, blank=False), chosen)
-    return numbers.astype(np.int64) + (1 - first)
-
-
-def _largest(frame: NDArray[np.int64] | None, size: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Of several rows of one frame, the one with the largest value."""
-    if frame is None:
-        return np.arange(len(size))
-    order = np.lexsort((-np.nan_to_num(size, nan=-1.0), frame))
-    return order[np.unique(frame[order], return_index=True)[1]]
-
-
-def _commonest(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Rows of the face that has most of them."""
-    known, counts = np.unique(numbers, return_counts=True)
-    return np.asarray(numbers == known[counts.argmax()])
-
-
 def _read_openface(sheet: Sheet) -> Track:
-    seen = _decisions(sheet, "success") == 1 if "success" in sheet else np.ones(len(sheet), bool)
+    seen = decisions(sheet, "success") == 1 if "success" in sheet else np.ones(len(sheet), bool)
     confidence = sheet.numbers("confidence", 0, 1) if "confidence" in sheet else None
     if confidence is not None and "success" not in sheet:
         seen = confidence >= THRESHOLD
     named = {name: f"{name}_r" for name in AU_NAMES if f"{name}_r" in sheet}
     strength = {au: sheet.numbers(column, 0, INTENSITY) / INTENSITY for au, column in named.items()}
-    decision = {name: _decisions(sheet, f"{name}_c") for name in AU_NAMES if f"{name}_c" in sheet}
+    decision = {name: decisions(sheet, f"{name}_c") for name in AU_NAMES if f"{name}_c" in sheet}
     mine = np.ones(len(sheet), np.bool_)
     if "face_id" in sheet:  # of several people (FaceLandmarkVidMulti) the one with most rows
-        mine = _commonest(sheet.numbers("face_id", blank=False))
+        mine = commonest(sheet.numbers("face_id", blank=False))
     time = None
     if "timestamp" in sheet:
-        time = _rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False), mine)
-    frame = _frames(sheet, "frame", 1, mine)
+        time = rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False), mine)
+    frame = frames(sheet, "frame", 1, mine)
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
     return Track(sheet.path, "OpenFace", frame, time, seen, strength, decision).take(mine)
@@ -165,14 +78,14 @@ def _read_pyfeat(sheet: Sheet) -> Track:
     seen = np.asarray(~np.isnan(np.stack(list(strength.values()))).all(0), np.bool_)
     if "FaceScore" in sheet:
         seen &= ~np.isnan(sheet.numbers("FaceScore"))
-    frame = _frames(sheet, "frame", 0)
+    frame = frames(sheet, "frame", 0)
     if frame is None:
         frame = np.arange(1, len(sheet) + 1)
     size = np.zeros(len(sheet))
     if "FaceRectWidth" in sheet and "FaceRectHeight" in sheet:
         size = sheet.numbers("FaceRectWidth") * sheet.numbers("FaceRectHeight")
     track = Track(sheet.path, "py-feat", frame, None, seen, strength, decision)
-    return track.take(_largest(frame, size))
+    return track.take(largest(frame, size))
 
 
 def _read_libreface(sheet: Sheet) -> Track:
@@ -182,14 +95,14 @@ def _read_libreface(sheet: Sheet) -> Track:
             values = sheet.numbers(f"au_{number}_intensity", -1, INTENSITY + 1)
             strength[name] = values.clip(0, INTENSITY) / INTENSITY
         if f"au_{number}" in sheet:
-            decision[name] = _decisions(sheet, f"au_{number}")
+            decision[name] = decisions(sheet, f"au_{number}")
     known = [~np.isnan(values) for values in strength.values()]
     known += [values != UNKNOWN for values in decision.values()]
     time = None
     if "frame_time_in_ms" in sheet:
         milliseconds = sheet.numbers("frame_time_in_ms", blank=False)
-        time = _rising(sheet, "frame_time_in_ms", milliseconds) / 1000
-    frame = _frames(sheet, "frame_idx", 0)
+        time = rising(sheet, "frame_time_in_ms", milliseconds) / 1000
+    frame = frames(sheet, "frame_idx", 0)
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
     seen = np.asarray(np.logical_or.reduce(known), np.bool_)
@@ -218,9 +131,9 @@ def _read_our_sheet(sheet: Sheet) -> Track:
     somebody = (person != NOBODY) & seen
     mine = person == (np.bincount(person[somebody].astype(int)).argmax() if somebody.any() else -1)
     strength = {name: sheet.numbers(name, 0, 1) for name in AU_NAMES}
-    decision = {name: _decisions(sheet, f"{name}_c") for name in AU_NAMES}
-    frame = _frames(sheet, "frame", 1)
-    time = _rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False))
+    decision = {name: decisions(sheet, f"{name}_c") for name in AU_NAMES}
+    frame = frames(sheet, "frame", 1)
+    time = rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False))
     return Track(sheet.path, OURS, frame, time, seen, strength, decision).take(mine)
 
 
@@ -240,11 +153,13 @@ def _read_our_parquet(path: Path) -> Track:
 
 _WANTED = {
     *COLUMNS, "success", "FaceScore", "FaceRectWidth", "FaceRectHeight", "frame_idx",
-    "frame_time_in_ms",
+    "frame_time_in_ms", "face",
+    *(name for groups in BLENDSHAPES.values() for names in groups for name in names),
 }  # fmt: skip
 
 
-def _is_wanted(column: str) -> bool:
+def is_wanted(column: str) -> bool:
+    """Whether a column of a table is one that :func:`track_of` reads."""
     return column in _WANTED or column.lower().startswith("au")
 
 
@@ -262,17 +177,31 @@ def read_track(path: Path) -> Track:
         header = file.readline()
     if "".join(header.split()) == ANNOTATION_HEADER:
         return _read_annotation(path)
-    sheet = read_sheet(path, _is_wanted)
+    return track_of(read_sheet(path, is_wanted))
+
+
+def track_of(sheet: Sheet) -> Track:
+    """Read a table of any of the known kinds; of several people the one who is seen most.
+
+    Raises
+    ------
+    DataError
+        When it is of none, or something in it is wrong; the message names the line.
+    """
     if all(name in sheet for name in COLUMNS):
         return _read_our_sheet(sheet)
-    if "AU01_r" in sheet or ("AU01_c" in sheet and "success" in sheet):
+    rated = any(f"{name}_r" in sheet for name in AU_NAMES)
+    if rated or ("AU01_c" in sheet and "success" in sheet):
         return _read_openface(sheet)
     if any(f"au_{n}" in sheet or f"au_{n}_intensity" in sheet for n in AU_NUMBERS):
         return _read_libreface(sheet)
+    if "browInnerUp" in sheet and "jawOpen" in sheet:
+        return read_mediapipe(sheet)
     if "AU01" in sheet and ("FaceScore" in sheet or "frame" in sheet):
         return _read_pyfeat(sheet)
     raise DataError(
-        f"{path}, line 1 is the header of no known format: it needs the columns of OpenFace "
+        f"{sheet.path}, line 1 is the header of no known format: it needs the columns of OpenFace "
         "(AU01_r, AU01_c), py-feat (AU01, FaceScore), LibreFace (au_1, au_1_intensity), "
+        "MediaPipe (browInnerUp, jawOpen), "
         f"`aufusion predict`, or the line {ANNOTATION_HEADER}."
     )

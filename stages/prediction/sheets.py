@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 
-_BLANK = ("", "nan", "na", "none")  # as pandas, numpy and people write "nothing"
+BLANK = ("", "nan", "na", "none")  # as pandas, numpy and people write "nothing"
 _SHOWN = 80  # characters of a wrong cell or line that a message quotes
 
 
@@ -81,7 +81,7 @@ class Sheet:
         values = np.empty(len(self))
         for row, cell in enumerate(self.texts(name)):
             try:
-                value = math.nan if cell.lower() in _BLANK else float(cell)
+                value = math.nan if cell.lower() in BLANK else float(cell)
             except ValueError:
                 raise self._wrong(row, name, "is no number") from None
             if math.isnan(value) and not blank:

@@ -1,0 +1,46 @@
+"""MediaPipe's blendshapes as AUs: which stand for which."""
+
+import numpy as np
+
+from stages.prediction.sheets import Sheet
+from stages.prediction.tracks import UNKNOWN, Track, commonest, frames
+from stages.scores import THRESHOLD
+
+# of several shapes the mean, of several groups the largest; AU23 has none
+BLENDSHAPES = {
+    "AU01": (("browInnerUp",),),
+    "AU02": (("browOuterUpLeft", "browOuterUpRight"),),
+    "AU04": (("browDownLeft", "browDownRight"),),
+    "AU06": (("cheekSquintLeft", "cheekSquintRight"),),
+    "AU07": (("eyeSquintLeft", "eyeSquintRight"),),
+    "AU10": (("mouthUpperUpLeft", "mouthUpperUpRight"),),
+    "AU12": (("mouthSmileLeft", "mouthSmileRight"),),
+    "AU15": (("mouthFrownLeft", "mouthFrownRight"),),
+    "AU24": (("mouthPressLeft", "mouthPressRight"),),
+    "AU25": (("jawOpen",), ("mouthLowerDownLeft", "mouthLowerDownRight")),
+    "AU26": (("jawOpen",),),
+}
+
+
+def read_mediapipe(sheet: Sheet) -> Track:
+    """Blendshapes; like a probability, one from the usual threshold on counts as active."""
+    strength = {
+        au: np.max(
+            [np.mean([sheet.numbers(name, 0, 1) for name in names], axis=0) for names in groups],
+            axis=0,
+        )
+        for au, groups in BLENDSHAPES.items()
+        if all(name in sheet for names in groups for name in names)
+    }
+    decision = {
+        au: np.where(np.isnan(values), UNKNOWN, values >= THRESHOLD).astype(np.int8)
+        for au, values in strength.items()
+    }
+    mine = np.ones(len(sheet), np.bool_)
+    if "face" in sheet:  # of several people the one with most rows
+        mine = commonest(sheet.numbers("face", blank=False))
+    frame = frames(sheet, "frame", 1, mine)
+    if frame is None:
+        frame = np.arange(1, len(sheet) + 1)
+    seen = ~np.isnan(np.stack(list(strength.values()))).all(0)
+    return Track(sheet.path, "MediaPipe", frame, None, seen, strength, decision).take(mine)
