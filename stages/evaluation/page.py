@@ -128,7 +128,7 @@ def _sections(evaluation: Evaluation, places: Places) -> list[tuple[str, str]]:
     sections = []
     if evaluation.scores:
         rows = table_of(evaluation.scores)
-        sections.append(("Action units", table(rows, total=False, kind="wide") + paragraph(HOW)))
+        sections.append(("Action units", table(rows, total=False) + paragraph(HOW)))
     groups = group_tables(evaluation)
     if groups:
         body = "".join(subheading(t) + table(rows, total=False) for t, rows in groups.items())
