@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stages.core.paths import default_ensemble
+
 
 def evaluate(
     folder: Annotated[
@@ -12,6 +14,15 @@ def evaluate(
         typer.Argument(
             help="Folder with labels.csv, or with annotations as Aff-Wild2 has them; or a table.",
             metavar="FOLDER",
+        ),
+    ],
+    ensemble: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the ensemble.",
+            metavar="DIR",
+            default_factory=default_ensemble,
+            show_default="the one that is shipped; without it models/ensemble",
         ),
     ],
     predictions: Annotated[
@@ -31,9 +42,6 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(help="Folder of the figures and our predictions.", metavar="DIR")
     ] = Path("evaluation"),
-    ensemble: Annotated[Path, typer.Option(help="Folder of the ensemble.", metavar="DIR")] = Path(
-        "models/ensemble"
-    ),
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
     ] = "auto",

@@ -9,7 +9,7 @@ Three measurements on the material that lies beside the checkout (``../shared``)
 3. clips against the blendshapes beside them: AUC of a clip's highest against its lowest quarter of
    frames, where the clip shows the AU, which is where the means of these quarters lie 0.1 apart.
 
-    python -m tests.benchmarks.real --ensemble models/ensemble --json real.json
+    python -m tests.benchmarks.real --ensemble DIR --json real.json
 """
 
 import argparse
@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AU_NAMES
+from stages.core.paths import default_ensemble
 from stages.evaluation.run import Evaluation, evaluate
 from stages.evaluation.scoring import Scores
 from stages.media.photo import read_photo
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--ensemble", type=Path, default=paths.ENSEMBLE)
+    parser.add_argument("--ensemble", type=Path, default=default_ensemble())
     parser.add_argument("--shared", type=Path, default=SHARED, help="where the material lies")
     parser.add_argument("--scratch", type=Path, help="keeps predictions and videos, to continue")
     parser.add_argument("--held", type=int, default=8, help="photos shown for 20 s; 0: all")
