@@ -88,6 +88,6 @@ lock: $(STAMP) ## resolve the dependencies again and write requirements.lock wit
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache)
 	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders \
-	  data/masked.h5 data/runs data/predictions data/ensembles data/tables models/runs models/ensemble \
-	  metrics/curves metrics/encoders metrics/mask metrics/report metrics/report.html \
+	  data/masked.h5 data/runs data/ensembles data/tables models/runs models/tables models/ensemble \
+	  metrics/encoders metrics/mask metrics/report metrics/report.html \
 	  metrics/tables data/submission.txt

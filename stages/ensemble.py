@@ -1,8 +1,8 @@
 """Join runs to ensembles, calibrate and export the main one (`dvc repro ensemble`).
 
-In: what the runs say of the videos that they were not trained on (data/predictions), labels
-(data/inputs.h5), the runs' networks and the encoders' weights. Out: data/ensembles, the joined
-predictions of each of the five submissions for which enough runs are trained;
+In: the runs' networks and what they say of the videos that they were not trained on (models/runs),
+labels (data/inputs.h5), the encoders' weights and a store of their features. Out: data/ensembles,
+the joined predictions of each of the five submissions for which enough runs are trained;
 metrics/ensembles.json, F1 on validation and test and the ladder of calibration (numbers only,
 tracked by git); and models/ensemble, the folder from which anyone can predict.
 
@@ -33,16 +33,12 @@ from stages.dataset import Video, load_videos
 from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
 from stages.intensity import intensity_of
 from stages.joint_features import visual_paths
-from stages.memberships import (
-    SUBMISSIONS,
-    Chosen,
-    choose_members,
-    held_out_f1,
-)
+from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
+from stages.predictions import FILE as PREDICTIONS
 from stages.predictions import PredictionWriter, RunPredictions, read_predictions
 from stages.protocol import resolve_choices
 from stages.run_training import network_path
-from stages.runs import all_rows
+from stages.runs import all_rows, result_folder
 from stages.scores import by_au, f1_per_au, icc_per_au
 from stages.settings.params import Params, load_params
 from stages.settings.run_settings import AUTO, FRAME_HEAD
@@ -58,6 +54,8 @@ Probabilities = dict[str, NDArray[np.float32]]
 
 def join(chosen: Sequence[Chosen], runs: Mapping[str, RunPredictions], rule: Any) -> Probabilities:
     """Probabilities of every video that some member was not trained on for each AU.
+
+    Every network of a run, one a seed, has its say.
 
     Parameters
     ----------
@@ -75,9 +73,11 @@ def join(chosen: Sequence[Chosen], runs: Mapping[str, RunPredictions], rule: Any
         columns = []
         for au in AU_NAMES:
             said = [
-                runs[member.run].seeds[0][video][:, AU_NAMES.index(au)]
+                seed[video][:, AU_NAMES.index(au)]
                 for member in chosen
-                if au in member.aus and video in runs[member.run].seeds[0]
+                if au in member.aus
+                for seed in runs[member.run].seeds
+                if video in seed
             ]
             if not said:
                 break
@@ -237,22 +237,21 @@ def export(
     sources: dict[str, Path] = {}
     members = []
     for member in chosen:
-        file, source = (
-            f"members/{member.run}.safetensors",
-            network_path(paths.NETWORKS / member.run, 0),
-        )
-        sources[file] = source
-        run = runs[member.run].run
-        members.append(
-            Member(
-                run=member.run,
-                file=file,
-                sha256=file_hash(source),
-                visual=tuple(run["visual"]),
-                audio=tuple(run["audio"]),
-                aus=member.aus,
+        run, seeds = runs[member.run].run, len(runs[member.run].seeds)
+        for number in range(seeds):
+            stem = f"{member.run}-seed{number}" if seeds > 1 else member.run
+            file = f"members/{stem}.safetensors"
+            sources[file] = network_path(result_folder(params, member.run), number)
+            members.append(
+                Member(
+                    run=member.run,
+                    file=file,
+                    sha256=file_hash(sources[file]),
+                    visual=tuple(run["visual"]),
+                    audio=tuple(run["audio"]),
+                    aus=member.aus,
+                )
             )
-        )
     encoders: dict[str, dict[str, Weights]] = {"visual": {}, "audio": {}}
     for kind, found in encoders.items():
         for encoder in sorted({name for member in members for name in getattr(member, kind)}):
@@ -336,9 +335,15 @@ def main() -> None:
     rows = params.runs if exporting else all_rows(params)
     folder = paths.ENSEMBLE_PREDICTIONS if exporting else paths.TABLE_ENSEMBLES
     videos = {video.name: video for video in load_videos()}
-    runs = {name: read_predictions(paths.PREDICTIONS / f"{name}.h5") for name in rows}
+    runs = {name: read_predictions(result_folder(params, name) / PREDICTIONS) for name in rows}
     f1 = {name: held_out_f1(predictions, videos) for name, predictions in runs.items()}
     splits = {name: str(predictions.run["split"]) for name, predictions in runs.items()}
+    unknown = [name for name, values in f1.items() if values is None]
+    if unknown:
+        say(
+            f"{', '.join(unknown)}: nothing annotated was held out (splits.mix_held_out?), so they "
+            "are in no ensemble that chooses its members: au_top, model, kfold_mix"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     baselines = {name for name, said in runs.items() if said.run["model"] == FRAME_HEAD}
     content: dict[str, Any] = {}
@@ -364,7 +369,11 @@ def main() -> None:
             for split in steps["raw"]
         )
         said = "".join(f"; ICC {split} {np.nanmean(icc[split]):.3f}" for split in icc)
-        say(f"ensemble {name} ({len(chosen)} runs): F1 {shown} ({' > '.join(LADDER)}){said}")
+        networks = sum(len(runs[member.run].seeds) for member in chosen)
+        say(
+            f"ensemble {name} ({len(chosen)} runs, {networks} networks): F1 {shown} "
+            f"({' > '.join(LADDER)}){said}"
+        )
     if exporting:
         name = choose_main(params.ensemble.main, fits, videos)
         scores = {"label": params.data_label, **content[name]}

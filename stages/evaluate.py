@@ -1,6 +1,6 @@
 """Score runs and ensemble on validation and test (`dvc repro evaluate`).
 
-In: what the runs `main` and `visual` say (data/predictions), the ensemble's figures
+In: what the runs `main` and `visual` say (models/runs), the ensemble's figures
 (metrics/ensembles.json), labels and faces (data/inputs.h5). Out: metrics/scores.json (mean F1 and
 each AU's, base rates, the all-ones baseline, the share of frames without a face; numbers only,
 tracked by git).
@@ -22,7 +22,7 @@ from stages.dataset import Video, load_videos
 from stages.ensembles import sigmoid
 from stages.figure_files import main_ensemble, read_json
 from stages.intensity import intensity_of
-from stages.predictions import read_predictions
+from stages.predictions import FILE, read_predictions
 from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au, icc_per_au
 from stages.settings.params import load_params
 
@@ -33,28 +33,30 @@ Probabilities = NDArray[np.float32]
 
 
 def predicted(
-    videos: Sequence[Video], logits: Mapping[str, NDArray[np.float32]]
-) -> Probabilities | None:
+    videos: Sequence[Video], seeds: Sequence[Mapping[str, NDArray[np.float32]]]
+) -> list[Probabilities]:
     """Probabilities of all frames of some videos, one after another.
 
     Parameters
     ----------
     videos : sequence of Video
-    logits : mapping of str to (frames, 12) np.ndarray
-        What a run says, by video.
+    seeds : sequence of mapping of str to (frames, 12) np.ndarray
+        What each network of a run says, by video.
 
     Returns
     -------
-    (frames, 12) np.ndarray
-        None where the run says nothing of one of them.
+    list of (frames, 12) np.ndarray
+        One per network; empty where the run says nothing of one of the videos.
     """
-    if any(video.name not in logits for video in videos):
-        return None
-    return sigmoid(np.concatenate([logits[video.name] for video in videos]))
+    if any(video.name not in seed for seed in seeds for video in videos):
+        return []
+    return [sigmoid(np.concatenate([seed[video.name] for video in videos])) for seed in seeds]
 
 
 def score_split(
-    labels: NDArray[np.int8], face: NDArray[np.bool_], predictions: dict[str, Probabilities]
+    labels: NDArray[np.int8],
+    face: NDArray[np.bool_],
+    predictions: Mapping[str, Sequence[Probabilities]],
 ) -> dict[str, Any]:
     """All figures of one split.
 
@@ -63,18 +65,22 @@ def score_split(
     labels : (frames, 12) np.ndarray
     face : (frames,) np.ndarray
         Whether a face was found.
-    predictions : dict of str to (frames, 12) np.ndarray
-        Probabilities by the name of their row of F1.
+    predictions : mapping of str to sequence of (frames, 12) np.ndarray
+        Probabilities by the name of their row of F1, one array per seed: the row is the mean of the
+        seeds' F1, and of several seeds ``NAME_spread`` is its standard deviation.
 
     Returns
     -------
     dict
         Numbers, and dicts of numbers by AU.
     """
-    scores: dict[str, Any] = {
-        row: by_au(f1_per_au(labels, probabilities >= THRESHOLD))
-        for row, probabilities in predictions.items()
-    }
+    scores: dict[str, Any] = {}
+    for row, seeds in predictions.items():
+        f1 = np.stack([f1_per_au(labels, probabilities >= THRESHOLD) for probabilities in seeds])
+        scores[row] = by_au(f1.mean(0))
+        if len(f1) > 1:
+            spread = by_au(f1.std(0, ddof=1))
+            scores[f"{row}_spread"] = {**spread, "macro": round(float(f1.mean(1).std(ddof=1)), 6)}
     scores["f1_all_ones"] = by_au(all_ones_f1(labels))
     scores["base_rate"] = by_au(base_rates(labels))
     scores["frames"] = len(labels)
@@ -84,15 +90,15 @@ def score_split(
 
 
 def intensity_scores(
-    videos: Sequence[Video], predictions: Mapping[str, Probabilities]
+    videos: Sequence[Video], predictions: Mapping[str, Sequence[Probabilities]]
 ) -> dict[str, dict[str, float]]:
     """ICC(3,1) of the intensities of some videos, by row; empty where none is known.
 
     Parameters
     ----------
     videos : sequence of Video
-    predictions : mapping of str to (frames, 12) np.ndarray
-        Probabilities by the name of their row of F1.
+    predictions : mapping of str to sequence of (frames, 12) np.ndarray
+        Probabilities by the name of their row of F1, one array per seed.
     """
     if all(video.intensity is None for video in videos):
         return {}
@@ -104,8 +110,10 @@ def intensity_scores(
         ]
     )
     return {
-        row.replace("f1", "icc", 1): by_au(icc_per_au(truth, intensity_of(probabilities)))
-        for row, probabilities in predictions.items()
+        row.replace("f1", "icc", 1): by_au(
+            np.mean([icc_per_au(truth, intensity_of(said)) for said in seeds], axis=0)
+        )
+        for row, seeds in predictions.items()
     }
 
 
@@ -113,17 +121,17 @@ def main() -> None:
     """Score the runs and the ensemble on every split that has labels."""
     params = load_params()
     label = params.data_label
-    main_run = read_predictions(paths.PREDICTIONS / f"{MAIN}.h5")
-    visual = read_predictions(paths.PREDICTIONS / f"{WITHOUT_SOUND}.h5")
+    main_run = read_predictions(paths.RUN_RESULTS / MAIN / FILE)
+    visual = read_predictions(paths.RUN_RESULTS / WITHOUT_SOUND / FILE)
     ensembles = read_json(paths.ENSEMBLE_SCORES).get(label, {})
     exported = main_ensemble(params.ensemble.main, ensembles)
     if exported not in ensembles:
         raise DataError(f"{paths.ENSEMBLE_SCORES} lacks the ensemble: run `dvc repro ensemble`.")
     steps = ensembles[exported]
     frames = (
-        read_predictions(path).seeds[0]
-        if (path := paths.PREDICTIONS / f"{BASELINE}.h5").is_file()
-        else {}
+        read_predictions(path).seeds
+        if (path := paths.RUN_RESULTS / BASELINE / FILE).is_file()
+        else ()
     )
     scores: dict[str, Any] = {}
     for split in SPLITS:
@@ -135,12 +143,12 @@ def main() -> None:
             say(f"{split}: no labels, not scored")
             continue
         said = {
-            "f1": predicted(videos, main_run.seeds[0]),
-            "f1_sound_withheld": predicted(videos, main_run.muted[0] if main_run.muted else {}),
-            "f1_trained_without_sound": predicted(videos, visual.seeds[0]),
+            "f1": predicted(videos, main_run.seeds),
+            "f1_sound_withheld": predicted(videos, main_run.muted),
+            "f1_trained_without_sound": predicted(videos, visual.seeds),
             "f1_frame_head": predicted(videos, frames),
         }
-        predictions = {row: rows for row, rows in said.items() if rows is not None}
+        predictions = {row: seeds for row, seeds in said.items() if seeds}
         if "f1" not in predictions:
             raise DataError(
                 f"Run {MAIN} says nothing of some {split} videos: is its split official?"

@@ -4,7 +4,8 @@ In: the manifest and labels (data/index), which frames show a face (data/crops),
 encoders (data/features), the masked copies of training videos (data/masked.h5) and their stores,
 the rows of `runs` and `tables`. Out: data/inputs.h5, the videos with labels and folds, and
 data/runs, one file a run with the hashes of the stores that it reads: a network is trained again
-when what it reads has changed, and not otherwise.
+when what it reads has changed, and not otherwise. Results of runs that are no longer in the
+settings are removed.
 """
 
 import shutil
@@ -23,6 +24,7 @@ from stages.dataset import Video, make_video, write_inputs
 from stages.joint_features import audio_paths, masked_paths, visual_paths
 from stages.manifest import Entry, Manifest, read_intensities, read_labels
 from stages.masking import HiddenLabel, hide_intensity, hide_labels
+from stages.predictions import FILE
 from stages.protocol import resolve_choices
 from stages.runs import all_rows, resolve_run, write_run
 from stages.settings.params import Params, load_params
@@ -169,6 +171,18 @@ def write_runs(params: Params, copies: bool) -> int:
     return len(rows)
 
 
+def remove_unknown_results(params: Params) -> None:
+    """Remove what runs have left whose row is gone: stages depend on the folder of all runs."""
+    for home, rows in (
+        (paths.RUN_RESULTS, params.runs),
+        (paths.TABLE_RUN_RESULTS, params.tables),
+    ):
+        for file in sorted(home.glob(f"*/{FILE}")):  # a run's folder, and no other
+            if file.parent.name not in rows:
+                shutil.rmtree(file.parent)
+                say(f"{file.parent} removed: params.yaml has no such run any more")
+
+
 def warn_of_known_videos(params: Params) -> None:
     """Say so where an encoder was trained on videos that a fold or a mix holds out."""
     known = [
@@ -193,6 +207,7 @@ def main() -> None:
     stores = [*visual_paths(list(params.visual)), *audio_paths(list(params.audio))]
     videos = join_all(params, store_lengths(stores))
     write_inputs(paths.INPUTS, videos)
+    remove_unknown_results(params)
     runs = write_runs(params, any(video.masked for video in videos))
     counts = Counter("masked copies of train" if v.masked else v.split for v in videos)
     warn_of_known_videos(params)

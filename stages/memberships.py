@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.facs import AU_NAMES
+from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.dataset import Video
 from stages.predictions import RunPredictions
 from stages.scores import f1_per_au
@@ -34,18 +34,29 @@ class Chosen:
     aus: tuple[str, ...] = AU_NAMES
 
 
-def held_out_f1(predictions: RunPredictions, videos: Mapping[str, Video]) -> NDArray[np.float64]:
-    """F1 of each AU of a run's first seed on its held-out train and validation videos, (12,)."""
+def held_out_f1(
+    predictions: RunPredictions, videos: Mapping[str, Video]
+) -> NDArray[np.float64] | None:
+    """F1 of each AU of a run on its held-out train and validation videos.
+
+    Returns
+    -------
+    (12,) np.ndarray or None
+        Mean over the run's seeds; None where nothing that is annotated was held out.
+    """
     names = [
         name
         for name in predictions.videos
         if name in videos and videos[name].split in LABELLED and not videos[name].masked
     ]
-    if not names:
-        return np.zeros(len(AU_NAMES))
+    if not any((videos[name].labels != NOT_ANNOTATED).any() for name in names):
+        return None
     labels = np.concatenate([videos[name].labels for name in names])
-    logits = np.concatenate([predictions.seeds[0][name] for name in names])
-    return f1_per_au(labels, logits >= 0)
+    by_seed = [
+        f1_per_au(labels, np.concatenate([seed[name] for name in names]) >= 0)
+        for seed in predictions.seeds
+    ]
+    return np.asarray(np.mean(by_seed, axis=0))
 
 
 def kind_of(split: str) -> str:
@@ -56,7 +67,7 @@ def kind_of(split: str) -> str:
 def choose_members(
     submission: str,
     splits: Mapping[str, str],
-    f1: Mapping[str, NDArray[np.float64]],
+    f1: Mapping[str, NDArray[np.float64] | None],
     members: int,
     baselines: Collection[str] = (),
 ) -> list[Chosen]:
@@ -71,8 +82,8 @@ def choose_members(
         that is a baseline.
     splits : mapping of str to str
         Split of each run.
-    f1 : mapping of str to (12,) np.ndarray
-        See :func:`held_out_f1`.
+    f1 : mapping of str to (12,) np.ndarray or None
+        See :func:`held_out_f1`. A run that cannot be judged is in no ensemble that chooses.
     members : int
         Runs that ``model`` and ``kfold_mix`` take.
     baselines : collection of str
@@ -91,17 +102,20 @@ def choose_members(
             if kind_of(split) in kinds and name not in baselines
         )
 
+    known = {name: values for name, values in f1.items() if values is not None}
+
     def best(names: Sequence[str]) -> list[Chosen]:
-        ranked = sorted(names, key=lambda name: (-float(f1[name].mean()), name))
+        ranked = sorted(names, key=lambda name: (-float(known[name].mean()), name))
         return [Chosen(name) for name in sorted(ranked[:members])]
 
     if submission == FRAME_HEAD:
         heads = sorted(name for name in baselines if splits[name] == "official")
         return [Chosen(name) for name in heads[:1]]
-    official, folds, mixes = of("official"), of("fold"), of("mix")
+    folds, mixes = of("fold"), of("mix")
+    official = [name for name in of("official") if name in known]
     if submission == "au_top" and len(official) >= members:
         winners = [
-            min(official, key=lambda name: (-float(f1[name][au]), name))
+            min(official, key=lambda name: (-float(known[name][au]), name))
             for au in range(len(AU_NAMES))
         ]
         return [
@@ -117,5 +131,5 @@ def choose_members(
     if submission == "train_val_mix" and len(mixes) > 1:
         return [Chosen(name) for name in mixes]
     if submission == "kfold_mix" and len(folds) > 1 and len(mixes) > 1:
-        return best([*folds, *mixes])
+        return best([*folds, *mixes]) if {*folds, *mixes} <= set(known) else []
     return []

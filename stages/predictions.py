@@ -1,4 +1,4 @@
-"""What a run says of the videos that it was not trained on: ``data/predictions/NAME.h5``.
+"""What a run says of the videos that it was not trained on: ``models/runs/NAME/predictions.h5``.
 
 One group a seed, ``seed0``, and beside it ``seed0_mute`` for the same weights with the sound
 withheld; in each one dataset a video, (frames, 12) float32 logits. The file's attribute ``run`` is
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -23,6 +23,7 @@ from stages.core.facs import N_AUS
 from stages.core.files import sweep, temporary_path
 
 Logits = NDArray[np.float32]
+FILE: Final = "predictions.h5"  # in the folder of a run
 MUTE = "_mute"  # ends the name of the group whose predictions were made without the sound
 
 
@@ -58,7 +59,7 @@ class PredictionWriter(Closing):
     Parameters
     ----------
     path : Path
-        Written under a temporary name and renamed by :meth:`close`.
+        Written under a temporary name and renamed by :meth:`close`; after an error nothing is left.
     run : dict
         See :class:`RunPredictions`.
     """
@@ -88,31 +89,32 @@ class PredictionWriter(Closing):
 
 
 def read_predictions(path: Path) -> RunPredictions:
-    """Read the file of one run.
+    """Read the file of one run, or of an ensemble.
 
     Raises
     ------
     DataError
         When the file is missing, damaged, or something else.
     """
+    name = path.parent.name if path.name == FILE else path.stem
     try:
         with h5py.File(path, "r") as file:
             run = json.loads(file.attrs["run"])
             groups = {
-                name: {video: np.asarray(data[()], np.float32) for video, data in group.items()}
-                for name, group in file.items()
+                key: {video: np.asarray(data[()], np.float32) for video, data in group.items()}
+                for key, group in file.items()
             }
-        heard = sorted(name for name in groups if not name.endswith(MUTE))
+        heard = sorted(key for key in groups if not key.endswith(MUTE))
         seeds = tuple(groups[f"seed{i}"] for i in range(len(heard)))
-        muted = tuple(group for name, group in sorted(groups.items()) if name.endswith(MUTE))
+        muted = tuple(group for key, group in sorted(groups.items()) if key.endswith(MUTE))
         shapes = {logits.shape[1:] for group in groups.values() for logits in group.values()}
         if not seeds or shapes - {(N_AUS,)}:
             raise KeyError("no logits of 12 AUs")
     except FileNotFoundError:
-        raise DataError(f"{path} is missing: run `dvc repro train@{path.stem}`.") from None
+        raise DataError(f"{path} is missing: run `dvc repro train@{name}`.") from None
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise DataError(
             f"{path} holds no predictions ({' '.join(str(error).split())}): "
-            f"run `dvc repro -f train@{path.stem}`."
+            f"run `dvc repro -f train@{name}`."
         ) from None
-    return RunPredictions(path.stem, run, seeds, muted)
+    return RunPredictions(name, run, seeds, muted)

@@ -1,6 +1,6 @@
 """Write the report: the paper's tables, its claims, and figures (`dvc repro report`).
 
-In: what the runs and ensembles say of videos that they were not trained on (data/predictions,
+In: what the runs and ensembles say of videos that they were not trained on (models/runs,
 data/ensembles), labels (data/inputs.h5), faces (data/crops), the figures of `evaluate` and
 `ensemble`, what `mask` and `single` left for the report. Out: metrics/report.html, one file that
 opens offline; the tables as metrics/tables.json (numbers only, tracked by git) and
@@ -25,14 +25,15 @@ from stages.ensembles import load_ensemble, sigmoid
 from stages.figure_files import main_ensemble, read_json
 from stages.page import paragraph, write_page
 from stages.paper_tables import CALIBRATED, SUBMISSIONS
-from stages.predictions import read_predictions
+from stages.predictions import FILE, read_predictions
 from stages.protocol import network_settings
 from stages.reporting import drawing, sections
 from stages.reporting.claims import judge
 from stages.reporting.drawing import Shown
-from stages.reporting.evidence import Evidence, gather
+from stages.reporting.evidence import Evidence, gather, joined_seeds
 from stages.reporting.results import active
 from stages.reporting.tables import tables_numbers
+from stages.runs import result_folder
 from stages.settings.params import Params, load_params
 from stages.settings.run_settings import FRAME_HEAD
 
@@ -82,15 +83,17 @@ def network_sizes(params: Params) -> dict[str, int]:
 
 
 def what_is_shown(
-    evidence: Evidence, ensembles: Path, folder: Path, main: str, exported: Path
+    evidence: Evidence, ensembles: Path, folders: Mapping[str, Path], main: str, exported: Path
 ) -> Shown | None:
     """Predictions to draw: the main ensemble's as it decides, else those of the run `main`.
 
     Parameters
     ----------
     evidence : Evidence
-    ensembles, folder : Path
-        Predictions of the ensembles and of the runs.
+    ensembles : Path
+        Predictions of the ensembles.
+    folders : mapping of str to Path
+        Folder of results of each run.
     main : str
         Which submission is exported.
     exported : Path
@@ -117,11 +120,12 @@ def what_is_shown(
                 title = SUBMISSIONS.get(main, "The encoders alone")
                 return Shown(f"{title} (calibrated)", split, smoothed, decided, True)
         for name in ("main", *evidence.runs):
-            if not (folder / f"{name}.h5").is_file():
+            path = folders.get(name, paths.RUN_RESULTS / name) / FILE
+            if not path.is_file():
                 continue
             said = {
                 video: rows
-                for video, rows in read_predictions(folder / f"{name}.h5").seeds[0].items()
+                for video, rows in joined_seeds(read_predictions(path)).items()
                 if video in labels
             }
             if said:
@@ -263,7 +267,8 @@ def main() -> None:
     target = ALL_TABLES if everything else DEFAULT
     ensembles = paths.TABLE_ENSEMBLES if everything else paths.ENSEMBLE_PREDICTIONS
     label = params.data_label
-    evidence = gather(names, paths.PREDICTIONS, label)
+    folders = {name: result_folder(params, name) for name in names}
+    evidence = gather(folders, label)
     for name in (*SUBMISSIONS, FRAME_HEAD):
         if name not in names and (ensembles / f"{name}.h5").is_file():
             evidence.add(name, read_predictions(ensembles / f"{name}.h5").seeds)
@@ -273,7 +278,7 @@ def main() -> None:
     found = read_json(paths.TABLE_ENSEMBLE_SCORES if everything else paths.ENSEMBLE_SCORES)
     # the exported ensemble is the one of `runs`, whatever else is reported
     shown = what_is_shown(
-        evidence, paths.ENSEMBLE_PREDICTIONS, paths.PREDICTIONS, exported, paths.ENSEMBLE
+        evidence, paths.ENSEMBLE_PREDICTIONS, folders, exported, paths.ENSEMBLE
     )
     if shown is not None and shown.calibrated:
         evidence.add_decisions(CALIBRATED, shown.decisions)
@@ -281,7 +286,7 @@ def main() -> None:
         evidence,
         target,
         shown=shown,
-        curves=drawing.read_curves(paths.CURVES, list(evidence.runs)),
+        curves=drawing.read_curves({name: folders[name] for name in evidence.runs}),
         calibration=rungs(found, evidence, exported),
         scores=read_json(paths.SCORES).get(label, {}),
         sizes=network_sizes(params),

@@ -5,6 +5,7 @@ after its last epoch. All is done with one thread a process at the small scale, 
 nothing; so neither the number of cores nor that of runs side by side changes a byte.
 """
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ if TYPE_CHECKING:  # torch is not imported for a run that is trained already
     from stages.networks import Dimensions
     from stages.splits import Parts
 
-FINISHED: Final = "finished"
+RESULT: Final = "result"  # in the folder of unfinished work: all that the run has made, complete
+UNFINISHED: Final = "unfinished"  # the same while it is made
+CURVES: Final = "curves"
+MIX_SEEDS: Final = 1000  # from one mix's first seed to the next one's
 
 
 def run_identity(params: Params, run: Run) -> str:
@@ -71,7 +75,8 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
     params : Params
     run : Run
     folder : Path
-        Takes ``networks``, ``curves``, ``predictions.h5`` and, last, the mark ``FINISHED``.
+        Takes ``RESULT``, a folder with ``seedN.safetensors``, ``curves`` and ``predictions.h5``.
+        It gets its name when it is complete.
     progress : bool
         Show progress bars.
 
@@ -118,13 +123,45 @@ def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) 
         for number in range(params.train.seeds):
             _train_seed(params, run, dimensions, features, parts, folder, number, progress)
         if process_rank() == 0:
-            _predict(params, run, dimensions, features, parts, folder)
-            (folder / FINISHED).touch()
+            _predict(params, run, dimensions, features, parts, folder / UNFINISHED)
+            (folder / UNFINISHED).rename(folder / RESULT)
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Put what a run has made to where DVC looks for it, by one rename.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the unfinished work, with ``RESULT`` in it.
+    target : Path
+        A folder that is there is replaced. Killed at any moment, either `target` or ``RESULT`` is
+        complete.
+    """
+    result = folder / RESULT
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        result.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        fresh = target.with_name(f".{target.name}")  # `target` is on another disk
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(result, fresh)
+        fresh.rename(target)
+        result.rename(folder / UNFINISHED)  # so that nobody takes the rest of it for complete
 
 
 def network_path(folder: Path, number: int) -> Path:
     """Return the checkpoint of one of a run's seeds, counted from 0."""
     return folder / f"seed{number}.safetensors"
+
+
+def run_seed(seed: int, split: str) -> int:
+    """Seed of a run's first network: each mix has one of its own, for mixes are averaged."""
+    number = split.removeprefix("mix")
+    return seed + MIX_SEEDS * int(number) if number != split else seed
 
 
 def _train_seed(
@@ -140,9 +177,11 @@ def _train_seed(
     from stages.networks import save_network
     from stages.training import train_network
 
-    path = network_path(folder / "networks", number)
+    made = folder / UNFINISHED
+    path = network_path(made, number)
     if path.exists():
         return
+    seed = run_seed(params.seed, run.split) + number
     unfinished = folder / f"seed{number}"
     unfinished.mkdir(parents=True, exist_ok=True)
     fitted = train_network(
@@ -152,10 +191,10 @@ def _train_seed(
         parts.training,
         parts.held_out,
         unfinished,
-        folder / "curves" / f"seed{number}",
-        seed=params.seed + number,
+        made / CURVES / f"seed{number}",
+        seed=seed,
         progress=progress,
-        description=f"train {run.name}, {run.model}, seed {params.seed + number}",
+        description=f"train {run.name}, {run.model}, seed {seed}",
     )
     if process_rank() == 0:
         notes = {
@@ -179,30 +218,29 @@ def _predict(
 ) -> None:
     from stages.compute import pick_device
     from stages.networks import load_network
-    from stages.predictions import PredictionWriter
+    from stages.predictions import FILE, PredictionWriter
     from stages.selection import scored_videos
     from stages.windows import predict_logits
 
     device = pick_device(params.compute)
     networks = [
-        load_network(network_path(folder / "networks", number))[0].to(device)
+        load_network(network_path(folder, number))[0].to(device)
         for number in range(params.train.seeds)
     ]
     about = run.as_dict()
     about["parameters"] = sum(p.numel() for p in networks[0].parameters())
-    writer = PredictionWriter(folder / "predictions.h5", about)
     choices = resolve_choices(params)
     videos = scored_videos([*parts.held_out, *parts.test], choices)
-    for number, network in enumerate(networks):
-        for mute in (False, True) if dimensions.audio_width else (False,):
-            logits = predict_logits(
-                network,
-                features,
-                videos,
-                window=params.train.window,
-                device=device,
-                mute=mute,
-                choices=choices,
-            )
-            writer.write(number, logits, mute=mute)
-    writer.close()
+    with PredictionWriter(folder / FILE, about) as writer:
+        for number, network in enumerate(networks):
+            for mute in (False, True) if dimensions.audio_width else (False,):
+                logits = predict_logits(
+                    network,
+                    features,
+                    videos,
+                    window=params.train.window,
+                    device=device,
+                    mute=mute,
+                    choices=choices,
+                )
+                writer.write(number, logits, mute=mute)

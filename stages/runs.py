@@ -77,6 +77,12 @@ def all_rows(params: Params) -> dict[str, RunRow]:
     return {**params.runs, **params.tables}
 
 
+def result_folder(params: Params, name: str) -> Path:
+    """Folder that the stage `train` puts a run's networks, curves and predictions in."""
+    home = paths.TABLE_RUN_RESULTS if name in params.tables else paths.RUN_RESULTS
+    return home / name
+
+
 def run_path(name: str) -> Path:
     """Return the file of a run; SettingsError where the name could not be a file's."""
     if not RUN_NAME.fullmatch(name):

@@ -17,7 +17,7 @@ from stages.core.errors import DataError, SettingsError
 from stages.core.parallel import map_videos, partial_folder, worker_count
 from stages.core.provenance import identity_of
 from stages.features import use_one_thread
-from stages.run_training import FINISHED, run_folder, run_identity, train_run
+from stages.run_training import RESULT, run_folder, run_identity, train_run
 from stages.runs import Run, read_run
 from stages.settings.params import Params, load_params
 
@@ -49,7 +49,7 @@ def changed_runs(stage: str) -> list[str]:
 def train_aside(work: Work, path: Path) -> None:
     """Train one run and leave it in its folder; `path` gets a note that it is done."""
     with run_folder(work.params, work.run, keep=True) as (folder, _):
-        if not (folder / FINISHED).exists():
+        if not (folder / RESULT).exists():
             train_run(work.params, work.run, folder, progress=False)
     path.write_text("done\n", encoding="utf-8")
 

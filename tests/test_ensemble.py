@@ -30,7 +30,8 @@ def figures(folder: Path) -> dict:
 
 def test_each_video_is_judged_by_those_who_have_not_seen_it(trained: Path) -> None:
     folds = {
-        n: read_predictions(trained / f"data/predictions/fold{n}.h5").seeds[0] for n in (1, 2, 3)
+        n: read_predictions(trained / f"models/runs/fold{n}/predictions.h5").seeds[0]
+        for n in (1, 2, 3)
     }
     joined = read_predictions(trained / "data/ensembles/kfold.h5").seeds[0]
     videos = {video.name: video for video in load_videos(path=trained / paths.INPUTS)}
@@ -63,7 +64,7 @@ def test_the_folder_holds_all_that_predicting_needs(trained: Path) -> None:
     for member in exported.members:
         network, _ = load_network(exported.folder / member.file)
         assert network.dimensions.visual_width == 10
-        source = trained / paths.NETWORKS / member.run / "seed0.safetensors"
+        source = trained / paths.RUN_RESULTS / member.run / "seed0.safetensors"
         assert file_hash(source) == member.sha256
     assert set(exported.visual) == {"ires100"}
     assert exported.audio["fbank"].file is None

@@ -69,4 +69,18 @@ def test_a_run_is_judged_by_held_out_videos_alone() -> None:
         known = labels[:, au] >= 0
         assert found[au] == pytest.approx(f1_score(labels[known, au], said[known, au]))
     only_test = RunPredictions("r", {}, ({"t": logits["t"]},))
-    assert held_out_f1(only_test, videos).tolist() == [0.0] * 12
+    assert held_out_f1(only_test, videos) is None
+    twice = held_out_f1(
+        RunPredictions("r", {}, (logits, {n: -v for n, v in logits.items()})), videos
+    )
+    other = held_out_f1(RunPredictions("r", {}, ({n: -v for n, v in logits.items()},)), videos)
+    np.testing.assert_allclose(twice, (found + other) / 2)
+
+
+def test_runs_that_hold_nothing_out_are_not_taken_for_the_worst() -> None:
+    f1 = {name: None if name.startswith("mix") else values for name, values in scores().items()}
+    assert runs("train_val_mix", f1) == ["mix1", "mix2"]
+    assert runs("kfold_mix", f1) == []  # nothing to choose by
+    f1["o0"] = None
+    assert "o0" not in runs("model", f1)
+    assert runs("model", f1) == ["o1", "o2", "o3"]

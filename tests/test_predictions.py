@@ -1,5 +1,6 @@
 """The file of a run's predictions."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -52,3 +53,17 @@ def test_what_is_no_prediction_is_refused(tmp_path: Path) -> None:
     for name in ("text", "other"):
         with pytest.raises(DataError, match="holds no predictions"):
             read_predictions(tmp_path / f"{name}.h5")
+
+
+def test_after_an_error_no_file_is_left_open_or_lying_about(tmp_path: Path) -> None:
+    def videos() -> Iterator[tuple[str, np.ndarray]]:
+        yield "a", np.zeros((3, 12), np.float32)
+        raise RuntimeError
+
+    path = tmp_path / "predictions.h5"
+    with pytest.raises(RuntimeError), PredictionWriter(path, {}) as writer:
+        writer.write(0, videos())
+    assert list(tmp_path.iterdir()) == []
+    with PredictionWriter(path, {}) as writer:  # HDF5 refuses a file that is open
+        writer.write(0, [("a", np.zeros((3, 12), np.float32))])
+    assert read_predictions(path).videos == ("a",)

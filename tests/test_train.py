@@ -142,7 +142,7 @@ def test_train_writes_a_checkpoint_that_says_what_it_is(trained: Path) -> None:
 
 
 def test_learning_curves_have_a_row_an_epoch(trained: Path) -> None:
-    curve = trained / "metrics/curves/main/seed0/plots/metrics/validation_f1.tsv"
+    curve = trained / "models/runs/main/curves/seed0/plots/metrics/validation_f1.tsv"
     rows = curve.read_text().split("\n")
     assert rows[0].split("\t") == ["step", "validation_f1"]
     assert [row.split("\t")[0] for row in rows[1:] if row] == [
@@ -158,7 +158,7 @@ def test_scores_are_those_of_an_independent_count(trained: Path) -> None:
         patch.chdir(trained)
 
         videos = load_videos("test")
-        logits = read_predictions(Path("data/predictions/main.h5")).seeds[0]
+        logits = read_predictions(Path("models/runs/main/predictions.h5")).seeds[0]
         predicted = np.concatenate([logits[video.name] for video in videos]) >= 0
     labels = np.concatenate([video.labels for video in videos])
     known = labels[:, 3] >= 0
@@ -187,7 +187,7 @@ def test_shuffled_features_give_no_more_than_the_all_ones_level(
 ) -> None:
     write_workspace(tmp_path, shuffled=True)
     run(monkeypatch, tmp_path, "main")
-    said = read_predictions(Path("data/predictions/main.h5")).seeds[0]
+    said = read_predictions(Path("models/runs/main/predictions.h5")).seeds[0]
     videos = load_videos("validation", "test")
     labels = np.concatenate([video.labels for video in videos])
     predicted = np.concatenate([said[video.name] for video in videos]) >= 0
@@ -212,8 +212,7 @@ def test_same_seed_same_bytes_also_after_a_kill(
     monkeypatch.chdir(tmp_path / "again")
     before = network_bytes(trained)
     network_bytes_path = Path("models/runs/main/seed0.safetensors")
-    network_bytes_path.unlink()
-    shutil.rmtree("metrics/curves")
+    shutil.rmtree("models/runs/main")
 
     class Killed(BaseException):
         pass
@@ -235,7 +234,7 @@ def test_same_seed_same_bytes_also_after_a_kill(
     monkeypatch.setattr(fitting, "_write_state", written)
     run(monkeypatch, tmp_path / "again", "main")
     assert network_bytes_path.read_bytes() == before
-    curve = "metrics/curves/main/seed0/plots/metrics/loss.tsv"
+    curve = "models/runs/main/curves/seed0/plots/metrics/loss.tsv"
     assert Path(curve).read_bytes() == (trained / curve).read_bytes()
 
 
@@ -263,7 +262,7 @@ def test_a_run_under_a_preset_predicts_every_frame(
     run(monkeypatch, tmp_path, "main")
     network, _ = load_network(tmp_path / "models/runs/main/seed0.safetensors")
     assert network.dimensions.settings["causal"] == (preset == "code")
-    said = read_predictions(tmp_path / "data/predictions/main.h5")
+    said = read_predictions(tmp_path / "models/runs/main/predictions.h5")
     assert set(said.videos) == {video.name for video in load_videos("validation", "test")}
     for logits in said.seeds[0].values():
         assert logits.shape == (FRAMES, 12)
@@ -312,7 +311,7 @@ def test_processes_of_torchrun_train_one_network_together(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, env=environment, timeout=300)
     alone, together = (
-        read_predictions(folder / "data/predictions/main.h5").seeds[0]
+        read_predictions(folder / "models/runs/main/predictions.h5").seeds[0]
         for folder in (trained, Path())
     )
     videos = load_videos("validation", "test")

@@ -195,12 +195,12 @@ def folds_section(folder: Path, evidence: Evidence) -> Section | None:
     return "The folds' spread", paragraph(about, "small") + drawn
 
 
-def read_curves(folder: Path, names: Sequence[str]) -> dict[str, dict[str, plain.Curve]]:
+def read_curves(folders: Mapping[str, Path]) -> dict[str, dict[str, plain.Curve]]:
     """Learning curves of runs as dvclive wrote them; of several seeds the first."""
     curves: dict[str, dict[str, plain.Curve]] = {}
-    for name in names:
+    for name, folder in folders.items():
         for key in ("loss", "validation_f1"):
-            files = sorted((folder / name).rglob(f"{key}.tsv"))
+            files = sorted(folder.rglob(f"{key}.tsv"))
             if not files:
                 continue
             with files[0].open(encoding="utf-8") as lines:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stages.dataset import Video, load_videos
 from stages.ensembles import Rule, combine
 from stages.paper_tables import ENSEMBLE, TABLES
-from stages.predictions import RunPredictions, read_predictions
+from stages.predictions import FILE, RunPredictions, read_predictions
 from stages.reporting.results import Logits, Scored, active, score
 
 NEARLY = 1e-7  # how near to 0 and 1 a probability may come before its logit is taken
@@ -92,15 +92,23 @@ def together(members: Sequence[RunPredictions], rule: Rule = "mean") -> list[dic
     ]
 
 
-def gather(names: Sequence[str], folder: Path, label: str) -> Evidence:
+def joined_seeds(predictions: RunPredictions) -> dict[str, NDArray[np.float32]]:
+    """Logits of a run by video, (frames, 12): of the mean of what its seeds say."""
+    if len(predictions.seeds) == 1:
+        return dict(predictions.seeds[0])
+    return {
+        name: logits_of(combine(np.stack([seed[name] for seed in predictions.seeds]), "mean"))
+        for name in predictions.videos
+    }
+
+
+def gather(folders: Mapping[str, Path], label: str) -> Evidence:
     """Score all runs of some names whose predictions are there, and table 6's ensemble.
 
     Parameters
     ----------
-    names : sequence of str
-        Of runs; those that were not trained are passed over.
-    folder : Path
-        Where the predictions lie.
+    folders : mapping of str to Path
+        Folder of results of each run; those that were not trained are passed over.
     label : str
         ``synthetic`` or ``own_data``.
 
@@ -111,8 +119,8 @@ def gather(names: Sequence[str], folder: Path, label: str) -> Evidence:
     evidence = load_evidence(label)
     six = [row.run for row in TABLES[5].rows if row.run != ENSEMBLE]
     members = {}
-    for name in names:
-        path = folder / f"{name}.h5"
+    for name, folder in folders.items():
+        path = folder / FILE
         if not path.is_file():
             continue
         predictions = read_predictions(path)

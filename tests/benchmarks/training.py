@@ -99,7 +99,7 @@ def main(repeats: int = 3, plain_windows: int = 30) -> None:
                 lambda video, at: make_batch(stored, [(video, at)], window), windows
             ),
         }
-        with tempfile.TemporaryDirectory(dir=paths.PREDICTIONS.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=paths.INPUTS.parent) as folder:
             plain = []
             for store in (*stores[0], *stores[1]):
                 plain.append(Path(folder) / store.name)

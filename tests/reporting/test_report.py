@@ -55,12 +55,16 @@ NAMES = {split: [f"{split}{i}" for i in range(count)] for split, count in VIDEOS
 
 
 def write_run(name: str, videos: list[str], noise: float, seeds: int = 1, folder: str = "") -> None:
-    path = Path(folder or "data/predictions") / f"{name}.h5"
+    path = Path(folder) / f"{name}.h5" if folder else Path(f"models/runs/{name}/predictions.h5")
     about = {"name": name, "split": "official", "visual": [], "audio": [], "parameters": 1}
     writer = PredictionWriter(path, about)
     for seed in range(seeds):
         writer.write(seed, [(video, said(video, noise, seed)) for video in videos])
     writer.close()
+
+
+def folders(*names: str) -> dict[str, Path]:
+    return {name: Path("models/runs") / name for name in names}
 
 
 def write_exported(calibration: Calibration) -> None:
@@ -112,7 +116,7 @@ def write_workspace(labelled_test: bool = True) -> None:
     both = NAMES["train"] + NAMES["validation"]
     for i in range(1, 8):
         write_run(f"fold{i}", both[i - 1 :: 7] + NAMES["test"], 0.9)
-        curves = Path(f"metrics/curves/fold{i}/seed0/plots/metrics")
+        curves = Path(f"models/runs/fold{i}/curves/seed0/plots/metrics")
         curves.mkdir(parents=True)
         (curves / "loss.tsv").write_text("step\tloss\n1\t0.7\n2\t0.5\n")
         (curves / "validation_f1.tsv").write_text("step\tvalidation_f1\n1\t0.3\n2\t0.4\n")
@@ -122,6 +126,7 @@ def write_workspace(labelled_test: bool = True) -> None:
         step: {split: {"macro": 0.5 + 0.1 * i} for split in ("validation", "test")}
         for i, step in enumerate(("raw", "thresholds", "smoothing"))
     }
+    Path("metrics").mkdir()
     Path("metrics/ensembles.json").write_text(json.dumps({"synthetic": {"kfold": steps}}))
 
 
@@ -269,7 +274,7 @@ def test_without_test_labels_validation_is_shown(
     text = Path("metrics/report.html").read_text()
     assert "run main, validation" in text
     steps = json.loads(Path("metrics/ensembles.json").read_text())
-    evidence = gather(["main"], Path("data/predictions"), "synthetic")
+    evidence = gather(folders("main"), "synthetic")
     # without labels the F1 of test is no figure, whatever the file says
     assert list(report.rungs(steps, evidence, "kfold")) == ["validation, cross-fitted (synthetic)"]
     numbers = json.loads(Path("metrics/tables.json").read_text())["synthetic"]
@@ -280,7 +285,7 @@ def test_without_test_labels_validation_is_shown(
 def test_no_predictions_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_workspace()
-    shutil.rmtree("data/predictions")
+    shutil.rmtree("models/runs")
     shutil.rmtree("data/ensembles")
     with pytest.raises(DataError, match="run `dvc repro` first"):
         run(monkeypatch)
@@ -289,13 +294,13 @@ def test_no_predictions_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_members_are_joined_seed_by_seed_where_none_was_trained(reported: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(reported)
-        evidence = gather(["main", "visual", "nobody"], Path("data/predictions"), "synthetic")
+        evidence = gather(folders("main", "visual", "nobody"), "synthetic")
         assert set(evidence.results) == {"main", "visual"}
         assert evidence.results["main"]["held_out"].names == tuple(NAMES["validation"])
         from stages.predictions import read_predictions
 
-        main = read_predictions(Path("data/predictions/main.h5"))
-        visual = read_predictions(Path("data/predictions/visual.h5"))
+        main = read_predictions(Path("models/runs/main/predictions.h5"))
+        visual = read_predictions(Path("models/runs/visual/predictions.h5"))
         joined = together([main, replace(visual, seeds=visual.seeds * 3)])
     assert len(joined) == 2
     p = [1 / (1 + np.exp(-rows.astype(float))) for rows in
@@ -374,4 +379,4 @@ def test_a_whisker_stays_within_its_picture() -> None:
 
 
 def test_curves_of_runs_that_have_none_are_passed_over(tmp_path: Path) -> None:
-    assert read_curves(tmp_path, ["main"]) == {}
+    assert read_curves({"main": tmp_path}) == {}
