@@ -109,10 +109,11 @@ class Clone:
             "DVC_NO_ANALYTICS": "1", "COLUMNS": "200",
         }  # fmt: skip
 
-    def run(self, command: str, expect: int = 0) -> str:
-        """Run a shell command as the user would; its output."""
+    def run(self, command: str, expect: int = 0, *, bare: bool = False) -> str:
+        """Run a shell command as the user would; `bare` without an activated environment."""
+        environment = {**self.environment, **({"PATH": "/usr/bin:/bin"} if bare else {})}
         done = subprocess.run(
-            command, shell=True, cwd=self.folder, env=self.environment, check=False,
+            command, shell=True, cwd=self.folder, env=environment, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
         )  # fmt: skip
         assert done.returncode == expect, f"{command}\n{done.stdout[-6000:]}"

@@ -24,7 +24,7 @@ SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def module_of(stage: str) -> str:
-    return STAGES[stage]["cmd"].split()[2]
+    return f"stages.{STAGES[stage]['cmd'].split()[2]}"
 
 
 def stage_modules() -> list[str]:

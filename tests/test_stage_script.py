@@ -67,7 +67,6 @@ def test_every_way_to_reproduce_works_without_an_activated_environment(project: 
         ".venv/bin/python -m dvc repro -f",
         ".venv/bin/dvc exp run -S number={}",
         ".venv/bin/dvc exp run --temp -S number={}",
-        ".venv/bin/dvc exp run --queue -S number={} && .venv/bin/dvc exp run --run-all",
     ):
         number += "{}" in command
         project.run(command.format(number))
