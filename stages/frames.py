@@ -96,7 +96,7 @@ def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: i
     }
     for name in LABELS:
         writer.add(name, np.concatenate([stills[name], frames[name]]))
-    writer.add("training_only", np.arange(len(stills["person"]) + count) >= len(stills["person"]))
+    writer.add("of_video", np.arange(len(stills["person"]) + count) >= len(stills["person"]))
     return count
 
 

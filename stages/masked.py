@@ -4,12 +4,13 @@ In: the list of copies (data/masked.h5), the manifest (data/index), the face cro
 encoders' weights. Out: data/features/masked/ENCODER.h5, a feature store with one dataset a copy.
 
 There is little to encode, and to start a process for each encoder would take longer than that. What
-was encoded stays in `.partial`: where one encoder's weights have changed, it alone encodes anew.
+is encoded stays in `.partial` until all encoders are done: a run that was killed goes on there.
 """
 
 from stages.copies import read_copies
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.parallel import clear_partial
 from stages.face_features import list_work, make_visual_store, of_copies
 from stages.settings.params import load_params
 from stages.store import FeatureWriter
@@ -28,6 +29,8 @@ def main() -> None:
             continue
         say(f"masked: no masked copies for {name}")
         FeatureWriter(path, encoder=name, weights_hash="", width=0, settings={}).close()
+    for name in params.visual:
+        clear_partial(f"masked@{name}")
 
 
 if __name__ == "__main__":

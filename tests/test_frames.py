@@ -75,7 +75,7 @@ def test_only_frames_of_training_people_join_the_faces() -> None:
         CropReader(Path("data/faces+train.h5")) as joined,
     ):
         assert len(joined) == 24 + 12
-        only = joined.extra("training_only")
+        only = joined.extra("of_video")
         np.testing.assert_array_equal(only, np.arange(36) >= 24)
         for name in ("au", "valence", "arousal", "expression", "person"):
             np.testing.assert_array_equal(joined.extra(name)[:24], stills.extra(name))

@@ -98,9 +98,10 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     ----------
     path : Path
         A crop file with the datasets ``au``, ``valence``, ``arousal``, ``expression`` and
-        ``person``; ``au_intensity`` where intensities are known. Rows that its dataset
-        ``training_only``, where there is one, marks are never held out. Faces that have no label of
-        any of the tasks are not used.
+        ``person``; ``au_intensity`` where intensities are known. Of the rows that its dataset
+        ``of_video``, where there is one, marks as frames of training videos, the same share of
+        people is held out as of the others, so that both choose the epoch. Faces that have no label
+        of any of the tasks are not used.
     tasks : sequence of str
         ``au``, ``va``, ``expression``: their targets side by side.
     share, seed : float, int
@@ -124,11 +125,14 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
         kept, columns = kept[used], [column[used] for column in columns]
         jpegs = reader.encoded()
         people = reader.extra("person")[kept]
-        free = np.ones(len(kept), np.bool_)
-        if reader.has("training_only"):
-            free = ~reader.extra("training_only")[kept]
+        frames = np.zeros(len(kept), np.bool_)
+        if reader.has("of_video"):
+            frames = np.asarray(reader.extra("of_video")[kept], np.bool_)
     chosen = np.zeros(len(kept), np.bool_)
-    chosen[free] = held_out(people[free], share, seed)
+    for kind in (~frames, frames):
+        # one person alone in all videos is learnt from, and the still faces choose
+        if len(np.unique(people[kind])) > (1 if kind is frames else 0):
+            chosen[kind] = held_out(people[kind], share, seed)
     for task, column in zip(tasks, columns, strict=True):
         known = _known(column, task)
         for part, what in ((~chosen, "learn from"), (chosen, "held-out people")):

@@ -71,15 +71,30 @@ def test_faces_with_some_labels_are_joined_and_those_with_none_left_out(tmp_path
         faces.load_faces(tmp_path / "f.h5", ["expression", "au"], 0.5, seed=2)
 
 
-def test_rows_for_training_only_are_never_held_out(tmp_path: Path) -> None:
+def test_people_of_stills_and_of_training_frames_are_held_out_alike(tmp_path: Path) -> None:
     person = np.repeat(np.arange(10, dtype=np.int32), 4)
-    au = np.tile(person[:, None] % 2, 12).astype(np.int8)
-    only = person >= 4
-    write_partial(tmp_path / "f.h5", au=au, person=person, training_only=only)
+    au = np.zeros((40, 12), np.int8)
+    au[:, 0], au[:, 1:5] = person < 4, (person[:, None] >> np.arange(4)) & 1  # who it is, in bits
+    write_partial(tmp_path / "f.h5", au=au, person=person, of_video=person >= 4)
+    drawn = set()
     for seed in range(5):
         training, validation = faces.load_faces(tmp_path / "f.h5", ["au"], 0.5, seed)
-        assert len(validation) == 8  # two of the four people that may be held out
-        assert len(training) == 32
+        assert (len(training), len(validation)) == (20, 20)
+        assert int(validation.targets[:, 0].sum()) == 8  # two of four people of stills
+        seen, held = ({tuple(row) for row in part.targets[:, 1:5].int().tolist()}
+                      for part in (training, validation))  # fmt: skip
+        assert not seen & held
+        drawn.add(tuple(sorted(held)))
+    assert len(drawn) > 1
+
+
+def test_frames_of_one_person_alone_are_learnt_from(tmp_path: Path) -> None:
+    person = np.repeat(np.arange(5, dtype=np.int32), 4)
+    au = np.tile(person[:, None] == 4, 12).astype(np.int8)
+    write_partial(tmp_path / "f.h5", au=au, person=person, of_video=person == 4)
+    training, validation = faces.load_faces(tmp_path / "f.h5", ["au"], 0.5, seed=0)
+    assert (len(training), len(validation)) == (12, 8)
+    assert int(training.targets[:, 0].sum()) == 4
 
 
 def test_epochs_differ_and_repeat(tmp_path: Path) -> None:
