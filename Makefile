@@ -86,8 +86,9 @@ lock: $(STAMP) ## resolve the dependencies again and write requirements.lock wit
 	  --no-emit-index-url --no-emit-find-links --extra corpus --extra dev --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 
-clean: ## remove what the pipeline made (not .venv, not DVC's cache)
-	@rm -rf .partial data/corpus data/index data/crops data/features models/encoders \
-	  data/masked.h5 data/runs data/ensembles data/tables models/runs models/tables models/ensemble \
-	  metrics/encoders metrics/mask metrics/report metrics/report.html \
-	  metrics/tables data/submission.txt
+clean: ## remove what the pipeline made (not .venv, not DVC's cache, nothing that git tracks)
+	@rm -rf .partial data/corpus data/index data/crops data/faces.h5 data/faces_left_out.txt \
+	  data/faces+train.h5 data/masked.h5 data/features data/inputs.h5 data/runs data/ensembles \
+	  data/tables data/submission.txt models/encoders models/runs models/tables models/ensemble \
+	  metrics/encoders metrics/mask metrics/report metrics/report.html metrics/tables/report \
+	  metrics/tables/report.html

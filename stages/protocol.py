@@ -10,6 +10,7 @@ from typing import Any
 from stages.settings.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
 from stages.settings.network_settings import Model
 from stages.settings.params import Params, Scale
+from stages.settings.training_presets import PAPER_TRAINING, TRAINING, TRAINING_MEANINGS
 
 
 def resolve_choices(params: Params) -> Choices:
@@ -64,4 +65,11 @@ def choices_table() -> str:
             else:
                 cells.append(f"`{shown}`: {meanings[value]}")
         rows.append(f"| `{name}` | {' | '.join(cells)} | {why} |")
+    for name, (what, why) in TRAINING_MEANINGS.items():
+        cells = []
+        for preset, training in TRAINING.items():
+            silent = preset == "paper" and name not in PAPER_TRAINING
+            cells.append(f"`{training[name]}`{' (the paper does not say)' if silent else ''}")
+        cells[0] += f" {what}"
+        rows.append(f"| `train.{name}` | {' | '.join(cells)} | {why} |")
     return "\n".join(rows) + "\n"

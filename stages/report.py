@@ -277,9 +277,7 @@ def main() -> None:
     exported = main_ensemble(params.ensemble.main, read_json(paths.ENSEMBLE_SCORES).get(label, {}))
     found = read_json(paths.TABLE_ENSEMBLE_SCORES if everything else paths.ENSEMBLE_SCORES)
     # the exported ensemble is the one of `runs`, whatever else is reported
-    shown = what_is_shown(
-        evidence, paths.ENSEMBLE_PREDICTIONS, folders, exported, paths.ENSEMBLE
-    )
+    shown = what_is_shown(evidence, paths.ENSEMBLE_PREDICTIONS, folders, exported, paths.ENSEMBLE)
     if shown is not None and shown.calibrated:
         evidence.add_decisions(CALIBRATED, shown.decisions)
     verdicts = write_report(

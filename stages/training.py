@@ -77,15 +77,13 @@ def dimensions_of(
     )
 
 
-EACH_AU_PATIENCE = 2  # epochs: more than one in which nothing is better than before
-
-
 def stopping_rule(params: Params) -> tuple[int, tuple[str, ...]]:
-    """Patience in epochs, and the figures beside the mean F1 of which one may get better."""
-    stopping = resolve_choices(params).stopping
-    if stopping == "each_au":
-        return EACH_AU_PATIENCE, AU_NAMES
-    return params.train.patience if stopping == "mean" else params.train.epochs, ()
+    """Patience in validations, and the figures beside the mean F1 of which one may get better."""
+    stopping, settings = resolve_choices(params).stopping, params.train
+    if stopping == "each_au":  # more than one epoch in which nothing is better than before
+        return settings.validations + 1, AU_NAMES
+    epochs = settings.patience if stopping == "mean" else settings.epochs
+    return epochs * settings.validations, ()
 
 
 def train_network(
@@ -146,7 +144,11 @@ def train_network(
     weight = class_weight(labels, choices.positive_weight)
     weight = None if weight is None else weight.to(fabric.device)
 
-    def batches(epoch: int) -> Iterator[Batch]:
+    # what the loop takes for an epoch ends with a validation: of several an epoch, it is a part
+    parts = settings.validations
+
+    def batches(number: int) -> Iterator[Batch]:
+        epoch, part = divmod(number, parts)
         for batch in training_batches(
             features,
             training,
@@ -158,6 +160,8 @@ def train_network(
             rank=fabric.global_rank,
             processes=fabric.world_size,
             short_videos=choices.short_videos,
+            part=part,
+            parts=parts,
         ):
             yield batch.to(fabric.device)
 
@@ -180,10 +184,10 @@ def train_network(
 
     patience, watched = stopping_rule(params)
     recipe = Recipe(
-        epochs=settings.epochs,
+        epochs=settings.epochs * parts,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
-        schedule=step_schedule(settings.step_epochs, settings.step_factor),
+        schedule=step_schedule(settings.step_epochs * parts, settings.step_factor),
         patience=patience,
         watched=watched if held_out else (),
     )

@@ -121,8 +121,10 @@ def training_batches(
     rank: int = 0,
     processes: int = 1,
     short_videos: ShortVideos = "held",
+    part: int = 0,
+    parts: int = 1,
 ) -> Iterator[Batch]:
-    """All training windows once, in an order drawn from the seed.
+    """All training windows once, in an order drawn from the seed, or a part of them.
 
     Parameters
     ----------
@@ -140,6 +142,8 @@ def training_batches(
         Which of so many processes this is; they share each batch between them.
     short_videos : {"held", "masked", "repeated", "cycled"}
         See :func:`make_batch`.
+    part, parts : int
+        Which of so many parts of the batches; with the same seed the parts are an epoch together.
 
     Yields
     ------
@@ -151,7 +155,8 @@ def training_batches(
     ]
     order = generator.permutation(len(windows))
     silenced = generator.random(len(windows)) < sound_dropout
-    for first in range(0, len(windows), batch):
+    starts = range(0, len(windows), batch)
+    for first in starts[len(starts) * part // parts : len(starts) * (part + 1) // parts]:
         whole = order[first : first + batch]
         chosen = whole[rank::processes]
         if not len(chosen):  # a last batch that does not go round: every process needs a step

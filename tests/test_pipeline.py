@@ -4,6 +4,7 @@ import ast
 import itertools
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,25 @@ def test_no_module_outside_the_house() -> None:
     for path in (ROOT / "data", ROOT / "models", ROOT / "metrics"):
         assert not list(path.rglob("*.py"))
     assert not list(Path(ROOT).glob("*.py"))
+
+
+def test_make_clean_removes_every_output_and_nothing_that_git_tracks() -> None:
+    recipe = (ROOT / "Makefile").read_text().split("\nclean:")[1].split("\n", 1)[1]
+    removed = recipe.replace("\\\n", " ").split()[2:]
+    assert ".partial" in removed
+    for name, stage in STAGES.items():
+        for out in stage.get("outs", ()):
+            if isinstance(out, dict):
+                continue  # tracked by git
+            path = out.split("${")[0].rstrip("/")
+            assert any(path == one or path.startswith(f"{one}/") for one in removed), (name, out)
+    tracked = subprocess.run(
+        ["git", "ls-files", "--", *removed], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert tracked == []
+
+
+def test_no_row_of_the_readmes_tables_is_there_twice() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
+    named = [row for row in rows if not set(row) <= set("| -:")]
+    assert [row for row in named if named.count(row) > 1] == []

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 
 from stages.networks import Dimensions, build_network
 from stages.networks.tcn import Convolution
@@ -18,6 +19,8 @@ from stages.settings.choices import (
 )
 from stages.settings.network_settings import Model
 from stages.settings.params import Params, load_params
+from stages.settings.training_presets import CORRECTED_TRAINING
+from stages.training import stopping_rule
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,3 +112,45 @@ def test_the_table_has_a_row_a_choice_and_the_values_of_each_preset() -> None:
             assert cell.startswith(f"`{str(getattr(choices, name)).lower()}`")
             silent = choices is PRESETS["paper"] and name not in PAPER_WORDS
             assert ("the paper does not say" in cell) == silent
+
+
+def loaded(folder: Path, protocol: str, **train: Any) -> Params:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["protocol"] = protocol
+    content["train"].update(train)
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    return load_params(folder / "params.yaml")
+
+
+def test_the_paper_trains_as_its_text_says(tmp_path: Path) -> None:
+    train = loaded(tmp_path, "paper").train
+    assert (train.learning_rate, train.epochs, train.window) == (1e-4, 50, 128)
+    assert (train.step_epochs, train.step_factor, train.sound_dropout) == (20, 0.1, 0.0)
+    assert (train.feature_noise, train.shift, train.feature_dropout) == (0.0, 0.0, 0.0)
+    assert (train.intensity_weight, train.validations) == (0.0, 1)
+    code = loaded(tmp_path, "code").train
+    assert code == train.model_copy(update={"batch": 32, "validations": 2})
+    assert loaded(tmp_path, "corrected").train.model_dump().items() >= CORRECTED_TRAINING.items()
+
+
+def test_a_training_setting_that_is_set_overrules_the_preset_and_no_other(tmp_path: Path) -> None:
+    for protocol in ("corrected", "paper", "code"):
+        base = loaded(tmp_path, protocol).train
+        for name, value in (("epochs", 3), ("learning_rate", 0.5), ("sound_dropout", 0.9)):
+            found = loaded(tmp_path, protocol, **{name: value}).train
+            assert found == base.model_copy(update={name: value})
+
+
+def test_the_released_code_validates_twice_an_epoch(tmp_path: Path) -> None:
+    patience, watched = stopping_rule(loaded(tmp_path, "code"))
+    assert (patience, len(watched)) == (3, 12)  # more than two validations, which are one epoch
+    assert stopping_rule(loaded(tmp_path, "corrected")) == (7, ())
+    assert stopping_rule(loaded(tmp_path, "corrected", validations=3)) == (21, ())
+
+
+def test_the_table_has_every_training_setting_that_a_preset_decides() -> None:
+    text = choices_table()
+    for name in CORRECTED_TRAINING:
+        assert f"| `train.{name}` |" in text
+    assert "| `train.learning_rate` | `0.001` Adam | `0.0001` | `0.0001` |" in text
+    assert "| `train.batch` | `8` windows | `8` (the paper does not say) | `32` |" in text

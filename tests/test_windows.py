@@ -341,3 +341,29 @@ def test_a_picture_is_judged_as_the_first_frame_of_a_video_that_stands_still(
             for name, frames in (("long", 90), ("photo", 1))
         ]
     np.testing.assert_allclose(said[1][0], said[0][0], atol=1e-6)
+
+
+def test_the_parts_of_an_epoch_are_the_epoch(tmp_path: Path) -> None:
+    from stages.windows import training_batches as batches_of
+
+    class Source:
+        """Features that are the frame's number."""
+
+        au_starts = ()
+
+        def read(self, video: Video, start: int, stop: int) -> tuple[np.ndarray, ...]:
+            rows = np.arange(start, stop, dtype=np.float32)[:, None]
+            return rows, np.zeros((stop - start, 0), np.float32), np.zeros(stop - start, bool)
+
+    video = make_video("a", np.zeros((90, 12), np.int8), np.ones(90, bool))
+
+    def first_frames(**part: int) -> list[list[float]]:
+        found = batches_of(
+            Source(), [video], window=10, stride=5, batch=4, sound_dropout=0.0, seed=3, **part
+        )
+        return [batch.visual[:, 0, 0].tolist() for batch in found]
+
+    whole = first_frames()
+    halves = [first_frames(part=part, parts=2) for part in (0, 1)]
+    assert halves[0] + halves[1] == whole
+    assert all(halves)

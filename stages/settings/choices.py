@@ -194,7 +194,7 @@ MEANINGS: Final[Mapping[str, tuple[Mapping[object, str], str]]] = {
         {
             "window": "networks take the window's mean off all features",
             "visual": "networks take the window's mean off the visual features",
-            "none": "networks read the features as they are",
+            "none": "networks read the features standardised, and nothing taken off",
         },
         "an AU that lasts as long as a window, or a picture, would be taken off with the person",
     ),

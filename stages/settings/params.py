@@ -18,6 +18,7 @@ from stages.settings.refusals import sentence
 from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
 from stages.settings.setting_types import Fraction, Number, Positive, Rate, Section, Share, Span
 from stages.settings.sources import check_weights
+from stages.settings.training_presets import fill_training
 
 Weight = Annotated[float, Field(ge=0), Number]
 Weights = Annotated[str, AfterValidator(check_weights)]
@@ -170,6 +171,8 @@ class Features(Section):
 class Train(Section):
     """How the sequence networks are trained; lengths in frames.
 
+    In ``params.yaml`` null takes the value of the preset (:mod:`stages.settings.training_presets`).
+
     `feature_noise` and `shift` are standard deviations, in those of the training part, of what is
     added to each embedding: anew in every frame, and once a window. `feature_dropout` is the share
     of the windows that lose the pictures' embeddings. None of them touches AU logits.
@@ -182,6 +185,7 @@ class Train(Section):
     weight_decay: float = Field(ge=0)
     step_epochs: Positive
     step_factor: Rate
+    validations: Positive
     patience: Positive
     sound_dropout: Share
     feature_noise: Weight
@@ -223,6 +227,11 @@ class Params(Section):
     tables: dict[str, RunRow]
     ensemble: EnsembleSettings
     models: Models
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_of_the_preset(cls, content: object) -> object:
+        return fill_training(content)
 
     @model_validator(mode="after")
     def _features_are_encoders(self) -> Self:
