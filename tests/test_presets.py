@@ -164,3 +164,15 @@ def test_stopping_rules_against_the_history(
                 expected = epoch
                 break
         assert history == whole[:expected]
+
+
+def test_two_validations_an_epoch_are_two_rows_at_one_rate(
+    features: Features, videos: dict[str, list[Video]]
+) -> None:
+    content = settings(stopping="never").model_dump()
+    content["train"].update(validations=2, epochs=3, step_epochs=2, batch=2)
+    history = trained(Params.model_validate(content), features, videos).history
+    rates = [row["learning_rate"] for row in history]
+    assert len(rates) == 6
+    assert rates[:4] == [rates[0]] * 4
+    assert rates[4:] == [pytest.approx(0.1 * rates[0])] * 2

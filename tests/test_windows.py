@@ -349,7 +349,7 @@ def test_the_parts_of_an_epoch_are_the_epoch(tmp_path: Path) -> None:
     class Source:
         """Features that are the frame's number."""
 
-        au_starts = ()
+        visual_width, audio_width, au_starts = 1, 0, ()
 
         def read(self, video: Video, start: int, stop: int) -> tuple[np.ndarray, ...]:
             rows = np.arange(start, stop, dtype=np.float32)[:, None]
