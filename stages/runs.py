@@ -79,7 +79,7 @@ def all_rows(params: Params) -> dict[str, RunRow]:
 
 def result_folder(params: Params, name: str) -> Path:
     """Folder that the stage `train` puts a run's networks, curves and predictions in."""
-    home = paths.TABLE_RUN_RESULTS if name in params.tables else paths.RUN_RESULTS
+    home = paths.RUN_RESULTS if name in params.runs else paths.TABLE_RUN_RESULTS
     return home / name
 
 
