@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from stages import ensemble
+from stages.calibration import Calibration
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.provenance import file_hash
-from stages.dataset import load_videos
+from stages.dataset import load_videos, make_video
 from stages.ensembles import load_ensemble, sigmoid
 from stages.networks import load_network
 from stages.predictions import read_predictions
@@ -126,3 +127,35 @@ def test_an_ensemble_without_its_runs_is_a_sentence(
     monkeypatch.setattr(sys, "argv", ["ensemble", "all"])
     with pytest.raises(SettingsError, match="tables"):
         ensemble.main()
+
+
+def fit_of(decided: dict[str, np.ndarray]) -> ensemble.Fit:
+    return ensemble.Fit(Calibration(), {}, {}, decided)
+
+
+def test_the_baseline_is_exported_unless_it_is_beaten_beyond_the_standard_error() -> None:
+    generator = np.random.default_rng(0)
+    videos, labels = {}, {}
+    for name in "abcdefgh":
+        labels[name] = (generator.random((50, 12)) < 0.4).astype(np.int8)
+        videos[name] = make_video(name, labels[name], np.ones(50, bool), split="validation")
+
+    def wrong(share: float) -> dict[str, np.ndarray]:
+        return {
+            name: (rows == 1) ^ (generator.random(rows.shape) < share)
+            for name, rows in labels.items()
+        }
+
+    fits = {"frame_head": fit_of(wrong(0.2)), "kfold": fit_of(wrong(0.1))}
+    best, margins = ensemble.unbeaten(fits, videos)
+    assert best == "kfold"
+    assert margins["kfold"][0] > margins["kfold"][1] > 0
+    fits["kfold"] = fits["frame_head"]
+    assert ensemble.unbeaten(fits, videos)[0] == "frame_head"
+    fits["kfold"] = fit_of(wrong(0.3))
+    assert ensemble.unbeaten(fits, videos)[0] == "frame_head"
+    assert ensemble.choose_main("kfold", fits, videos) == "kfold"
+    del fits["frame_head"]
+    assert ensemble.choose_main("auto", fits, videos) == "kfold"
+    with pytest.raises(DataError, match=r"'auto' needs runs.*there can be: none"):
+        ensemble.choose_main("auto", {}, videos)
