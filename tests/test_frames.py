@@ -93,13 +93,12 @@ def test_only_frames_of_training_people_join_the_faces() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_frames_are_learnt_from_and_never_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_two_people_of_frames_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     frames.main()
     for seed in range(6):
-        seen, unseen = faces.load_faces(Path("data/faces+train.h5"), ["au"], 0.5, seed)
-        flat = [part.image(row).std() < 2 for part in (unseen,) for row in range(len(part))]
-        assert not any(flat)
-        assert sum(seen.image(row).std() < 2 for row in range(len(seen))) == 12
+        parts = faces.load_faces(Path("data/faces+train.h5"), ["au"], 0.5, seed)
+        flat = [sum(part.image(row).std() < 2 for row in range(len(part))) for part in parts]
+        assert flat in ([8, 4], [4, 8])  # all frames of either person
     used = []
     load = faces.load_faces
 
