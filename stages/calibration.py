@@ -60,14 +60,17 @@ class Calibration:
         For each AU the smoothed probability from which on it counts as active.
     smoothing : tuple of int
         For each AU the width of the box in frames, an odd number; 0 for none.
+    offsets : tuple of float
+        For each AU what is added to the smoothed logit: presence and intensity move together.
     """
 
     thresholds: tuple[float, ...] = (THRESHOLD,) * N_AUS
     smoothing: tuple[int, ...] = (0,) * N_AUS
+    offsets: tuple[float, ...] = (0.0,) * N_AUS
 
     def __post_init__(self) -> None:
-        if len(self.thresholds) != N_AUS or len(self.smoothing) != N_AUS:
-            raise ValueError(f"{N_AUS} thresholds and widths are needed")
+        if {len(self.thresholds), len(self.smoothing), len(self.offsets)} != {N_AUS}:
+            raise ValueError(f"{N_AUS} thresholds, widths and offsets are needed")
         if any(not 0 <= threshold <= 1 for threshold in self.thresholds):
             raise ValueError("a threshold is a probability, 0 to 1")
         if any(width < 0 or (width and width % 2 == 0) for width in self.smoothing):
@@ -79,18 +82,29 @@ class Calibration:
         return cls(
             tuple(float(value) for value in content["thresholds"]),
             tuple(int(value) for value in content["smoothing"]),
+            tuple(float(value) for value in content.get("offsets", (0.0,) * N_AUS)),
         )
 
     def as_dict(self) -> dict[str, list[float] | list[int]]:
         """Plain values, for JSON."""
-        return {"thresholds": list(self.thresholds), "smoothing": list(self.smoothing)}
+        return {
+            "thresholds": list(self.thresholds),
+            "smoothing": list(self.smoothing),
+            "offsets": list(self.offsets),
+        }
 
     def smooth(self, probabilities: Probabilities) -> Probabilities:
-        """Smooth one video's probabilities over time, (frames, 12)."""
-        smoothed = [
-            box_smooth(probabilities[:, au], width) for au, width in enumerate(self.smoothing)
-        ]
-        return np.stack(smoothed, axis=1)
+        """Smooth one video's probabilities over time and add the offsets, (frames, 12)."""
+        smoothed = np.stack(
+            [box_smooth(probabilities[:, au], width) for au, width in enumerate(self.smoothing)],
+            axis=1,
+        )
+        moved = [au for au, offset in enumerate(self.offsets) if offset]
+        if moved:
+            odds = np.exp(np.asarray([self.offsets[au] for au in moved]))
+            before = smoothed[:, moved].astype(np.float64)
+            smoothed[:, moved] = before * odds / (1 - before + before * odds)
+        return smoothed
 
     def decide(self, smoothed: Probabilities) -> NDArray[np.bool_]:
         """Which AUs are active, (frames, 12) bool, from what :meth:`smooth` gave."""

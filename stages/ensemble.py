@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,12 @@ def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Vi
             f1[step]["validation"] = f1_of(mine, [said[name] for name in validation])
         if test:
             f1[step]["test"] = f1_of(list(test.values()), decide(list(test.values()), calibration))
+    if settings.offsets:
+        moved = tuple(settings.offsets.get(au, 0.0) for au in AU_NAMES)
+        calibration = replace(calibration, offsets=moved)
+        if test:
+            decisions = decide(list(test.values()), calibration)
+            f1["offsets"] = {"test": f1_of(list(test.values()), decisions)}
     icc = {
         split: values
         for split, fitted in (("validation", Calibration()), ("test", calibration))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from sklearn.metrics import f1_score
 
 from stages.calibration import (
@@ -113,3 +114,14 @@ def test_what_is_no_calibration_is_refused(content: dict[str, list[float]]) -> N
 def test_plain_values_and_back() -> None:
     fitted = fit_calibration(made_videos(2, 8), (0, 3))
     assert Calibration.from_dict(fitted.as_dict()) == fitted
+
+
+def test_an_offset_moves_the_logit_of_its_au_alone() -> None:
+    offsets = (0.0,) * 6 + (1.5,) + (0.0,) * 5
+    rows = np.random.default_rng(0).uniform(0.01, 0.99, (30, N_AUS)).astype(np.float32)
+    moved = Calibration(offsets=offsets).smooth(rows)
+    np.testing.assert_array_equal(np.delete(moved, 6, 1), np.delete(rows, 6, 1))
+    np.testing.assert_allclose(logit(moved[:, 6]), logit(rows[:, 6]) + 1.5, atol=1e-4)
+    assert Calibration.from_dict(Calibration(offsets=offsets).as_dict()).offsets == offsets
+    edges = Calibration(offsets=offsets).smooth(np.repeat([[0.0], [1.0]], N_AUS, 1))
+    np.testing.assert_array_equal(edges[:, 6], [0, 1])

@@ -45,6 +45,7 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
+        ("ensemble.offsets", {"AU5": 1.0}, "'AU5' is no AU; allowed: AU01"),
         ("model", "transfromer", "'cross_attention_transformer' or 'frame_head'"),
         ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
         ("data.faces_expressions", "ferplus", "'affectnet', 'affwild2', 'fer2013' or 'rafdb'"),

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from stages.core.facs import AU_NAMES
 from stages.settings.network_settings import Model
 from stages.settings.setting_types import Number, Positive, Section
 
@@ -48,6 +49,8 @@ class EnsembleSettings(Section):
 
     `members` is the number that `model` and `kfold_mix` select; `smoothing` are the widths, in
     frames, that calibration may choose from; `parts` is the number of parts of cross-fitting.
+    `offsets` are added to the logits of what is exported, by AU: what the step from one kind of
+    faces to another asks for. They are given, not fitted.
     """
 
     main: Main
@@ -55,3 +58,12 @@ class EnsembleSettings(Section):
     members: Positive
     smoothing: tuple[int, ...] = Field(min_length=1)
     parts: Annotated[int, Field(ge=2), Number]
+    offsets: dict[str, Annotated[float, Field(ge=-5, le=5)]] = Field(default_factory=dict)
+
+    @field_validator("offsets")
+    @classmethod
+    def _offsets_are_of_aus(cls, offsets: dict[str, float]) -> dict[str, float]:
+        unknown = [name for name in offsets if name not in AU_NAMES]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no AU; allowed: {', '.join(AU_NAMES)}")
+        return offsets
