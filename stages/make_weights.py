@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,7 +68,9 @@ def prepare(recipe: Path, workspace: Path) -> None:
         subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
 
 
-def measured(command: Sequence[str], workspace: Path) -> tuple[float, float]:
+def measured(
+    command: Sequence[str], workspace: Path, threads: int | None = None
+) -> tuple[float, float]:
     """Run a command there; return its seconds and the GiB of its largest process.
 
     Raises
@@ -76,7 +79,10 @@ def measured(command: Sequence[str], workspace: Path) -> tuple[float, float]:
         When it fails; what it printed says why.
     """
     start = time.monotonic()
-    process = subprocess.Popen(command, cwd=workspace, env={**os.environ, "PYTHONPATH": ""})
+    environment = {**os.environ, "PYTHONPATH": ""}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    process = subprocess.Popen(command, cwd=workspace, env=environment)
     try:
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
@@ -95,8 +101,11 @@ def make(workspace: Path, jobs: int) -> None:
         text=True,
     )  # fmt: skip
     names = [name for name in listed.stdout.split() if name.partition("@")[0] not in LEFT_OUT]
-    trained = False
+    trained = pretrained = False
     for number, name in enumerate(names, start=1):
+        if name.startswith("pretrain@") and not pretrained:
+            pretrained = True
+            pretrain_side_by_side(workspace, jobs)
         if name.startswith("train@") and not trained:
             trained = True
             log(workspace, "all runs", *measured(
@@ -107,6 +116,30 @@ def make(workspace: Path, jobs: int) -> None:
         took = measured([*dvc, "repro", "--single-item", name], workspace)
         if _lock(workspace) != before:
             log(workspace, name, *took)
+
+
+def pretrain_side_by_side(workspace: Path, jobs: int) -> None:
+    """Pre-train the changed encoders, `jobs` at once with a thread each, and let DVC know.
+
+    One alone leaves a core idle for much of the time.
+    """
+    dvc = [sys.executable, "-m", "dvc"]
+    status = subprocess.run(
+        [*dvc, "status", "--json", "pretrain"], cwd=workspace, check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    names = [name.partition("@")[2] for name in json.loads(status.stdout.splitlines()[-1])]
+
+    def work(name: str) -> tuple[float, float]:
+        return measured([sys.executable, "-m", "stages.pretrain", name], workspace, threads=1)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for name, took in zip(names, pool.map(work, names), strict=True):
+            subprocess.run(
+                [*dvc, "commit", "--quiet", "--force", f"pretrain@{name}"],
+                cwd=workspace, check=True,
+            )  # fmt: skip
+            log(workspace, f"pretrain@{name}", *took)
 
 
 def _lock(workspace: Path) -> bytes:
