@@ -127,7 +127,9 @@ def write_workspace(labelled_test: bool = True) -> None:
         for i, step in enumerate(("raw", "thresholds", "smoothing"))
     }
     Path("metrics").mkdir()
-    Path("metrics/ensembles.json").write_text(json.dumps({"synthetic": {"kfold": steps}}))
+    Path("metrics/ensembles.json").write_text(
+        json.dumps({"synthetic": {"kfold": {**steps, "exported": 1}}})
+    )
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
