@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.paths import default_ensemble
 from stages.evaluation.command import add_to as add_evaluate
 from stages.web.command import add_to as add_serve
@@ -60,7 +60,7 @@ def _guarded(work: Callable[[], int]) -> NoReturn:
     """Run a command and leave with its code, with a sentence instead of a traceback."""
     try:
         code = work()
-    except (DataError, SettingsError) as error:
+    except (DataError, SettingsError, UnfinishedError) as error:
         _leave(error, UNUSABLE)
     except KeyboardInterrupt:
         print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)

@@ -55,6 +55,11 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f"{_MARK}-{_digest(path.name)}-{unique}{ending}")
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one of :func:`temporary_path`."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def temporaries(folder: Path, *names: str) -> list[Path]:
     """Temporary files and folders in `folder`, of any process: for `names`, or for all names."""
     wanted = {_digest(name) for name in names}

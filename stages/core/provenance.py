@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = "stages"
@@ -18,6 +19,17 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex, read in bounded memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """Versions of installed packages, by their names."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
 
 
 def _module_file(module: str) -> Path | None:

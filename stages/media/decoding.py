@@ -86,13 +86,16 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
 
 
 def is_our_video(path: Path) -> bool:
-    """Whether AUFusion drew a video: an overlay, or a preview, is no recording of anyone.
+    """Whether AUFusion drew a video or photo: an overlay, or a preview, is no recording.
 
     Raises
     ------
     DataError
         If the file cannot be opened or has no pictures.
     """
+    if is_picture(path):  # in a JPEG the remark stands near its beginning
+        with path.open("rb") as file:
+            return f"{OWN}overlay".encode() in file.read(4096)
     with open_video(path) as (container, _):
         return str(container.metadata.get("comment", "")).startswith(OWN)
 

@@ -1,6 +1,5 @@
 """`aufusion compare OURS THEIRS`: agreement by AU as a table, a CSV file and a picture."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
+from stages.core.files import temporary_path, write_rows
 from stages.figures import BLUE, GREY, ORANGE, new_figure, save_figure
 from stages.prediction.agreement import Agreement, Pairs, agree, align
 from stages.prediction.foreign import OURS, read_track
+from stages.prediction.outputs import Outputs, sentences
+from stages.prediction.sources import source_of
 from stages.prediction.tracks import UNKNOWN, Track
 from stages.table import as_markdown
 
+COMPARED = "aufusion comparison"
 POINTS = 2000  # of a curve in the picture; each the largest of its frames
 
 
@@ -46,19 +49,14 @@ def as_table(found: Sequence[Agreement], tool: str) -> str:
 def write_csv(path: Path, found: Sequence[Agreement]) -> None:
     """Write the agreement; a cell is empty where there is nothing to say."""
     names = ("au", "frames", "f1", "correlation", "active_ours", "active_theirs")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
-        for one in found:
-            values = [getattr(one, name) for name in names]
-            writer.writerow(
-                [
-                    "" if isinstance(value, float) and math.isnan(value)
-                    else round(value, 6) if isinstance(value, float)
-                    else value
-                    for value in values
-                ]
-            )  # fmt: skip
+
+    def cell(value: object) -> object:
+        if not isinstance(value, float):
+            return value
+        return "" if math.isnan(value) else round(value, 6)
+
+    rows = [[cell(getattr(one, name)) for name in names] for one in found]
+    write_rows(path, [names, *rows])
 
 
 def _thin(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,7 +120,8 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
     theirs : Path
         Of any kind that :mod:`stages.prediction.foreign` knows.
     out : Path, optional
-        Folder for ``OURS_TOOL.csv`` and ``OURS_TOOL.png``.
+        Folder for ``OURS_TOOL.csv`` and ``OURS_TOOL.png``, and ``OURS_TOOL.json``, which says
+        what was compared.
 
     Returns
     -------
@@ -132,7 +131,8 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
     Raises
     ------
     DataError
-        When a file is of no known kind or wrong somewhere, or the two share nothing.
+        When a file is of no known kind or wrong somewhere, the two share nothing, or files that
+        are not ours bear the names in `out`.
     """
     mine, other = read_track(ours), read_track(theirs)
     if mine.tool != OURS:
@@ -152,11 +152,13 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
     ]
     if out is not None:
         name = f"{ours.stem}_{other.tool.lower().replace('-', '')}"
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            write_csv(out / f"{name}.csv", found)
-            draw(out / f"{name}.png", mine, other, pairs, found)
-        except OSError as error:
-            raise DataError(f"{out} cannot be written to ({error.strerror}).") from None
-        lines.append(f"{out / name}.csv, .png")
+        about = {"ours": source_of(ours), "theirs": source_of(theirs)}
+        with Outputs(out, name, COMPARED) as outputs:
+            outputs.refuse_others(".json", ".csv", ".png")
+            written = {ending: temporary_path(outputs.path(ending)) for ending in (".csv", ".png")}
+            with sentences(out):
+                write_csv(written[".csv"], found)
+                draw(written[".png"], mine, other, pairs, found)
+            outputs.put(about, written)
+        lines.append(f"{out / name}.csv, .png, .json")
     return "\n".join(lines)

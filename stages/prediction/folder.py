@@ -8,15 +8,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stages.core.console import say
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, is_of_the_machine
+from stages.media.decoding import is_our_video
 from stages.media.photo import is_photo
 from stages.prediction.options import Options
+from stages.prediction.outputs import EXTRAS, OVERLAY, PHOTO_OVERLAY, REPORT, Outputs
 from stages.prediction.predictor import Predictor, load_predictor, share_cores
-from stages.prediction.results import Result
+from stages.prediction.results import KIND, Result
 from stages.prediction.sources import Input, find_videos, is_done
-
-OVERLAY, PHOTO_OVERLAY = ".overlay.mp4", ".overlay.jpg"
-REPORT = ".html"
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,10 @@ class Extras:
 
     overlay: bool = False
     report: bool = False
+
+    def endings(self, video: Path) -> list[str]:
+        """What the names of a video's extra files end in."""
+        return [_overlay_ending(video)] * self.overlay + [REPORT] * self.report
 
 
 @dataclass
@@ -56,7 +59,7 @@ def _bar(video: Path, text: str) -> "tqdm[None]":
     )
 
 
-def _predict(video: Input, predictor: Predictor, folder: Path, text: str) -> Result:
+def _predict(video: Input, predictor: Predictor, outputs: Outputs, text: str) -> Result:
     from stages.prediction.predict import predict_file
 
     with _bar(video.path, text) as bar:
@@ -65,23 +68,25 @@ def _predict(video: Input, predictor: Predictor, folder: Path, text: str) -> Res
             bar.total = total
             bar.update(done - bar.n)
 
-        return predict_file(video.path, predictor, folder, name=video.name, progress=progress)
+        return predict_file(
+            video.path, predictor, outputs.folder, name=video.name, progress=progress,
+            outputs=outputs,
+        )  # fmt: skip
 
 
 def _overlay_ending(video: Path) -> str:
     return PHOTO_OVERLAY if is_photo(video) else OVERLAY
 
 
-def _extras(result: Result, extras: Extras) -> None:
-    if extras.overlay:
+def _make(result: Result, ending: str, path: Path) -> None:
+    if ending != REPORT:
         from stages.prediction.overlay import write_overlay
 
-        name = f"{result.name}{_overlay_ending(result.video)}"
-        write_overlay(result.video, result.parquet, result.folder / name)
-    if extras.report:
+        write_overlay(result.video, result.parquet, path)
+    else:
         from stages.prediction.report import write_report
 
-        write_report(result.video, result.parquet, result.folder / f"{result.name}{REPORT}")
+        write_report(result.video, result.parquet, path)
 
 
 def predict_all(
@@ -135,19 +140,25 @@ def predict_all(
         folder = out / video.below
         text = f"[{number}/{len(videos)}] {video.path.name}"
         try:
-            fresh = not is_done(video.path, folder, video.name, predictor.hash, settings)
-            if fresh:
-                result = _predict(video, predictor, folder, text)
-                for ending in (OVERLAY, PHOTO_OVERLAY, REPORT):  # of an earlier prediction
-                    (folder / f"{video.name}{ending}").unlink(missing_ok=True)
-            else:
-                result = Result.load(folder / f"{video.name}.json", video.path)
-            drawn = folder / f"{video.name}{_overlay_ending(video.path)}"
-            wanted = Extras(
-                extras.overlay and not drawn.exists(),
-                extras.report and not (folder / f"{video.name}{REPORT}").exists(),
-            )
-            _extras(result, wanted)
+            if is_our_video(video.path):
+                if video.path in given:
+                    raise DataError(
+                        f"{video.path} was drawn by AUFusion: name the video that it shows."
+                    )
+                say(f"{text}: left out, AUFusion drew it")
+                continue
+            with Outputs(folder, video.name, KIND) as outputs:
+                fresh = not is_done(video.path, outputs, predictor.hash, settings)
+                wanted = extras.endings(video.path)
+                outputs.refuse_others(*wanted)
+                if fresh:
+                    result = _predict(video, predictor, outputs, text)
+                    outputs.remove_ours(*EXTRAS)  # of an earlier prediction
+                else:
+                    result = Result.load(outputs.path(".json"), video.path)
+                for ending in wanted:
+                    if not outputs.shows_these(ending):
+                        _make(result, ending, outputs.path(ending))
         except Exception as error:  # one video, whatever is wrong with it, does not stop the rest
             reason = _reason(error)
             done.failed[str(video.path)] = reason
@@ -163,6 +174,8 @@ def predict_all(
 def _reason(error: Exception) -> str:
     if isinstance(error, DataError | SettingsError):
         return str(error)
+    if is_of_the_machine(error):
+        return f"{str(error) or 'The memory is full'}: no fault of this video, predict it again."
     return f"{type(error).__name__}: {error}. This is a defect of the program: please report it."
 
 

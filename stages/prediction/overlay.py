@@ -20,11 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
+from stages.core.provenance import file_hash
 from stages.media.decoding import DEFAULT_FRAME_RATE, Log, decode, frame_rate, open_video
 from stages.media.photo import is_photo, is_picture, read_photo
 from stages.prediction.columns import NO_FACE, NOBODY
 from stages.prediction.drawing import BLUE, DARK, ORANGE, Layout, Panel, draw_face, plan
+from stages.prediction.outputs import sealing
 from stages.prediction.results import Rows, read_about, read_rows
+from stages.prediction.seals import remark
 from stages.prediction.timeline import faces_of, thresholds_of
 
 COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # in MP4, and played from there
@@ -189,11 +192,6 @@ def _picture_stream(output: Any, layout: Layout, rate: float, base: Fraction) ->
     return stream
 
 
-def _time_base(frame: Any) -> Fraction:
-    base = Fraction(frame.time_base or CLOCK)
-    return base if base.denominator <= FINEST else CLOCK
-
-
 def write_overlay(video: Path, table: Path, out: Path) -> Path:
     """Write the video with box, points and bars drawn into it.
 
@@ -204,7 +202,7 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
     table : Path
         ``NAME.parquet`` of the prediction; ``NAME.json`` is read where it lies beside.
     out : Path
-        MP4 file, of a photo a JPEG; written under a temporary name and renamed.
+        MP4 file, of a photo a JPEG; see :func:`stages.prediction.outputs.sealing`.
 
     Returns
     -------
@@ -215,28 +213,19 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
     ------
     DataError
         When the video or the table cannot be read, they do not belong together, or `out` cannot
-        be written.
+        be written or is not ours.
     """
     rows = read_rows(table)
     thresholds = thresholds_of(read_about(table.with_suffix(".json")) or {})
-    temporary = out.with_name(f".{out.name}.part")
     write = _write_photo if is_photo(video) else _write
-    try:
-        write(video, _ByFrame(rows), thresholds, temporary)
-        temporary.replace(out)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{out} cannot be written ({reason}).") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with sealing(out) as temporary:
+        write(video, _ByFrame(rows), thresholds, temporary, remark("overlay", file_hash(table)))
     return out
 
 
 def _on_canvas(picture: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
     """Put a picture into its place in a dark frame."""
-    canvas = np.empty((layout.frame[1], layout.frame[0], 3), np.uint8)
-    canvas[:] = DARK
+    canvas = np.full((layout.frame[1], layout.frame[0], 3), DARK, np.uint8)
     width, height = layout.picture
     if picture.shape[:2] != (height, width):  # to another size, or it changes on the way
         method = cv2.INTER_AREA if layout.scale < 1 else cv2.INTER_CUBIC
@@ -246,7 +235,7 @@ def _on_canvas(picture: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
 
 
 def _write_photo(
-    photo: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path
+    photo: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path, mark: str
 ) -> None:
     from PIL import Image
 
@@ -254,7 +243,7 @@ def _write_photo(
     layout = plan(picture.shape[1], picture.shape[0])
     canvas = _on_canvas(picture, layout)
     rows.draw(canvas, layout, Panel(layout, thresholds), 1, None)
-    Image.fromarray(canvas).save(path, "JPEG", quality=92, subsampling=0)
+    Image.fromarray(canvas).save(path, "JPEG", quality=92, subsampling=0, comment=mark.encode())
 
 
 @contextlib.contextmanager
@@ -267,7 +256,9 @@ def _source(video: Path) -> Iterator[tuple[Any, float]]:
         yield container, frame_rate(stream)
 
 
-def _write(video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path) -> None:
+def _write(
+    video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path, mark: str
+) -> None:
     # a start later than 0 is kept in ticks of the movie: its usual thousandths are too coarse
     options = {"fflags": "+bitexact", "movflags": "+faststart", "movie_timescale": "90000"}
     number, last = 0, -1
@@ -276,11 +267,13 @@ def _write(video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, pa
         av.open(str(path), "w", format="mp4", options=options) as output,
     ):
         stream: Any = None
+        output.metadata["comment"] = mark
         for number, (time, frame) in enumerate(decode(video, Log()), start=1):
             picture = _upright(frame)
             if stream is None:
                 layout = plan(picture.shape[1], picture.shape[0])
-                base = _time_base(frame)
+                base = Fraction(frame.time_base or CLOCK)
+                base = base if base.denominator <= FINEST else CLOCK
                 panel = Panel(layout, thresholds)
                 stream = _picture_stream(output, layout, rate, base)
                 sound = _Sound(source, output)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ import numpy as np
 from stages.card import load_card
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.core.provenance import package_versions
 from stages.encoders.running import encode_images, inference, prefetch
 from stages.intensity import intensity_of
 from stages.media.decoding import Log, frame_rate, open_video
@@ -26,12 +26,13 @@ from stages.media.photo import expected_pictures, is_photo, is_picture
 from stages.prediction.assembly import Assembly, Frame
 from stages.prediction.looking import Seen, Sight, look
 from stages.prediction.options import Options
+from stages.prediction.outputs import Outputs
 from stages.prediction.predictor import Predictor
 from stages.prediction.results import KIND, Result
 from stages.prediction.sound import SoundTrack
 from stages.prediction.sources import check_output_name, source_of
 from stages.prediction.stopwatch import Stopwatch
-from stages.prediction.writing import Writer
+from stages.prediction.writing import ENDINGS, Writer
 from stages.terms import detector_use
 
 Progress = Callable[[int, int | None, float], None]
@@ -146,16 +147,6 @@ def _rows(
     yield from done
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in ("aufusion", *PACKAGES):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
 def _warnings(
     predictor: Predictor, facts: _Facts, heard: int, log: Log, promised: int, photo: bool
 ) -> list[str]:
@@ -236,7 +227,7 @@ def _about(
         },
         "crop": ensemble.crop.model_dump(mode="json"),
         "licences": licences,
-        "versions": _versions(),
+        "versions": package_versions("aufusion", *PACKAGES),
     }
 
 
@@ -248,6 +239,7 @@ def predict_file(
     *,
     name: str | None = None,
     progress: Progress | None = None,
+    outputs: Outputs | None = None,
 ) -> Result:
     """Predict one video and write its three files, see :mod:`stages.prediction.results`.
 
@@ -265,6 +257,8 @@ def predict_file(
     progress : callable, optional
         ``progress(done, total, rate)`` is called after each batch with frames done, frames
         expected (None where nobody knows) and frames a second. What it raises ends the work.
+    outputs : Outputs, optional
+        The claim on these files, where the caller holds it.
 
     Returns
     -------
@@ -273,21 +267,25 @@ def predict_file(
     Raises
     ------
     DataError
-        When the video cannot be read or the files cannot be written. Nothing is left behind then,
-        and what an earlier prediction wrote stays.
+        When the video cannot be read, or the files cannot be written, are claimed by another
+        process or not ours. Nothing is left behind then; an earlier prediction stays.
     """
     options = options or predictor.options
     name = check_output_name(path.stem if name is None else name)
-    begun = time.perf_counter()
+    if outputs is None:
+        expected_frames(path)  # what is no video leaves no trace
+        with Outputs(out, name, KIND) as held:
+            return predict_file(path, predictor, out, options, name=name, progress=progress,
+                                outputs=held)  # fmt: skip
+    outputs.refuse_others(".json", *ENDINGS)
+    begun, told = time.perf_counter(), 0
     watch, log, facts = Stopwatch(), Log(), _Facts()
-    source = source_of(path)
+    source, photo = source_of(path), is_photo(path)
     promised, total = expected_frames(path)
-    photo = is_photo(path)
     assembly = Assembly(predictor, options)
     track = SoundTrack(path, predictor)
-    writer = Writer(out, name, predictor.ensemble.calibration)
+    writer = Writer(outputs, predictor.ensemble.calibration)
     try:
-        told = 0
         rows = _rows(path, predictor, options, track, facts, log, watch, assembly)
         with closing(rows):
             for frame in rows:
@@ -303,7 +301,7 @@ def predict_file(
         about["source"], about["photo"] = source, photo
         about["warnings"] = _warnings(predictor, facts, track.heard, log, promised, photo)
         with watch.time("write"):
-            writer.finish(about)
+            about = writer.finish(about)
     finally:
         writer.discard()
         track.close()

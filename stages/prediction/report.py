@@ -6,7 +6,6 @@ and the moments; the video itself is named by its path from the page, or embedde
 """
 
 import base64
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from stages.core.errors import DataError
+from stages.core.provenance import file_hash
 from stages.media.audio import RATE, read_sound
 from stages.media.decoding import open_video
 from stages.media.photo import is_photo, is_picture, read_photo
@@ -25,7 +25,9 @@ from stages.prediction.fragment import (
     timeline_script,
     timeline_style,
 )
+from stages.prediction.outputs import sealing
 from stages.prediction.results import read_about, read_faces, read_rows
+from stages.prediction.seals import remark
 from stages.prediction.timeline import (
     add_pictures,
     make_timeline,
@@ -208,7 +210,7 @@ def write_report(
     table : Path
         ``NAME.parquet`` of the prediction; ``NAME.json`` is read where it lies beside.
     out : Path
-        HTML file; written under a temporary name and renamed.
+        HTML file; see :func:`stages.prediction.outputs.sealing`.
     embed : bool
         Put the video into the page. Without, the page names its path from `out`.
     title : str, optional
@@ -223,7 +225,7 @@ def write_report(
     ------
     DataError
         When the video or the table cannot be read, the video is too large to be embedded, or
-        `out` cannot be written.
+        `out` cannot be written or is a file that is not ours.
     """
     rows = read_rows(table)
     about = read_about(table.with_suffix(".json")) or {}
@@ -238,25 +240,21 @@ def write_report(
         offset=player_start(video),
     )
     add_pictures(data, read_faces(video, rows, wanted_frames(data)))
-    temporary = out.with_name(f".{out.name}.part")
-    try:
-        temporary.write_text(_page(data, about, address, photo), encoding="utf-8")
-        temporary.replace(out)
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror}).") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    mark = remark("page", file_hash(table))
+    with sealing(out) as temporary:
+        temporary.write_text(_page(data, about, address, photo, mark), encoding="utf-8")
     return out
 
 
-def _page(data: Mapping[str, Any], about: Mapping[str, Any], address: str, photo: bool) -> str:
+def _page(
+    data: Mapping[str, Any], about: Mapping[str, Any], address: str, photo: bool, mark: str
+) -> str:
     title = escape(data["title"])
     notes = "".join(f"<p class='note'>{escape(str(one))}</p>" for one in about.get("warnings", ()))
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        "<link rel='icon' href='data:,'>"
+        f"<meta name='generator' content='{mark}'><link rel='icon' href='data:,'>"
         f"<title>{title}: action units</title><style>{STYLE}{timeline_style()}</style>"
         f"<script>{plotly_script()}</script><script>{timeline_script()}</script></head><body>"
         f"<header><h1>{title}</h1><p class='facts'>{escape(_facts(data, photo))}</p>{notes}"

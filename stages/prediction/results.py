@@ -1,11 +1,10 @@
 """The files of one predicted video, and how they are read again.
 
 Three files a video: ``NAME.csv`` and ``NAME.parquet`` hold the same rows
-(:data:`stages.prediction.columns.COLUMNS`), ``NAME.json`` says what made them. The JSON file is
-renamed into place last: where it is, the other two are complete.
+(:data:`stages.prediction.columns.COLUMNS`), ``NAME.json`` says what made them, and the hashes by
+which they are known for ours (:mod:`stages.prediction.outputs`).
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.prediction.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS, PROBABILITIES
+from stages.prediction.outputs import read_json
 
 KIND: Final = "aufusion prediction"
 
@@ -88,12 +88,8 @@ class Result:
 
 def read_about(path: Path) -> dict[str, Any] | None:
     """Content of a ``NAME.json``; None where there is none, or it is another file."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        known = isinstance(about, dict) and about["kind"] == KIND
-        return about if known and {"source", "ensemble", "options"} <= set(about) else None
-    except (OSError, ValueError, KeyError):
-        return None
+    about = read_json(path, KIND)
+    return about if about and {"source", "ensemble", "options"} <= set(about) else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from stages.core.provenance import file_hash
 from stages.manifest import check_name
 from stages.media.photo import SUFFIXES as PHOTO_SUFFIXES
 from stages.media.video import EXTENSIONS
+from stages.prediction.outputs import Outputs
 from stages.prediction.results import read_about
+from stages.prediction.writing import ENDINGS
 
 # of a folder these are taken; a file that is named is tried whatever it is called
 TAKEN = frozenset(
@@ -167,16 +169,14 @@ def source_of(path: Path) -> dict[str, Any]:
     }
 
 
-def is_done(video: Path, folder: Path, name: str, ensemble: str, settings: dict[str, Any]) -> bool:
-    """Whether a video's files are there and are what would be written.
+def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, Any]) -> bool:
+    """Whether a video's files are there, whole, and are what would be written.
 
     Parameters
     ----------
     video : Path
-    folder : Path
-        Of the files.
-    name : str
-        What they are called.
+    outputs : Outputs
+        The claim on the files.
     ensemble : str
         The ensemble's hash.
     settings : dict
@@ -187,13 +187,13 @@ def is_done(video: Path, folder: Path, name: str, ensemble: str, settings: dict[
     DataError
         When the files are of another video.
     """
-    about = read_about(folder / f"{name}.json")
+    about = read_about(outputs.path(".json"))
     if about is None:
         return False
     if about["source"].get("sha256") != source_of(video)["sha256"]:
         raise DataError(
-            f"{folder / name}.json is of another video, or {video} has changed: name another "
-            f"folder with --out, or remove {name}.json."
+            f"{outputs.path('.json')} is of another video, or {video} has changed: name another "
+            f"folder with --out, or remove {outputs.name}.json, .csv and .parquet."
         )
-    there = all((folder / f"{name}{ending}").is_file() for ending in (".csv", ".parquet"))
-    return there and about["ensemble"]["hash"] == ensemble and about["options"] == settings
+    same = about["ensemble"]["hash"] == ensemble and about["options"] == settings
+    return same and outputs.is_whole(*ENDINGS)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -16,8 +13,8 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from stages.calibration import Calibration
-from stages.core.errors import DataError
 from stages.core.facs import N_AUS
+from stages.core.files import temporary_path
 from stages.intensity import intensity_of
 from stages.prediction.assembly import Frame
 from stages.prediction.columns import (
@@ -29,9 +26,10 @@ from stages.prediction.columns import (
     NOBODY,
     PROBABILITIES,
 )
+from stages.prediction.outputs import Outputs, discard, sentences
 
 ROWS_PER_GROUP = 4096  # of the Parquet file; so many are held in memory
-ENDINGS = (".csv", ".parquet", ".json")  # in the order in which they are renamed into place
+ENDINGS = (".csv", ".parquet")  # of the tables
 
 _DECIMALS = {"timestamp": 6, "confidence": 4, **dict.fromkeys((*BOX, *LANDMARKS), 2),
              **dict.fromkeys(PROBABILITIES, 6), **dict.fromkeys(INTENSITIES, 3)}  # fmt: skip
@@ -93,42 +91,31 @@ def _text(row: list[Cell]) -> list[str]:
     ]  # fmt: skip
 
 
-@contextlib.contextmanager
-def sentences(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing below a path into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
-        raise DataError(f"{path} cannot be written: {reason}.") from None
-
-
 class Writer:
-    """Writes the three files of one video under temporary names.
+    """Writes the tables of one video under temporary names.
 
     Parameters
     ----------
-    folder : Path
-    name : str
+    outputs : Outputs
+        What is claimed for the video.
     calibration : Calibration
     """
 
-    def __init__(self, folder: Path, name: str, calibration: Calibration) -> None:
-        self._calibration = calibration
-        self._paths = {ending: folder / f"{name}{ending}" for ending in ENDINGS}
-        self._temporary = {ending: folder / f".{name}{ending}.part" for ending in ENDINGS}
+    def __init__(self, outputs: Outputs, calibration: Calibration) -> None:
+        self._outputs, self._calibration = outputs, calibration
+        self._temporary = {ending: temporary_path(outputs.path(ending)) for ending in ENDINGS}
         self._rows: list[list[Cell]] = []
         self._csv: IO[str] | None = None
+        self._sink: IO[bytes] | None = None
         self._parquet: Any = None
-        with sentences(self._paths[".csv"]):
-            folder.mkdir(parents=True, exist_ok=True)
+        with sentences(outputs.path(".csv")):
             self._csv = self._temporary[".csv"].open("w", newline="", encoding="utf-8")
             self._lines = csv.writer(self._csv, lineterminator="\n")
             self._lines.writerow(COLUMNS)
-        with sentences(self._paths[".parquet"]):
-            self._parquet = parquet.ParquetWriter(
-                self._temporary[".parquet"], SCHEMA, compression="zstd"
-            )
+        with sentences(outputs.path(".parquet")):
+            # an open file, for pyarrow takes some paths for addresses
+            self._sink = self._temporary[".parquet"].open("wb")
+            self._parquet = parquet.ParquetWriter(self._sink, SCHEMA, compression="zstd")
 
     def add(self, frame: Frame) -> None:
         """Write the rows of the next frame.
@@ -139,7 +126,7 @@ class Writer:
             When they cannot be written: the disk is full, say.
         """
         for row in cells(frame, self._calibration):
-            with sentences(self._paths[".csv"]):
+            with sentences(self._outputs.path(".csv")):
                 self._lines.writerow(_text(row))
             self._rows.append(row)
         if len(self._rows) >= ROWS_PER_GROUP:
@@ -150,42 +137,38 @@ class Writer:
         arrays = [
             pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)
         ]
-        with sentences(self._paths[".parquet"]):
+        with sentences(self._outputs.path(".parquet")):
             self._parquet.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
         self._rows.clear()
 
-    def finish(self, about: dict[str, Any]) -> None:
-        """Write what made the rows and rename all three; the JSON file comes last.
+    def finish(self, about: dict[str, Any]) -> dict[str, Any]:
+        """Give the tables their names, and then what made them; see :meth:`Outputs.put`.
+
+        Returns
+        -------
+        dict
+            Content of ``NAME.json``.
 
         Raises
         ------
         DataError
-            When they cannot be written. Then the files of an earlier prediction may be gone.
+            When they cannot be written. Then an earlier prediction is as it was.
         """
         if self._rows:
             self._flush()
         assert self._csv is not None
-        with sentences(self._paths[".parquet"]):
+        assert self._sink is not None
+        with sentences(self._outputs.path(".parquet")):
             self._parquet.close()
-        with sentences(self._paths[".csv"]):
+            self._sink.close()
+        with sentences(self._outputs.path(".csv")):
             self._csv.close()
-        with sentences(self._paths[".json"]):
-            text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-            self._temporary[".json"].write_text(text, encoding="utf-8")
-            for path in self._temporary.values():
-                with path.open("rb") as file:  # a crash of the machine must not leave half of it
-                    os.fsync(file.fileno())
-            # from here to the last line the rows belong to no JSON file, so they count as undone
-            self._paths[".json"].unlink(missing_ok=True)
-            for ending in ENDINGS:
-                self._temporary[ending].replace(self._paths[ending])
+        return self._outputs.put(about, self._temporary)
 
     def discard(self) -> None:
-        """Leave nothing behind of what was not finished."""
-        for file in (self._parquet, self._csv):
-            with contextlib.suppress(OSError, pa.ArrowException):
+        """Close and remove what is unfinished; after :meth:`finish` there is nothing."""
+        for file in (self._csv, self._parquet, self._sink):
+            with contextlib.suppress(OSError):  # a full disk, once more
                 if file is not None:
                     file.close()
-        for path in self._temporary.values():
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+        discard(list(self._temporary.values()))

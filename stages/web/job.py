@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from stages.core.errors import SettingsError
-from stages.core.files import write_json
+from stages.core.files import is_temporary, write_json
 from stages.web.checking import Facts
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
@@ -144,6 +144,11 @@ class JobFolder:
         """File of the predictor, by a key of `RESULTS`; None where it wrote none."""
         files = sorted(self.results.glob(f"*{RESULTS[kind]}")) if self.results.is_dir() else []
         return files[0] if files else None
+
+    def is_broken_upload(self) -> bool:
+        """Whether there is no more than an upload that was broken off, or nothing."""
+        known = {self.video.name, self.poster.name, self.log.name}
+        return all(file.name in known or is_temporary(file) for file in self.path.iterdir())
 
     def clear(self) -> None:
         """Remove what work has written, and keep the upload."""

@@ -77,7 +77,7 @@ class Jobs:
             folder = JobFolder(path)
             job = folder.read()
             if job is None:
-                if not folder.record.exists():  # an upload that was broken off
+                if folder.is_broken_upload():
                     shutil.rmtree(path, ignore_errors=True)
                 continue
             if job.state == "running":

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stages.cli import app
+from stages.core import files
 from stages.core.errors import DataError
 from stages.core.provenance import ROOT
 from stages.media.video import scan
@@ -217,7 +218,7 @@ def test_killed_in_the_middle_of_a_folder(ensemble: Path, tmp_path: Path) -> Non
     killed = go(tmp_path / "killed")
     patience = time.monotonic() + 120
     # in the middle of the second video
-    while not list((tmp_path / "killed").glob(".b.csv.part")):
+    while not files.temporaries(tmp_path / "killed", "b.csv"):
         assert killed.poll() is None
         assert time.monotonic() < patience
         time.sleep(0.002)
