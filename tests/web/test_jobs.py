@@ -189,3 +189,17 @@ def test_a_record_without_its_video_is_no_job(start: Start, clip: Path, folder: 
     (folder / job / "video").unlink()
     assert rows(start()) == {}
     shutil.rmtree(folder / job)
+
+
+def test_folders_of_others_stay(start: Start, folder: Path) -> None:
+    """Though one is named like a job, and a file like the lock."""
+    folder.mkdir(parents=True, exist_ok=True)
+    theirs, broken = folder / ("ab" * 16), folder / ("cd" * 16)
+    for path, name in ((theirs, "thesis.txt"), (broken, "video")):
+        path.mkdir()
+        (path / name).write_text("mine")
+    (folder / "lock").write_text("mine")
+    start()
+    assert (theirs / "thesis.txt").read_text() == "mine"
+    assert (folder / "lock").read_text() == "mine"
+    assert not broken.exists(), "an upload that was broken off"
