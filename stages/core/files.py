@@ -10,6 +10,7 @@ import csv
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -28,6 +29,7 @@ _TEMPORARY: Final = re.compile(
     rf"{re.escape(_MARK)}-(?P<target>[0-9a-f]{{16}})-(?P<machine>[0-9a-f]{{8}})-(?P<pid>[0-9]+)"
     r"-[0-9a-f]{16}(\.\w{1,12})?"
 )
+_TRIALS: Final = 100  # to open a lock whose holders come and go
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of some network drives
 
 
@@ -251,11 +253,13 @@ def claim(path: Path, otherwise: str) -> Iterator[bool]:
 
 def _lock(lock: Path, otherwise: str) -> tuple[int, bool]:
     """Open and lock a file; the one that bears the name afterwards is the one that is locked."""
-    while True:
+    for trial in itertools.count(1):
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:  # another has just ended and removed the folder
+            if trial == _TRIALS:
+                raise
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -272,3 +276,4 @@ def _lock(lock: Path, otherwise: str) -> tuple[int, bool]:
             os.close(file)
             raise
         os.close(file)
+    raise AssertionError("counting does not end")

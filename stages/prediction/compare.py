@@ -12,7 +12,9 @@ from stages.core.files import temporary_path, write_rows
 from stages.figures import BLUE, GREY, ORANGE, new_figure, save_figure
 from stages.prediction.agreement import Agreement, Pairs, agree, align
 from stages.prediction.foreign import OURS, read_track
-from stages.prediction.outputs import Outputs, sentences
+from stages.prediction.outputs import Outputs, discard, sentences
+from stages.prediction.sources import source_of
+from stages.prediction.tracks import UNKNOWN, Track
 from stages.prediction.sources import source_of
 from stages.prediction.tracks import UNKNOWN, Track
 from stages.table import as_markdown
@@ -156,9 +158,12 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
         with Outputs(out, name, COMPARED) as outputs:
             outputs.refuse_others(".json", ".csv", ".png")
             written = {ending: temporary_path(outputs.path(ending)) for ending in (".csv", ".png")}
-            with sentences(out):
-                write_csv(written[".csv"], found)
-                draw(written[".png"], mine, other, pairs, found)
-            outputs.put(about, written)
+            try:
+                with sentences(out):
+                    write_csv(written[".csv"], found)
+                    draw(written[".png"], mine, other, pairs, found)
+                outputs.put(about, written)
+            finally:
+                discard(list(written.values()))
         lines.append(f"{out / name}.csv, .png, .json")
     return "\n".join(lines)

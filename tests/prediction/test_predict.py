@@ -178,7 +178,7 @@ def test_progress_is_told_and_can_end_the_work(
 
     with pytest.raises(KeyboardInterrupt):
         predict_file(clip, predictor, tmp_path / "b", progress=stop)
-    assert list((tmp_path / "b").iterdir()) == []
+    assert not (tmp_path / "b").exists()
 
 
 def test_skipped_frames_are_told_from_their_neighbours(
