@@ -7,6 +7,7 @@ is tried again, and ends in ``UnfinishedError`` if it stays.
 """
 
 import errno
+import os
 from typing import Final
 
 MACHINE_ERRNOS: Final = frozenset(
@@ -46,3 +47,13 @@ def is_of_the_machine(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, OSError) and error.errno in MACHINE_ERRNOS
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether an error says so, or one that it followed on: libraries have errors of their own."""
+    while error is not None:
+        code, text = getattr(error, "errno", None), str(error)
+        if code in FULL_DISK or any(os.strerror(known) in text for known in FULL_DISK):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from stages.core.errors import FULL_DISK, DataError, SettingsError, is_of_the_machine
+from stages.core.errors import DataError, SettingsError, is_full_disk, is_of_the_machine
 from stages.core.files import replacing, sweep
 from stages.core.provenance import file_hash
 
@@ -86,16 +86,6 @@ def decoder_threads() -> int:
     return int(os.environ.get(_THREADS, "0"))
 
 
-def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether an error says so, or one that it followed on: libraries have errors of their own."""
-    while error is not None:
-        code, text = getattr(error, "errno", None), str(error)
-        if code in FULL_DISK or any(os.strerror(known) in text for known in FULL_DISK):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def attempt(function: Function, item: Any, path: Path) -> Attempt:
     """Make one piece; whatever goes wrong is returned, not raised."""
     begun = time.monotonic()
@@ -110,7 +100,7 @@ def attempt(function: Function, item: Any, path: Path) -> Attempt:
     except Exception as error:
         trace = "" if is_of_the_machine(error) else traceback.format_exc()
         reason = f"{type(error).__name__}: {error}"
-        return Attempt("disk" if _is_full_disk(error) else "other", reason, trace)
+        return Attempt("disk" if is_full_disk(error) else "other", reason, trace)
     seconds = round(time.monotonic() - begun, 3)
     return Attempt("done", "", "", Acknowledgement(sha256, size, seconds, socket.gethostname()))
 
