@@ -15,8 +15,6 @@ from stages.prediction.foreign import OURS, read_track
 from stages.prediction.outputs import Outputs, discard, sentences
 from stages.prediction.sources import source_of
 from stages.prediction.tracks import UNKNOWN, Track
-from stages.prediction.sources import source_of
-from stages.prediction.tracks import UNKNOWN, Track
 from stages.table import as_markdown
 
 COMPARED = "aufusion comparison"
