@@ -64,13 +64,12 @@ def named_hashes(about: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _text(content: Mapping[str, Any]) -> str:
-    """JSON with a seal: the hash of the same text without it."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
-    def dumped(values: Mapping[str, Any]) -> str:
-        return json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
-    digest = hashlib.sha256(dumped(content).encode()).hexdigest()
-    return dumped({**content, SEAL: digest})
+def _sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a seal: the hash of the same JSON without it."""
+    return {**content, SEAL: hashlib.sha256(_text(content).encode()).hexdigest()}
 
 
 def _has(path: Path, sha256: str | None) -> bool:
@@ -146,7 +145,7 @@ class Outputs:
         if about is None:
             return None
         rest = {key: value for key, value in about.items() if key != SEAL}
-        same = self.path(".json").read_text(encoding="utf-8") == _text(rest)
+        same = self.path(".json").read_text(encoding="utf-8") == _text(_sealed(rest))
         return about if same else None
 
     def is_whole(self, *endings: str) -> bool:
@@ -202,7 +201,7 @@ class Outputs:
         Returns
         -------
         dict
-            `about` with its ``files``.
+            Content of ``NAME.json``: `about`, ``files`` and the seal.
 
         Raises
         ------
@@ -215,7 +214,7 @@ class Outputs:
         try:
             with sentences(target):
                 files = {self.path(e).name: file_hash(path) for e, path in written.items()}
-                complete = {**about, "kind": self._kind, "files": files}
+                complete = _sealed({**about, "kind": self._kind, "files": files})
                 unfinished.write_text(_text(complete), encoding="utf-8")
                 for path in (*written.values(), unfinished):
                     sync(path)  # a crash of the machine must not leave half of it
