@@ -42,6 +42,7 @@ nav a:hover { text-decoration: underline; }
          color: #fff; background: var(--soft); white-space: nowrap; }
 .badge.held { background: var(--green); } .badge.undecided { background: var(--orange); }
 .badge.did-not-hold { background: var(--red); }
+.badge.points-to-it, .badge.points-against-it { background: var(--orange); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; width: 100%; margin: .4rem 0; }
 th, td { padding: .34rem .6rem; text-align: right; border-bottom: 1px solid var(--line);
@@ -154,8 +155,9 @@ def tiles(items: Sequence[tuple[str, str]]) -> Html:
 
 def claim(title: str, verdict: str, paper: str, sentence: str) -> Html:
     """HTML of a claim: its verdict, what it rests on in the paper, and what was found here."""
+    kind = verdict.split(" (")[0].replace(" ", "-")
     return Html(
-        f"<div class='claim'><h3>{escape(title)} <span class='badge {verdict.replace(' ', '-')}'>"
+        f"<div class='claim'><h3>{escape(title)} <span class='badge {kind}'>"
         f"{escape(verdict)}</span></h3><p>{escape(sentence)}</p>"
         f"<p class='small'>In the paper: {escape(paper)}.</p></div>"
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import table
+from stages.bootstrap import Difference
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
@@ -163,6 +164,14 @@ def note_of(evidence: Evidence, root: str) -> str:
     )
 
 
+def bounds_of(difference: Difference) -> dict[str, float]:
+    """Figures of a difference, for ``dvc metrics diff``; without bounds where there are none."""
+    numbers = {"difference": difference.value, "probability": difference.probability}
+    if difference.known:
+        numbers |= {"low": difference.low, "high": difference.high}
+    return {key: round(value, 6) for key, value in sorted(numbers.items())}
+
+
 def write_report(
     evidence: Evidence,
     target: Target,
@@ -241,14 +250,9 @@ def write_report(
         subtitle + sections.opening(results, claims, label),
     )
     differences = {
-        claim.key: {
-            "difference": round(claim.difference.value, 6),
-            "low": round(claim.difference.low, 6),
-            "high": round(claim.difference.high, 6),
-            "probability": round(claim.difference.probability, 6),
-        }
+        claim.key: {where: bounds_of(found) for where, found in claim.differences.items()}
         for claim in claims
-        if claim.difference is not None
+        if claim.differences
     }
     numbers = {label: {**tables_numbers(results), "claims": differences}}
     write_json(target.numbers, numbers)

@@ -1,8 +1,10 @@
 """The paper's five claims, and whether each held here: words made of the figures, none written in.
 
-A claim compares two runs, or the means of two groups, on the same videos. It held where the first
-is higher in at least 97.5 % of the resamples of those videos; it did not where that share is 2.5 %
-or less; between the two the videos are too few to say.
+A claim compares two runs, or the means of two groups of runs, on the same videos: on validation, by
+which epochs were chosen, and on test. It held where the first is higher beyond the 95 % interval on
+both, and that interval draws people and seeds together; it did not where it is lower so. With one
+seed, or one of the two sets, the figures can at most point somewhere: the interval then lacks the
+training noise, or the judge.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,9 +27,11 @@ from stages.paper_tables import (
 from stages.reporting.results import Scored, compare
 from stages.reporting.tables import Results
 
-SURE: Final = 0.975
-HELD, OPPOSITE, UNDECIDED, UNKNOWN = "held", "did not hold", "undecided", "not trained"
-VERDICTS: Final = (HELD, OPPOSITE, UNDECIDED, UNKNOWN)
+HELD, OPPOSITE, UNKNOWN = "held", "did not hold", "not trained"
+TOWARDS, AGAINST = "points to it", "points against it"
+UNDECIDED, ONE_SEED = "undecided", "undecided (one seed)"
+VERDICTS: Final = (HELD, OPPOSITE, TOWARDS, AGAINST, UNDECIDED, ONE_SEED, UNKNOWN)
+WHERE: Final = {"held_out": "validation", "test": "test"}
 ENSEMBLES: Final = (*SUBMISSIONS, ENSEMBLE, CALIBRATED)  # no single networks
 PAPER: Final = {row.run: float(row.printed) for table in reversed(TABLES) for row in table.rows}
 
@@ -45,8 +49,8 @@ class Claim:
     verdict : str
         One of ``VERDICTS``.
     sentence : str
-    difference : Difference or None
-        None where the runs were not trained.
+    differences : mapping of str to Difference
+        On ``validation`` and ``test``; empty where the runs were not trained.
     """
 
     key: str
@@ -54,7 +58,7 @@ class Claim:
     paper: str
     verdict: str
     sentence: str
-    difference: Difference | None
+    differences: Mapping[str, Difference]
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,29 @@ class Contest:
     second: Sequence[str]
     first_words: str
     second_words: str
-    split: str = "held_out"
 
 
-def verdict_of(difference: Difference) -> str:
-    """Whether the first is surely higher, surely lower, or neither."""
-    if difference.probability >= SURE:
-        return HELD
-    return OPPOSITE if difference.probability <= 1 - SURE else UNDECIDED
+def sign_of(difference: Difference) -> int:
+    """1 where the first is higher beyond the interval, -1 where lower, 0 where neither is sure."""
+    return int(difference.known) * (int(difference.low > 0) - int(difference.high < 0))
+
+
+def verdict_of(differences: Mapping[str, Difference], seeds: int) -> str:
+    """What the differences on validation and test amount to.
+
+    Parameters
+    ----------
+    differences : mapping of str to Difference
+        On ``validation``, ``test`` or both.
+    seeds : int
+        That each of the runs has at least.
+    """
+    signs = {sign_of(difference) for difference in differences.values()}
+    if signs in ({1}, {-1}):
+        if seeds > 1 and len(differences) == len(WHERE):
+            return HELD if signs == {1} else OPPOSITE
+        return TOWARDS if signs == {1} else AGAINST
+    return UNDECIDED if seeds > 1 else ONE_SEED
 
 
 def share_text(probability: float) -> str:
@@ -84,49 +103,88 @@ def share_text(probability: float) -> str:
     return "more than 99 %" if probability > 0.5 else "fewer than 1 %"
 
 
-def _closing(difference: Difference) -> str:
-    verdict = verdict_of(difference)
+def _closing(differences: Mapping[str, Difference], seeds: int) -> str:
+    verdict = verdict_of(differences, seeds)
     if verdict == HELD:
         return "It held."
     if verdict == OPPOSITE:
         return "It did not hold: the opposite is sure here."
-    if difference.value == 0:
+    if verdict in (TOWARDS, AGAINST):
+        lacking = [] if seeds > 1 else ["one seed: training noise is not in the interval"]
+        lacking += [f"no {where} labels" for where in WHERE.values() if where not in differences]
+        return f"This {verdict}, no more ({'; '.join(lacking)})."
+    values = [difference.value for difference in differences.values()]
+    if not any(values):
         return "There is no difference to be seen."
-    leaning = "for" if difference.value > 0 else "against"
-    return f"The figures lean {leaning} it, but with these videos it stays undecided."
+    if min(values) < 0 < max(values):
+        return "Validation and test disagree: it stays undecided."
+    leaning = "for" if max(values) > 0 else "against"
+    return f"The figures lean {leaning} it, but it stays undecided."
 
 
-def weigh(contest: Contest, results: Results, label: str) -> tuple[str, Difference] | None:
-    """Compare two groups of runs, and say so in words.
+def _bounds(difference: Difference) -> str:
+    if not difference.known:
+        return difference.note
+    kind = f" ({difference.note})" if difference.note else ""
+    return f"95 % interval {difference.low:+.3f} to {difference.high:+.3f}{kind}"
+
+
+def _scores(names: Sequence[str], results: Results, split: str) -> list[Scored] | None:
+    found = [results.get(name, {}).get(split) for name in names]
+    scored = [one for one in found if one is not None]
+    return scored if names and len(scored) == len(names) else None
+
+
+def _weigh_on(
+    contest: Contest, results: Results, split: str, label: str
+) -> tuple[str, Difference, int] | None:
+    """Sentence, difference and fewest seeds on one set of videos; None unless all runs are there.
+
+    Folds and their ensembles say more videos than the validation ones: what all have is compared.
+    """
+    sides = [_scores(names, results, split) for names in (contest.first, contest.second)]
+    if sides[0] is None or sides[1] is None:
+        return None
+    shared = set.intersection(*(set(one.names) for one in (*sides[0], *sides[1])))
+    if not shared:
+        return None
+    first, second = ([one.only(sorted(shared)) for one in side] for side in sides if side)
+    seeds = min(len(one.counts) for one in (*first, *second))
+    difference = compare(first, second, draw_seeds=seeds > 1)
+    means = [float(np.mean([one.macro for one in side])) for side in (first, second)]
+    kind = ", synthetic" if label == "synthetic" else ""
+    over = f"people and {seeds} seeds" if seeds > 1 else "people, one seed"
+    sentence = (
+        f"on {WHERE[split]} {contest.first_words} {means[0]:.3f}, {contest.second_words} "
+        f"{means[1]:.3f} ({len(shared)} videos of {first[0].people} people{kind}): a difference of "
+        f"{difference.value:+.3f}, {_bounds(difference)} over {over}; the first is higher in "
+        f"{share_text(difference.probability)} of the resamples."
+    )
+    return sentence[0].upper() + sentence[1:], difference, seeds
+
+
+def weigh(
+    contest: Contest, results: Results, label: str
+) -> tuple[str, str, dict[str, Difference]] | None:
+    """Compare two groups of runs on validation and test, and say so in words.
 
     Returns
     -------
-    (str, Difference) or None
-        None unless all runs are there.
+    (str, str, dict of str to Difference) or None
+        Verdict, sentences, and the differences by set; None unless all runs are there.
     """
-    groups: list[list[Scored]] = []
-    for names in (contest.first, contest.second):
-        found = [results.get(name, {}).get(contest.split) for name in names]
-        groups.append([scored for scored in found if scored is not None])
-        if not names or len(groups[-1]) < len(names):
-            return None
-    difference = compare(*groups)
-    first, second = (float(np.mean([scored.macro for scored in group])) for group in groups)
-    where = "test" if contest.split == "test" else "validation"
-    kind = ", synthetic" if label == "synthetic" else ""
-    sentence = (
-        (
-            f"{contest.first_words} {first:.3f}, {contest.second_words} {second:.3f} "
-            f"({len(groups[0][0].names)} {where} videos{kind}): a difference of "
-            f"{difference.value:+.3f}, 95 % interval {difference.low:+.3f} to "
-            f"{difference.high:+.3f}; "
-            f"the first is higher in {share_text(difference.probability)} of the resamples. "
-            f"{_closing(difference)}"
-        )
-        .replace(" -0.", " −0.")
-        .replace(" %", "\u00a0%")
-    )  # no line ends before %
-    return sentence[0].upper() + sentence[1:], difference
+    sentences, differences, seeds = [], {}, []
+    for split, where in WHERE.items():
+        found = _weigh_on(contest, results, split, label)
+        if found is not None:
+            sentences.append(found[0])
+            differences[where] = found[1]
+            seeds.append(found[2])
+    if not differences:
+        return None
+    sentences.append(_closing(differences, min(seeds)))
+    text = " ".join(sentences).replace(" -0.", " −0.").replace(" %", "\u00a0%")
+    return verdict_of(differences, min(seeds)), text, differences  # no line ends before %
 
 
 def best_single(results: Results) -> str | None:
@@ -178,9 +236,7 @@ def _ensembles(results: Results) -> list[Contest]:
     titles = {"model": SUBMISSIONS["model"], ENSEMBLE: "the ensemble of table 6"}
     titles |= {name: title for name, title in SUBMISSIONS.items() if name not in titles}
     return [
-        Contest(
-            [name], [best], title, f"the best single run on validation ({run_title(best)})", "test"
-        )
+        Contest([name], [best], title, f"the best single run on validation ({run_title(best)})")
         for name, title in titles.items()
     ]
 
@@ -191,14 +247,14 @@ def _folds(results: Results) -> list[Contest]:
         return []
     best = max(others, key=lambda name: results[name]["test"].macro)
     words = f"the best of the others ({SUBMISSIONS[best]})"
-    return [Contest(["kfold"], [best], "K-fold", words, "test")]
+    return [Contest(["kfold"], [best], "K-fold", words)]
 
 
 def highest_share(name: str, others: Sequence[str], results: Results) -> float:
     """Share of the resamples of the test videos in which one is higher than all others."""
-    samples = results[name]["test"].samples[1:]
-    rivals = np.stack([results[other]["test"].samples[1:] for other in others])
-    return float((samples > rivals.max(0)).mean())
+    samples = results[name]["test"].samples
+    rivals = np.stack([results[other]["test"].samples for other in others])
+    return float((samples > rivals.max(0)).mean()) if len(samples) else 0.5
 
 
 def _mean(runs: Sequence[str]) -> float:
@@ -248,20 +304,20 @@ def judge(results: Results, label: str) -> list[Claim]:
     papers = _paper_texts()
     claims = []
     for key, (title, contests) in CLAIMS.items():
-        outcome, contest = None, None
+        outcome = None
         for contest in contests(results):
             outcome = weigh(contest, results, label)
             if outcome is not None:
                 break
-        if outcome is None or contest is None:
+        if outcome is None:
             sentence = "The runs that this takes are not trained: make tables."
-            claims.append(Claim(key, title, papers[key], UNKNOWN, sentence, None))
+            claims.append(Claim(key, title, papers[key], UNKNOWN, sentence, {}))
             continue
-        sentence, difference = outcome
-        if key == "folds":
+        verdict, sentence, differences = outcome
+        if key == "folds" and "test" in differences:
             others = [n for n in SUBMISSIONS if n != "kfold" and "test" in results.get(n, {})]
-            share = highest_share("kfold", others, results)
+            share = share_text(highest_share("kfold", others, results)).replace(" %", "\u00a0%")
             number = len(others) + 1
-            sentence += f" It is the highest of all {number} in {share_text(share)} of them."
-        claims.append(Claim(key, title, papers[key], verdict_of(difference), sentence, difference))
+            sentence += f" On test it is the highest of all {number} in {share} of the resamples."
+        claims.append(Claim(key, title, papers[key], verdict, sentence, differences))
     return claims

@@ -188,7 +188,7 @@ def folds_section(folder: Path, evidence: Evidence) -> Section | None:
     figures.folds_spread(folder / "folds.png", ordered)
     about = (
         f"Each fold's F1{kind_of(evidence.label)} on the videos that it held out, and on test, "
-        "with 95 % intervals over videos; dotted: the means. The fold that is best on its own "
+        "with 95 % intervals over people; dotted: the means. The fold that is best on its own "
         "videos need not be best on test, for the folds' videos differ in how hard they are."
     )
     drawn = picture(folder / "folds.png", "F1 of each fold on held-out and on test videos")

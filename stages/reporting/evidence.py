@@ -12,7 +12,7 @@ from stages.dataset import Video, load_videos
 from stages.ensembles import Rule, combine
 from stages.paper_tables import ENSEMBLE, TABLES
 from stages.predictions import FILE, RunPredictions, read_predictions
-from stages.reporting.results import Logits, Scored, active, score
+from stages.reporting.results import Logits, Scored, score
 
 NEARLY = 1e-7  # how near to 0 and 1 a probability may come before its logit is taken
 
@@ -45,8 +45,9 @@ class Evidence:
     def add(self, name: str, seeds: Sequence[Logits]) -> None:
         """Score predictions on what they were made for: held-out videos, and test."""
         sets = {"held_out": ("train", "validation"), "test": ("test",)}
+        groups = {video.name: video.group for part in self.videos.values() for video in part}
         for key, splits in sets.items():
-            scored = score(seeds, self.labels(*splits), active)
+            scored = score(seeds, self.labels(*splits), groups)
             if scored is not None:
                 self.results.setdefault(name, {})[key] = scored
 

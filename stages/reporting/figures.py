@@ -69,9 +69,9 @@ def folds_spread(path: Path, folds: Mapping[str, tuple[Interval, Interval | None
             continue
         x = [at + shift for at, _ in bounds]
         values = np.array([value.value for _, value in bounds])
-        # a percentile interval need not hold the value itself
-        below = np.maximum(values - [value.low for _, value in bounds], 0)
-        above = np.maximum([value.high for _, value in bounds] - values, 0)
+        # an interval need not hold the value itself, and may be unknown
+        below = np.fmax(values - [value.low for _, value in bounds], 0)
+        above = np.fmax([value.high for _, value in bounds] - values, 0)
         axis.errorbar(x, values, yerr=[below, above], fmt="o", color=colour, capsize=3, label=name)
         axis.axhline(float(values.mean()), color=colour, linestyle=":", linewidth=1.2)
     axis.set_xticks(places, list(folds))

@@ -6,7 +6,7 @@ Several seeds of one run are averaged; their spread is the standard deviation of
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,11 @@ from stages.bootstrap import (
     Counts,
     Difference,
     Interval,
+    Term,
     difference,
-    draw_weights,
+    estimate,
     f1_of,
-    interval,
-    macro_samples,
+    sum_groups,
     video_counts,
 )
 from stages.core.errors import DataError
@@ -29,11 +29,6 @@ SETS = ("held_out", "test")
 Logits = Mapping[str, NDArray[np.float32]]
 Labels = Mapping[str, NDArray[np.int8]]
 Decide = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
-
-
-@cache
-def _weights(names: tuple[str, ...]) -> NDArray[np.float64]:
-    return draw_weights(names)
 
 
 def active(logits: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -53,16 +48,19 @@ class Scored:
         See :func:`stages.bootstrap.video_counts`.
     ones : (faces, 12, 3) np.ndarray
         The same of the baseline that always says 1.
+    groups : tuple of str
+        Group of person and video of each face.
     """
 
     names: tuple[str, ...]
     counts: Counts
     ones: Counts
+    groups: tuple[str, ...]
 
     @cached_property
     def baseline(self) -> "Scored":
         """The all-ones baseline on the same faces."""
-        return Scored(self.names, self.ones[None], self.ones)
+        return Scored(self.names, self.ones[None], self.ones, self.groups)
 
     @property
     def f1(self) -> NDArray[np.float64]:
@@ -81,19 +79,43 @@ class Scored:
             return None
         return float(np.std(f1_of(self.counts.sum(1)).mean(-1), ddof=1))
 
-    @cached_property
-    def samples(self) -> NDArray[np.float64]:
-        """Macro F1 in every resample of the videos, the set itself first."""
-        return macro_samples(self.counts, _weights(self.names))
+    @property
+    def people(self) -> int:
+        """Number of groups of person and video."""
+        return len(set(self.groups))
 
     @cached_property
+    def by_group(self) -> Counts:
+        """Counts of each group, (seeds, groups, 12, 3)."""
+        return sum_groups(self.counts, self.groups)
+
+    @cached_property
+    def _estimate(self) -> tuple[Interval, NDArray[np.float64]]:
+        return estimate([Term(1.0, self.by_group)])
+
+    @property
+    def samples(self) -> NDArray[np.float64]:
+        """Macro F1 in every resample of the groups, mean over seeds."""
+        return self._estimate[1]
+
+    @property
     def interval(self) -> Interval:
-        """Macro F1 with its 95 % interval."""
-        return interval(self.samples)
+        """Macro F1 with its 95 % interval over people."""
+        return self._estimate[0]
+
+    def only(self, names: Sequence[str]) -> "Scored":
+        """Keep some of the faces."""
+        at = [i for i, name in enumerate(self.names) if name in set(names)]
+        return Scored(
+            tuple(self.names[i] for i in at),
+            self.counts[:, at],
+            self.ones[at],
+            tuple(self.groups[i] for i in at),
+        )
 
 
 def score(
-    seeds: Sequence[Logits], labels: Labels, decide: Decide = active, names: Sequence[str] = ()
+    seeds: Sequence[Logits], labels: Labels, groups: Mapping[str, str], decide: Decide = active
 ) -> Scored | None:
     """Score the predictions of one run's seeds.
 
@@ -103,10 +125,10 @@ def score(
         Logits by the name of the annotated face.
     labels : mapping of str to (frames, 12) np.ndarray
         Of the faces to be scored, as far as there are predictions of them.
+    groups : mapping of str to str
+        Group of person and video of each face.
     decide : callable
         From logits to whether each AU is active.
-    names : sequence of str
-        Score these faces alone; empty: all that have labels and predictions.
 
     Returns
     -------
@@ -118,7 +140,7 @@ def score(
     DataError
         When predictions are not of as many frames as the labels.
     """
-    chosen = tuple(sorted(set(names or labels) & set(labels) & set(seeds[0] if seeds else ())))
+    chosen = tuple(sorted(set(labels) & set(seeds[0] if seeds else ())))
     if not any((labels[name] != NOT_ANNOTATED).any() for name in chosen):
         return None
     rows = []
@@ -131,24 +153,29 @@ def score(
                 )
         rows.append([video_counts(labels[name], decide(seed[name])) for name in chosen])
     ones = [video_counts(labels[name], np.ones(labels[name].shape, np.bool_)) for name in chosen]
-    return Scored(chosen, np.array(rows), np.array(ones))
+    return Scored(chosen, np.array(rows), np.array(ones), tuple(groups[name] for name in chosen))
 
 
-def mean_samples(group: Sequence[Scored]) -> NDArray[np.float64]:
-    """Mean macro F1 of several runs on the same resamples of the same videos.
+def compare(
+    first: Sequence[Scored], second: Sequence[Scored], *, draw_seeds: bool = False
+) -> Difference:
+    """Compare the mean macro F1 of two sets of runs on the same resamples of the same videos.
+
+    Parameters
+    ----------
+    first, second : sequence of Scored
+    draw_seeds : bool
+        Whether the interval is over seeds as well as over people.
 
     Raises
     ------
     DataError
         When the runs were not scored on the same videos.
     """
-    if len({scored.names for scored in group}) != 1:
+    if len({(scored.names, scored.groups) for scored in (*first, *second)}) != 1:
         raise DataError("Runs that were scored on different videos cannot be compared.")
-    return np.asarray(np.mean([scored.samples for scored in group], axis=0))
-
-
-def compare(first: Sequence[Scored], second: Sequence[Scored]) -> Difference:
-    """Compare the mean macro F1 of two groups of runs on the same resamples of the videos."""
-    if {scored.names for scored in first} != {scored.names for scored in second}:
-        raise DataError("Runs that were scored on different videos cannot be compared.")
-    return difference(mean_samples(first), mean_samples(second))
+    return difference(
+        [scored.by_group for scored in first],
+        [scored.by_group for scored in second],
+        draw_seeds=draw_seeds,
+    )

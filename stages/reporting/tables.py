@@ -68,8 +68,13 @@ def f1_text(value: float | None, digits: int = 3) -> str:
 
 
 def interval_text(interval: Interval | None) -> str:
-    """Bounds of an interval, or a dash."""
-    return "–" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    """Bounds of an interval, why there are none, or a dash."""
+    if interval is None:
+        return "–"
+    if not interval.known:
+        return interval.note
+    kind = f" ({interval.note})" if interval.note else ""
+    return f"{interval.low:.3f} to {interval.high:.3f}{kind}"
 
 
 def heading(table: Table, label: str) -> list[str]:
@@ -154,7 +159,9 @@ def _numbers(scored: Scored | None) -> dict[str, float]:
     if scored is None:
         return {}
     bounds = scored.interval
-    numbers = {"f1": scored.macro, "low": bounds.low, "high": bounds.high}
+    numbers = {"f1": scored.macro}
+    if bounds.known:
+        numbers |= {"low": bounds.low, "high": bounds.high}
     if scored.spread is not None:
         numbers["spread"] = scored.spread
     return {key: round(value, 6) for key, value in numbers.items()}

@@ -9,6 +9,7 @@ from stages.reporting.results import compare, score
 from stages.scores import all_ones_f1, f1_per_au
 
 FRAMES = {"a": 40, "b": 25, "b_left": 25, "c": 60}
+GROUPS = {"a": "a", "b": "b", "b_left": "b", "c": "c"}
 
 
 def labels(seed: int = 0) -> dict[str, np.ndarray]:
@@ -31,7 +32,7 @@ def logits(truth: dict[str, np.ndarray], noise: float, seed: int) -> dict[str, n
 def test_a_runs_f1_is_that_of_all_its_frames() -> None:
     truth = labels()
     seeds = [logits(truth, 1.5, seed) for seed in range(3)]
-    scored = score(seeds, truth)
+    scored = score(seeds, truth, GROUPS)
     assert scored is not None
     joined = np.concatenate([truth[name] for name in sorted(truth)])
     each = [
@@ -49,7 +50,7 @@ def test_a_runs_f1_is_that_of_all_its_frames() -> None:
 
 def test_one_seed_has_no_spread() -> None:
     truth = labels()
-    scored = score([logits(truth, 1, 0)], truth)
+    scored = score([logits(truth, 1, 0)], truth, GROUPS)
     assert scored is not None
     assert scored.spread is None
 
@@ -59,12 +60,12 @@ def test_only_what_has_labels_and_predictions_is_scored() -> None:
     said = logits(truth, 1, 0)
     del said["a"]
     said["elsewhere"] = said["b"]
-    scored = score([said], truth)
+    scored = score([said], truth, GROUPS)
     assert scored is not None
     assert scored.names == ("b", "b_left", "c")
-    assert score([said], {"a": truth["a"]}) is None
-    assert score([said], {"b": np.full_like(truth["b"], -1)}) is None
-    assert score([], truth) is None
+    assert score([said], {"a": truth["a"]}, GROUPS) is None
+    assert score([said], {"b": np.full_like(truth["b"], -1)}, GROUPS) is None
+    assert score([], truth, GROUPS) is None
 
 
 def test_predictions_of_another_length_are_refused() -> None:
@@ -72,14 +73,14 @@ def test_predictions_of_another_length_are_refused() -> None:
     said = logits(truth, 1, 0)
     said["b"] = said["b"][:-1]
     with pytest.raises(DataError, match="for b do not fit its 25 frames"):
-        score([said], truth)
+        score([said], truth, GROUPS)
 
 
 def test_runs_on_different_videos_are_not_compared() -> None:
     truth = labels()
     said = logits(truth, 1, 0)
-    whole = score([said], truth)
-    part = score([{name: said[name] for name in ("a", "c")}], truth)
+    whole = score([said], truth, GROUPS)
+    part = score([{name: said[name] for name in ("a", "c")}], truth, GROUPS)
     assert whole is not None
     assert part is not None
     with pytest.raises(DataError, match="different videos"):
@@ -90,7 +91,7 @@ def test_runs_on_different_videos_are_not_compared() -> None:
 
 def test_groups_are_compared_by_their_means() -> None:
     truth = labels()
-    runs = [score([logits(truth, noise, 1)], truth) for noise in (0.5, 1.0, 1.5, 2.0)]
+    runs = [score([logits(truth, noise, 1)], truth, GROUPS) for noise in (0.5, 1.0, 1.5, 2.0)]
     good, bad = runs[:2], runs[2:]
     found = compare(good, bad)  # type: ignore[arg-type]
     gap = np.mean([r.macro for r in good]) - np.mean([r.macro for r in bad])  # type: ignore[union-attr]

@@ -32,7 +32,7 @@ def made(name: str, noise: float, seeds: int = 1, seed: int = 0) -> Scored:
         }
         for _ in range(seeds)
     ]
-    scored = score(said, labels)
+    scored = score(said, labels, {name: name for name in labels})
     assert scored is not None
     return scored
 
