@@ -134,7 +134,8 @@ def sum_groups(counts: Counts, groups: Sequence[str]) -> Counts:
     """
     names, at = np.unique(np.asarray(groups, str), return_inverse=True)
     summed = np.zeros((counts.shape[0], len(names), *counts.shape[2:]), np.int64)
-    np.add.at(summed, (slice(None), at), counts)
+    for face, group in enumerate(at):
+        summed[:, group] += counts[:, face]
     return summed
 
 

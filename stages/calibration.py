@@ -1,29 +1,20 @@
-"""Smoothing over time and thresholds, one of each an AU, fitted so that no video judges itself.
+"""Smoothing over time and thresholds, one of each an AU: from probabilities to decisions.
 
 An ensemble's probability of an AU is smoothed by a box some frames wide (0: not at all), and the AU
-is said to be active from a threshold on. Both are chosen for the highest F1 over videos that no
-member was trained on. What they are worth is measured by cross-fitting: the videos are cut in
-parts, and each part is decided on by what was fitted on the others.
-
-References
-----------
-Z. C. Lipton, C. Elkan, B. Naryanaswamy. Optimal thresholding of classifiers to maximize F1 measure.
-ECML PKDD 2014.
+is said to be active from a threshold on. :mod:`stages.calibration_fit` chooses both.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from stages.core.facs import N_AUS, NOT_ANNOTATED
+from stages.core.facs import N_AUS
 from stages.scores import THRESHOLD, f1_per_au
 
-GRID: Final = 100  # thresholds are multiples of 1 / GRID
-LOWEST: Final = 0.03  # threshold: an AU that is present has an intensity above 0
 Probabilities = NDArray[np.float32]
 
 
@@ -120,108 +111,18 @@ class Judged:
     labels : (frames, 12) int8 np.ndarray
     probabilities : (frames, 12) float32 np.ndarray
         Of members that were not trained on the video.
+    group : str
+        Of person and video: what shares it is never divided.
     """
 
     labels: NDArray[np.int8]
     probabilities: Probabilities
-
-
-def _f1_by_threshold(videos: Sequence[Judged], width: int) -> NDArray[np.float64]:
-    """F1 of each AU at each threshold of the grid from 1 / GRID on, (GRID - 1, 12)."""
-    hits = np.zeros((N_AUS, GRID + 1))
-    predicted = np.zeros((N_AUS, GRID + 1))
-    for video in videos:
-        # a probability of 0.5 is at the threshold 0.5, and so active: bins begin at the grid
-        bins = np.floor(box_smooth(video.probabilities, width) * GRID + 1e-4).astype(int)
-        for au in range(N_AUS):
-            known = video.labels[:, au] != NOT_ANNOTATED
-            positive = video.labels[:, au] == 1
-            predicted[au] += np.bincount(bins[known, au], minlength=GRID + 1)
-            hits[au] += np.bincount(bins[positive, au], minlength=GRID + 1)
-    from_on = np.s_[:, ::-1]  # how many lie at or above each edge
-    above, found = predicted[from_on].cumsum(1)[from_on], hits[from_on].cumsum(1)[from_on]
-    f1 = 2 * found / np.maximum(above + found[:, :1], 1)
-    return np.asarray(f1[:, 1:GRID].T)
-
-
-def fit_calibration(
-    videos: Sequence[Judged], widths: Sequence[int], *, thresholds: bool = True
-) -> Calibration:
-    """Choose threshold and width of each AU for the highest F1 over some videos.
-
-    The F1 of neighbouring thresholds is averaged before the best is taken, for a few videos make a
-    ragged curve whose highest tooth is chance. Of equally good choices the one nearest to
-    threshold 0.5, and to no smoothing, is taken; an AU that never occurs keeps both.
-
-    Parameters
-    ----------
-    videos : sequence of Judged
-    widths : sequence of int
-        Odd numbers of frames, or 0; ``(0,)`` to fit thresholds alone.
-    thresholds : bool
-        Whether to choose the thresholds, too; else they stay 0.5.
-
-    Returns
-    -------
-    Calibration
-    """
-    grid = np.arange(1, GRID) / GRID
-    curves = np.stack([_f1_by_threshold(videos, width) for width in sorted(widths)])
-    # (widths, thresholds, 12): the mean over 0.05 to either side
-    even = np.stack([box_smooth(curve.astype(np.float32), 11) for curve in curves])
-    chosen, boxes = [], []
-    for au in range(N_AUS):
-        score = np.round(even[:, :, au], 6)
-        if not thresholds:
-            score = np.round(curves[:, :, au], 6)
-            score[:, grid != THRESHOLD] = -1
-        score[:, grid < LOWEST] = -1
-        if score.max() <= 0:
-            chosen.append(THRESHOLD)
-            boxes.append(0)
-            continue
-        best = np.argwhere(score == score.max())
-        row, column = min(best, key=lambda at: (at[0], abs(grid[at[1]] - THRESHOLD)))
-        chosen.append(float(grid[column]))
-        boxes.append(int(sorted(widths)[row]))
-    return Calibration(tuple(chosen), tuple(boxes))
+    group: str
 
 
 def decide(videos: Sequence[Judged], calibration: Calibration) -> list[NDArray[np.bool_]]:
     """Decisions on some videos, each (frames, 12) bool."""
     return [calibration.decide(calibration.smooth(video.probabilities)) for video in videos]
-
-
-def cross_fit(
-    videos: Sequence[Judged],
-    parts: Sequence[int],
-    widths: Sequence[int],
-    *,
-    thresholds: bool = True,
-) -> list[NDArray[np.bool_]]:
-    """Decide on each part of some videos by what was fitted on the other parts.
-
-    Parameters
-    ----------
-    videos : sequence of Judged
-    parts : sequence of int
-        The part that each video belongs to; videos of one person share a part.
-    widths, thresholds
-        See :func:`fit_calibration`.
-
-    Returns
-    -------
-    list of (frames, 12) np.ndarray
-        bool, in the order of `videos`.
-    """
-    decisions: list[NDArray[np.bool_]] = [np.zeros((0, N_AUS), np.bool_)] * len(videos)
-    for part in sorted(set(parts)):
-        others = [video for video, at in zip(videos, parts, strict=True) if at != part]
-        fitted = fit_calibration(others, widths, thresholds=thresholds)
-        for i, at in enumerate(parts):
-            if at == part:
-                decisions[i] = decide([videos[i]], fitted)[0]
-    return decisions
 
 
 def f1_of(videos: Sequence[Judged], decisions: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:

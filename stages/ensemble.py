@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.calibration import Calibration, Judged, cross_fit, decide, f1_of, fit_calibration
+from stages.calibration import Calibration, Judged, decide, f1_of
+from stages.calibration_fit import Limits, alarms_at_rest, cross_fit, fit_calibration
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
@@ -92,7 +93,7 @@ def judged(
 ) -> dict[str, Judged]:
     """Bring together labels and probabilities of the videos of some splits."""
     return {
-        name: Judged(videos[name].labels, rows)
+        name: Judged(videos[name].labels, rows, videos[name].group)
         for name, rows in probabilities.items()
         if videos[name].split in splits and not videos[name].masked
     }
@@ -199,7 +200,7 @@ def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Vi
         test = {}  # a user's test videos may have no labels
     names = sorted(fitting)
     parts = assign_parts(label_counts([videos[name] for name in names]), settings.parts)
-    at = [parts[videos[name].group] for name in names]
+    limits = Limits(*settings.thresholds, false_alarms=settings.false_alarms)
     validation = [name for name in names if videos[name].split == "validation"]
     f1: dict[str, dict[str, NDArray[np.float64]]] = {}
     calibration = Calibration()
@@ -208,8 +209,8 @@ def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Vi
             decisions = decide([fitting[name] for name in names], calibration)
         else:
             widths = settings.smoothing if step == "smoothing" else (0,)
-            decisions = cross_fit([fitting[name] for name in names], at, widths)
-            calibration = fit_calibration([fitting[name] for name in names], widths)
+            decisions = cross_fit([fitting[name] for name in names], parts, widths, limits)
+            calibration = fit_calibration([fitting[name] for name in names], widths, limits)
         said = dict(zip(names, decisions, strict=True))
         f1[step] = {}
         if validation:
@@ -217,6 +218,17 @@ def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Vi
             f1[step]["validation"] = f1_of(mine, [said[name] for name in validation])
         if test:
             f1[step]["test"] = f1_of(list(test.values()), decide(list(test.values()), calibration))
+    if settings.false_alarms is not None:
+        rates = alarms_at_rest([fitting[name] for name in names], calibration)
+        over = [
+            f"{au} {100 * rate:.1f} %"
+            for au, rate in zip(AU_NAMES, rates, strict=True)
+            if rate > settings.false_alarms + 1e-9
+        ]
+        if over:
+            say(
+                f"more false alarms at rest than asked, at the highest threshold: {', '.join(over)}"
+            )
     if settings.offsets:
         moved = tuple(settings.offsets.get(au, 0.0) for au in AU_NAMES)
         calibration = replace(calibration, offsets=moved)

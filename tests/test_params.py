@@ -46,6 +46,9 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
     ("key", "value", "words"),
     [
         ("ensemble.offsets", {"AU5": 1.0}, "'AU5' is no AU; allowed: AU01"),
+        ("ensemble.thresholds", [0.6, 0.8], "on either side of 0.5"),
+        ("ensemble.thresholds", [0.2, 1.0], "ensemble.thresholds"),
+        ("ensemble.false_alarms", 2, "ensemble.false_alarms = 2"),
         ("model", "transfromer", "'cross_attention_transformer' or 'frame_head'"),
         ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
         ("data.faces_expressions", "ferplus", "'affectnet', 'affwild2', 'fer2013' or 'rafdb'"),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from stages.core.facs import AU_NAMES
 from stages.settings.network_settings import Model
@@ -13,6 +13,15 @@ AUTO: Final = "auto"  # of `ensemble.main`
 
 Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
 Main = Literal["auto", "au_top", "model", "kfold", "train_val_mix", "kfold_mix", "frame_head"]
+
+
+ThresholdBound = Annotated[float, Field(gt=0, lt=1), Number]
+
+
+def _around_half(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] <= 0.5 <= bounds[1]:
+        raise ValueError("the lowest and the highest threshold, on either side of 0.5")
+    return bounds
 
 
 class RunRow(Section):
@@ -49,6 +58,11 @@ class EnsembleSettings(Section):
 
     `members` is the number that `model` and `kfold_mix` select; `smoothing` are the widths, in
     frames, that calibration may choose from; `parts` is the number of parts of cross-fitting.
+    `thresholds` are the lowest and the highest that it may choose. `false_alarms` is the largest
+    share of frames at rest (no AU annotated as present; of videos that no member was trained on)
+    that may get an AU: its threshold is raised for that, as far as `thresholds` allows; null: not
+    raised.
+
     `offsets` are added to the logits of what is exported, by AU: what the step from one kind of
     faces to another asks for. They are given, not fitted.
     """
@@ -58,6 +72,8 @@ class EnsembleSettings(Section):
     members: Positive
     smoothing: tuple[int, ...] = Field(min_length=1)
     parts: Annotated[int, Field(ge=2), Number]
+    thresholds: Annotated[tuple[ThresholdBound, ThresholdBound], AfterValidator(_around_half)]
+    false_alarms: Annotated[float, Field(gt=0, lt=1), Number] | None
     offsets: dict[str, Annotated[float, Field(ge=-5, le=5)]] = Field(default_factory=dict)
 
     @field_validator("offsets")
