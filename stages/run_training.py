@@ -5,7 +5,6 @@ after its last epoch. All is done with one thread a process at the small scale, 
 nothing; so neither the number of cores nor that of runs side by side changes a byte.
 """
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from stages.core import paths
 from stages.core.console import say
 from stages.core.errors import DataError
+from stages.core.files import link_or_copy, replacing_folder
 from stages.core.parallel import PARTIAL, partial_folder
 from stages.core.provenance import file_hash, identity_of
 from stages.processes import process_rank
@@ -139,18 +139,14 @@ def put_in_place(folder: Path, target: Path) -> None:
         complete.
     """
     result = folder / RESULT
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        result.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        fresh = target.with_name(f".{target.name}")  # `target` is on another disk
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(result, fresh)
-        fresh.rename(target)
-        result.rename(folder / UNFINISHED)  # so that nobody takes the rest of it for complete
+    with replacing_folder(target) as fresh:
+        shutil.copytree(
+            result,
+            fresh,
+            copy_function=lambda source, copy: link_or_copy(Path(source), Path(copy)),
+            dirs_exist_ok=True,
+        )
+    result.rename(folder / UNFINISHED)  # it is removed next: nobody takes a part for complete
 
 
 def network_path(folder: Path, number: int) -> Path:

@@ -75,14 +75,22 @@ def test_a_run_is_one_folder_also_on_another_disk(
     shutil.copytree(trained / "models/runs/main", work / RESULT)
     target.mkdir(parents=True)
     (target / "old").touch()
-    rename = Path.rename
+    rename, link = Path.rename, Path.hardlink_to
+
+    def refuse(one: Path, other: Path) -> None:
+        if ("disk" in one.parts) != ("disk" in other.parts):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     def from_disk_to_disk(path: Path, to: Path) -> Path:
-        if ("disk" in path.parts) != ("disk" in to.parts):
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        refuse(path, to)
         return rename(path, to)
 
+    def across_disks(path: Path, to: Path) -> None:
+        refuse(path, to)
+        link(path, to)
+
     monkeypatch.setattr(Path, "rename", from_disk_to_disk)
+    monkeypatch.setattr(Path, "hardlink_to", across_disks)
     put_in_place(work, target)
     assert contents(target) == expected
     assert [path.name for path in target.parent.iterdir()] == ["main"]
