@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from stages.core.parallel import ACKNOWLEDGED
 from stages.core.paths import ENCODERS
 from stages.core.provenance import ROOT
 from stages.encoders.registry import visual_encoder
@@ -25,21 +27,28 @@ from stages.encoders.weights import save_weights
 from tests.test_train import write_workspace
 
 KILLS = 5  # of each stage
-PATIENCE = 600  # seconds that a stage may take
+PATIENCE = 1200  # seconds that a stage may take
+ENCODER = "ires100"
 CORPUS = {
-    "clips": 9, "people": 6, "seconds": 1.6, "test_clips": 3, "test_seconds": [1.2, 2.0],
-    "frame_rate": 10, "resolution": 128, "faces": 6, "face_people": 2, "utterances": 4,
+    "clips": 2, "people": 2, "seconds": 1.0, "test_clips": 2, "test_seconds": [0.8, 1.2],
+    "frame_rate": 10, "resolution": 128, "faces": 2, "face_people": 2, "utterances": 2,
     "speakers": 2,
 }  # fmt: skip
 # a store as small as this one's would be made without workers
 CODE = """
-import runpy, sys
+import importlib, sys
 from stages import face_features
+from stages.core.console import run_stage
 face_features.WORTH_A_WORKER["small"] = 1
 sys.argv[:] = sys.argv[1:]
-runpy.run_module(f"stages.{sys.argv[0]}", run_name="__main__")
+run_stage(importlib.import_module(f"stages.{sys.argv[0]}").main)
 """
-STAGES = {"corpus": "data/corpus", "crop": "data/crops", "visual": "data/features/visual"}
+OUTS = {"corpus": "data/corpus", "crop": "data/crops", "visual": "data/features/visual"}
+ORDER = ("corpus", "index", "crop", "visual")
+
+
+def words_of(stage: str) -> list[str]:
+    return [stage, ENCODER] if stage == "visual" else [stage]
 
 
 def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
@@ -61,9 +70,20 @@ def workers(pid: int) -> list[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         lines = {int(one): Path(f"/proc/{one}/cmdline").read_bytes() for one in children}
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return sorted(one for one, line in lines.items() if b"spawn_main" in line)
+
+
+def pieces(folder: Path, stage: str) -> int:
+    """Pieces that a stage at work has acknowledged; 0 before and after."""
+    try:
+        return sum(
+            len(path.read_bytes().splitlines())
+            for path in (folder / ".partial").glob(f"{stage}*/**/{ACKNOWLEDGED}")
+        )
+    except FileNotFoundError:  # it has just been removed
+        return 0
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -74,64 +94,106 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def disturb(folder: Path, words: list[str], random: np.random.Generator, span: float) -> float:
-    """Run a stage and kill one of its workers; seconds after the first appeared, or -1."""
-    process = start(folder, *words)
-    while not workers(process.pid) and process.poll() is None:
+@dataclass
+class Undisturbed:
+    """A stage's run by one process.
+
+    Attributes
+    ----------
+    files : dict of str to str
+        SHA-256 of what it makes.
+    pieces : int
+        That it was seen to acknowledge.
+    pace : float
+        Seconds a piece.
+    """
+
+    files: dict[str, str]
+    pieces: int
+    pace: float
+
+
+@dataclass
+class Workspace:
+    """A tiny one, in which each stage runs undisturbed once."""
+
+    folder: Path
+    whole: dict[str, Undisturbed] = field(default_factory=dict)
+
+    def settle(self, count: int) -> None:
+        """Set the number of workers."""
+        content = yaml.safe_load((ROOT / "params.yaml").read_text())
+        content["corpus"] |= CORPUS
+        content["compute"] |= {"workers": count, "device": "cpu"}
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(content))
+
+    def run(self, last: str) -> Undisturbed:
+        """Run the stages up to one, as far as that was not done."""
+        self.settle(1)
+        for stage in ORDER[: ORDER.index(last) + 1]:
+            if stage in self.whole:
+                continue
+            process, seen, begun, ended = start(self.folder, *words_of(stage)), 0, 0.0, 0.0
+            while process.poll() is None:
+                known = pieces(self.folder, stage)
+                if known > seen:
+                    seen, ended = known, time.monotonic()
+                    begun = begun or ended
+                time.sleep(0.02)
+            finish(process)
+            files = digests(self.folder / OUTS.get(stage, "data/index"))
+            self.whole[stage] = Undisturbed(files, seen, (ended - begun) / max(seen - 1, 1))
+        self.settle(2)
+        return self.whole[last]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = Workspace(tmp_path_factory.mktemp("workspace"))
+    encoder = visual_encoder(ENCODER)
+    network = encoder.build(encoder.scales["small"])
+    path = made.folder / ENCODERS / f"{ENCODER}.safetensors"
+    save_weights(path, encoder, "small", "au", network.state_dict(), {})
+    return made
+
+
+def disturb(folder: Path, stage: str, after: int, pause: float, which: int) -> bool:
+    """Run a stage and kill a worker after so many pieces and seconds; whether there was one."""
+    process = start(folder, *words_of(stage))
+    while process.poll() is None:
+        if pieces(folder, stage) >= after and workers(process.pid):
+            break
         time.sleep(0.01)
-    moment = float(random.uniform(0, span))
-    time.sleep(moment)
+    time.sleep(pause)
     alive = workers(process.pid)
     if alive:
-        os.kill(int(random.choice(alive)), signal.SIGKILL)
+        os.kill(alive[which % len(alive)], signal.SIGKILL)
     finish(process)
-    return moment if alive else -1.0
-
-
-def lifetime(folder: Path, words: list[str]) -> float:
-    """Run a stage undisturbed; seconds that it has workers."""
-    process = start(folder, *words)
-    first = last = None
-    while process.poll() is None:
-        if workers(process.pid):
-            last = time.monotonic()
-            first = first or last
-        time.sleep(0.02)
-    finish(process)
-    assert first is not None, f"{words} had no workers"
-    assert last is not None
-    return last - first
+    return bool(alive)
 
 
 @pytest.mark.slow
-def test_a_killed_worker_leaves_no_trace(tmp_path: Path) -> None:
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["corpus"] |= CORPUS
-    content["compute"] |= {"workers": 2, "device": "cpu"}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    encoder = visual_encoder("ires100")
-    network = encoder.build(encoder.scales["small"])
-    weights = tmp_path / ENCODERS / "ires100.safetensors"
-    save_weights(weights, encoder, "small", "au", network.state_dict(), {})
+@pytest.mark.parametrize("stage", OUTS)
+def test_a_killed_worker_leaves_no_trace(workspace: Workspace, stage: str) -> None:
+    folder, undisturbed = workspace.folder, workspace.run(stage)
+    assert undisturbed.pieces >= 2
     random = np.random.default_rng(11)
-    for stage, out in STAGES.items():
-        words = [stage, "ires100"] if stage == "visual" else [stage]
-        span = lifetime(tmp_path, words)
-        whole = digests(tmp_path / out)
-        moments: list[float] = []
-        for _ in range(4 * KILLS):
-            if len(moments) == KILLS:
-                break
-            shutil.rmtree(tmp_path / out)
-            moment = disturb(tmp_path, words, random, span)
-            if moment >= 0:
-                moments.append(round(moment, 2))
-            assert digests(tmp_path / out) == whole, f"{stage}, killed after {moment} s"
-            assert not list((tmp_path / ".partial").glob(f"{stage}*/*/*"))
-        print(f"{stage}: {len(whole)} files, workers for {span:.1f} s, killed after {moments} s")
-        assert len(moments) == KILLS
-        if stage == "corpus":
-            finish(start(tmp_path, "index"))
+    moments: list[str] = []
+    for _ in range(4 * KILLS):
+        if len(moments) == KILLS:
+            break
+        shutil.rmtree(folder / OUTS[stage])
+        after = int(random.integers(undisturbed.pieces - 1))
+        pause = float(random.uniform(0, undisturbed.pace))
+        if disturb(folder, stage, after, pause, int(random.integers(2))):
+            moments.append(f"{after} + {pause:.2f} s")
+        assert digests(folder / OUTS[stage]) == undisturbed.files, f"killed after {moments[-1:]}"
+        assert not list((folder / ".partial").glob(f"{stage}*/*/*"))
+    print(
+        f"\n{stage}: {len(undisturbed.files)} files of {undisturbed.pieces} pieces, each "
+        f"{undisturbed.pace:.2f} s; a worker killed after {', '.join(moments)}"
+    )
+    assert len(moments) == KILLS
 
 
 @pytest.mark.slow
