@@ -14,7 +14,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from stages.settings.run_settings import AUTO, FRAME_HEAD
 from stages.settings.sources import weights_path
 from stages.splits import LABELLED, assign_parts, label_counts
 from stages.store import FeatureReader
-from stages.terms import weights_terms
+from stages.terms import root_data, weights_terms
 
 SCORED = ("validation", "test")
 LADDER = ("raw", "thresholds", "smoothing")
@@ -284,6 +284,7 @@ def export(
                 batch=getattr(settings, "batch", 1),
                 source=str(terms.get("source", "")),
                 licence=str(terms.get("licence", "")),
+                data=tuple(terms.get("data", ())),
             )
     with FeatureReader(visual_paths(members[0].visual)[0]) as store:
         precision = json.loads(store.attributes["settings"]).get("precision", "32-true")
@@ -302,6 +303,7 @@ def export(
         versions={package: version(package) for package in ("torch", "torchaudio", "onnxruntime")},
         folder=paths.ENSEMBLE,
         choices=resolve_choices(params),
+        data=(asdict(root_data(params.data.root, params.data.licence)),),
     )
     write_ensemble(ensemble, sources)
 

@@ -85,13 +85,17 @@ class Member:
 
 @dataclass(frozen=True)
 class Weights:
-    """An encoder's weights within an ensemble; `file` is None for one without weights."""
+    """An encoder's weights within an ensemble; `file` is None for one without weights.
+
+    `data` is what they were trained on, where that was here: see :class:`stages.terms.Dataset`.
+    """
 
     file: str | None
     sha256: str
     batch: int
     source: str
     licence: str
+    data: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,9 @@ class Ensemble:
         Where the files lie.
     choices : Choices
         The protocol that the members were trained by.
+    data : tuple of mapping
+        The videos that the members were trained on, with the licence: the fields of
+        :class:`stages.terms.Dataset`. Empty in one that was exported before there was a record.
     """
 
     name: str
@@ -138,6 +145,7 @@ class Ensemble:
     versions: Mapping[str, str]
     folder: Path
     choices: Choices = CORRECTED
+    data: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Content of ``ensemble.json``."""
@@ -159,6 +167,7 @@ class Ensemble:
             "calibration": self.calibration.as_dict(),
             "scores": dict(self.scores),
             "versions": dict(self.versions),
+            "data": [dict(one) for one in self.data],
         }
 
     @classmethod
@@ -178,7 +187,10 @@ class Ensemble:
             for member in content["members"]
         )
         encoders = {
-            kind: {name: Weights(**weights) for name, weights in content["encoders"][kind].items()}
+            kind: {
+                name: Weights(**{**weights, "data": tuple(weights.get("data", ()))})
+                for name, weights in content["encoders"][kind].items()
+            }
             for kind in ("visual", "audio")
         }
         if not members or not all(
@@ -205,6 +217,7 @@ class Ensemble:
             versions=dict(content["versions"]),
             folder=folder,
             choices=Choices.model_validate(content["choices"]),
+            data=tuple(dict(one) for one in content.get("data", ())),
         )
 
     @property

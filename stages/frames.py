@@ -8,6 +8,7 @@ validation or test videos. Only the AUs of these frames are known. Where no enco
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from stages.core.files import replacing
 from stages.crops import FACE, CropReader, CropWriter
 from stages.manifest import Entry, Manifest, read_intensities, read_labels
 from stages.settings.params import load_params
+from stages.terms import DATA, as_attribute, data_of_file, data_use, enforce, root_data
 
 HELD_OUT = ("validation", "test")
 LABELS = ("au", "au_intensity", "valence", "arousal", "expression", "person")
@@ -105,9 +107,16 @@ def main() -> None:
     params = load_params()
     asking = [name for name, one in params.pretrain.items() if one.data == "faces+train"]
     path = paths.FACES_AND_TRAIN
-    with replacing(path) as temporary, CropWriter(temporary, {}) as writer:
+    attributes = {}
+    if asking:
+        manifest = Manifest.load(paths.INDEX)
+        videos = root_data(Path(manifest.root), params.data.licence)
+        enforce(params.licences.noncommercial, [data_use("data.root", videos)])
+        made_of = dict.fromkeys([*data_of_file(paths.FACES), videos])
+        attributes = {DATA: as_attribute(list(made_of))}
+    with replacing(path) as temporary, CropWriter(temporary, attributes) as writer:
         if asking:
-            entries = training_entries(Manifest.load(paths.INDEX).entries)
+            entries = training_entries(manifest.entries)
             count = write_faces_and_frames(writer, entries, params.data.frame_step)
             say(f"{path}: {count} frames of {len(entries)} training entries for {asking}")
     if not asking:

@@ -38,6 +38,7 @@ from stages.manifest import SPLITS, Entry, Manifest, save_frames
 from stages.media.decoding import is_our_video
 from stages.media.video import scan
 from stages.settings.params import load_params
+from stages.terms import data_use, enforce, root_data
 
 Labels = NDArray[np.int8]
 Intensity = NDArray[np.float32]
@@ -294,6 +295,10 @@ def main() -> None:
     """Write ``data/index``."""
     params = load_params()
     root = params.data.root
+    enforce(
+        params.licences.noncommercial,
+        [data_use("data.root", root_data(root, params.data.licence))],
+    )
     found = look(root)
     files = {path: (root / path).stat() for path in found.videos.values()}
     sizes = {path: (stat.st_size, stat.st_mtime_ns) for path, stat in files.items()}

@@ -1,8 +1,8 @@
-"""List the weights behind the networks' inputs, with their licences (`dvc repro licences`).
+"""List the data and weights behind the networks, with their licences (`dvc repro licences`).
 
 In: the face crops (data/crops) and the feature stores that the runs read, which say what they
 were made with. Out: metrics/licences.md. With `licences.noncommercial: refuse` it stops where any
-of them is not for commercial use.
+of them is not for commercial use, or of an unknown licence.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,15 @@ from stages.joint_features import audio_paths, visual_paths
 from stages.runs import Run, read_run
 from stages.settings.params import load_params
 from stages.store import FeatureReader
-from stages.terms import Use, as_table, detector_use, enforce, store_use
+from stages.terms import (
+    Use,
+    as_table,
+    data_use,
+    detector_use,
+    enforce,
+    root_data,
+    store_use,
+)
 
 
 def crop_uses(folder: Path) -> list[Use]:
@@ -45,10 +53,13 @@ def feature_uses(runs: Sequence[Run]) -> list[Use]:
 def main() -> None:
     """Write the list."""
     params = load_params()
-    uses = [*crop_uses(paths.CROPS), *feature_uses([read_run(name) for name in params.runs])]
+    videos = data_use("data.root", root_data(params.data.root, params.data.licence))
+    runs = [read_run(name) for name in params.runs]
+    uses = [videos, *crop_uses(paths.CROPS), *feature_uses(runs)]
     enforce(params.licences.noncommercial, uses)
-    head = "# Weights of this run and their licences\n\nWritten by the stage `licences`, from what "
-    head += "the crops and the feature stores say of themselves.\n\n"
+    head = "# Weights and data of this run, and their licences\n\nWritten by the stage `licences`, "
+    head += "from the settings and from what the crops and the feature stores say of themselves. "
+    head += "The sequence networks are trained on data.root.\n\n"
     write_text(paths.LICENCES, head + as_table(uses))
     say(f"{paths.LICENCES}: {len(uses)} entries")
 

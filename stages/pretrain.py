@@ -1,13 +1,15 @@
 """Pre-train an encoder, or take its weights from elsewhere (`dvc repro pretrain@ires100`).
 
 In: the file below data/ that the encoder's setting `data` names: faces.h5, faces+train.h5 or
-corpus/speech.h5. Out: models/encoders/ENCODER.safetensors with the network's dimensions inside,
-and the scores on held-out people or speakers, metrics/pretrain/ENCODER.json. Where the encoder's
-setting `weights` is not `pretrain`, nothing is trained: the weights that it names are fetched,
-checked and put in the same place, and there are no scores.
+corpus/speech.h5. Out: models/encoders/ENCODER.safetensors with the network's dimensions inside, and
+what it was trained on with the licence of that; and the scores on held-out people or speakers,
+metrics/pretrain/ENCODER.json. Where the encoder's setting `weights` is not `pretrain`, nothing is
+trained: the weights that it names are fetched, checked and put in the same place, and there are no
+scores.
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from stages.core import paths
@@ -24,6 +26,7 @@ from stages.pretraining.examples import load_examples
 from stages.pretraining.training import pretrain
 from stages.settings.params import Params, load_params
 from stages.settings.sources import made_path
+from stages.terms import data_of_file, data_use, enforce
 
 SOURCES = {
     "faces": paths.FACES,
@@ -75,6 +78,7 @@ def run(name: str, params: Params, data: Path, weights: Path, metrics: Path) -> 
             network.encoder.state_dict(),
             network.head.state_dict(),
             examples.task.au_start,
+            data=[asdict(one) for one in data_of_file(data)],
         )
         figures = {key: round(value, 6) for key, value in scores.items()}
         figures["best_epoch"] = fitted.best_epoch
@@ -97,7 +101,10 @@ def main() -> None:
         take(chosen[name], params.scale, offline, weights)
         write_json(metrics, {})
         return
-    run(name, params, data_of(name, params), weights, metrics)
+    data = data_of(name, params)
+    if data.is_file():  # if it is not, what reads it says so
+        enforce(policy, [data_use(f"pretrain.{name}", one) for one in data_of_file(data)])
+    run(name, params, data, weights, metrics)
 
 
 if __name__ == "__main__":

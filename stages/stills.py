@@ -3,7 +3,7 @@
 In: `data.faces`, the generated faces or a CSV of a user's own pictures
 (:mod:`stages.pretraining.face_table`). Out: data/faces.h5, a crop file (``stages/crops.py``) with
 the labels of its rows, and data/faces_left_out.txt, the lines of the CSV that were left out, with
-the reason. The generated faces are taken over as they are.
+the reason. The generated faces are taken over as they are; a user's also get their licence.
 
 DVC watches the CSV, not the pictures that it names: after changing pictures alone, run
 `dvc repro -f stills`.
@@ -11,6 +11,8 @@ DVC watches the CSV, not the pictures that it names: after changing pictures alo
 
 import shutil
 from pathlib import Path
+
+import h5py
 
 from stages.core import paths
 from stages.core.console import run_stage, say
@@ -23,13 +25,23 @@ from stages.faces.detector import load_detector
 from stages.pretraining.face_files import Work, join_faces, write_faces
 from stages.pretraining.face_table import Table, read_table
 from stages.settings.params import Params, load_params
+from stages.terms import (
+    DATA,
+    GENERATED,
+    Dataset,
+    as_attribute,
+    data_use,
+    detector_use,
+    enforce,
+    faces_data,
+)
 
 CHUNK = 256  # pictures in a piece of work
 SHOWN = 20  # lines that are printed of what was left out
 
 
-def take_over(source: Path, path: Path) -> None:
-    """Copy a file of faces that is there already.
+def take_over(source: Path, path: Path, data: Dataset) -> None:
+    """Copy a file of faces that is there already; one of a user's own also gets its terms.
 
     Raises
     ------
@@ -43,6 +55,9 @@ def take_over(source: Path, path: Path) -> None:
     CropReader(source).close()
     with replacing(path) as temporary:
         shutil.copyfile(source, temporary)
+        if data != GENERATED:
+            with h5py.File(temporary, "r+") as file:
+                file.attrs[DATA] = as_attribute([data])
 
 
 def gather(params: Params, table: Table, path: Path) -> dict[int, str]:
@@ -77,16 +92,20 @@ def gather(params: Params, table: Table, path: Path) -> dict[int, str]:
             row.line: reason for name, reason in outcome.failed.items() for row in chunks[name]
         }
         pieces = [(piece, chunks[name]) for name, piece in outcome.done.items()]
-        return {**failed, **join_faces(path, pieces)}
+        data = faces_data(params.data.faces, params.data.faces_licence)
+        return {**failed, **join_faces(path, pieces, {DATA: as_attribute([data])})}
 
 
 def main() -> None:
     """Gather the faces that `data.faces` names; what is wrong with a picture is said by line."""
     params = load_params()
     source, path = params.data.faces, paths.FACES
+    data, policy = faces_data(source, params.data.faces_licence), params.licences.noncommercial
+    enforce(policy, [data_use("data.faces", data)])
     left_out: dict[int, str] = {}
     path.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix.lower() == ".csv":
+        enforce(policy, [detector_use(params.crop.detector, params.crop.pack)])
         table = read_table(source, params.data.faces_expressions)
         left_out = {**table.left_out, **gather(params, table, path)}
         used = len(table.rows) + len(table.left_out) - len(left_out)
@@ -94,7 +113,7 @@ def main() -> None:
         if table.ignored:
             say(f"{source}: columns that are not used: {', '.join(table.ignored)}")
     else:
-        take_over(source, path)
+        take_over(source, path, data)
     lines = [f"line {line}: {left_out[line]}" for line in sorted(left_out)]
     for line in lines[:SHOWN]:
         say(f"  {line}")

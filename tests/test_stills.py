@@ -14,6 +14,7 @@ from stages.faces.alignment import ARCFACE_TEMPLATE
 from stages.faces.detector import load_detector
 from stages.pretraining import face_files
 from stages.pretraining.face_files import person_numbers
+from stages.terms import GENERATED, Dataset, data_of_file
 from tests import stand_ins
 
 HEAD = "image,person,AU12,valence,arousal,expression"
@@ -144,13 +145,30 @@ def test_a_table_without_a_usable_picture_ends_in_a_sentence(project: Path) -> N
 
 
 def test_generated_faces_are_taken_over_as_they_are(project: Path) -> None:
-    stand_ins.settings(project.parent, data__faces="mine/faces.h5")
+    stand_ins.settings(project.parent)
     with pytest.raises(DataError, match=r"faces.h5 is missing: check the setting `data.faces`"):
         stills.main()
-    stand_ins.write_faces(project / "faces.h5", faces=5, people=2)
+    Path("data/corpus").mkdir()
+    stand_ins.write_faces(Path("data/corpus/faces.h5"), faces=5, people=2)
     stills.main()
-    assert Path("data/faces.h5").read_bytes() == (project / "faces.h5").read_bytes()
+    assert Path("data/faces.h5").read_bytes() == Path("data/corpus/faces.h5").read_bytes()
     assert Path("data/faces_left_out.txt").read_text() == ""
+    assert data_of_file(Path("data/faces.h5")) == (GENERATED,)
+
+
+def test_a_file_of_faces_of_ones_own_gets_its_licence(project: Path) -> None:
+    changes = {"data__faces": "mine/faces.h5", "data__faces_licence": "CC-BY-4.0"}
+    stand_ins.settings(project.parent, **changes)
+    stand_ins.write_faces(project / "faces.h5", faces=5, people=2)
+    before = (project / "faces.h5").read_bytes()
+    stills.main()
+    once = Path("data/faces.h5").read_bytes()
+    assert data_of_file(Path("data/faces.h5")) == (Dataset("faces.h5", "CC-BY-4.0", False),)
+    with CropReader(Path("data/faces.h5")) as faces:
+        assert len(faces) == 5
+    stills.main()
+    assert Path("data/faces.h5").read_bytes() == once
+    assert (project / "faces.h5").read_bytes() == before  # the user's own
     (project / "faces.h5").write_text("no such file")
     with pytest.raises(DataError, match="damaged"):
         stills.main()

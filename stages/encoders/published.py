@@ -47,12 +47,13 @@ class Choice:
             or (sha256 or source.sha256) == origin.sha256
             or (bool(source.revision) and source.revision == origin.revision)
         )
+        restricted: bool | None
         if origin and same:
             licence, restricted = self.encoder.licence, origin.noncommercial
         elif source.kind == "insightface":
             licence, restricted = "non-commercial research only", True
         else:
-            licence, restricted = UNKNOWN, False
+            licence, restricted = UNKNOWN, None
         return Use(self.key, source.text, licence, restricted, sha256 or source.sha256)
 
 

@@ -6,6 +6,7 @@ The files of others have no dimensions: they are of one of the encoder's two sca
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def save_weights(
     network: State,
     head: State,
     au_start: int | None = None,
+    data: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write pre-trained weights with all that is needed to load them.
 
@@ -49,12 +51,15 @@ def save_weights(
         State of the encoder's network and of its task's linear head.
     au_start : int, optional
         First of the head's 12 outputs that are AU logits; None where it has none.
+    data : sequence of mapping
+        What it was trained on, with the licences: the fields of :class:`stages.terms.Dataset`.
     """
     about: dict[str, Any] = {
         "encoder": encoder.name,
         "dimensions": encoder.scales[scale],
         "scale": scale,
         "task": task,
+        "data": [dict(one) for one in data],
     }
     if au_start is not None:
         about["au_start"] = au_start

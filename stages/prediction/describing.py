@@ -32,6 +32,8 @@ def _encoders(ensemble: Ensemble) -> list[str]:
         rows += [
             [name, kind, weights.source, weights.licence] for name, weights in encoders.items()
         ]
+    rows += [["networks", "members", f"trained on {one['source']}", str(one["licence"])]
+             for one in ensemble.data]  # fmt: skip
     return _table(rows)
 
 
@@ -85,7 +87,7 @@ def describe(folder: Path) -> str:
                 ]
             ),
             "",
-            f"Encoders, scale {ensemble.scale}",
+            f"Encoders, scale {ensemble.scale}, and licences",
             *_encoders(ensemble),
             "",
             *([card.sentence(), ""] if (card := load_card(folder)) is not None else []),

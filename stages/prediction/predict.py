@@ -199,6 +199,8 @@ def _about(
     licences = {"detector": {"source": detector.source, "licence": detector.licence}}
     for name, weights in (*ensemble.visual.items(), *ensemble.audio.items()):
         licences[name] = {"source": weights.source, "licence": weights.licence}
+    for one in ensemble.data:
+        licences["networks"] = {"source": f"trained on {one['source']}", "licence": one["licence"]}
     return {
         "kind": KIND,
         "format": 2,

@@ -5,7 +5,7 @@ The file is a crop file (:mod:`stages.crops`) with a dataset for each kind of la
 unknown values as in :mod:`stages.pretraining.tasks`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,9 @@ def person_numbers(people: list[str]) -> NDArray[np.int32]:
     return np.array([numbers[name] if name else next(strangers) for name in people], np.int32)
 
 
-def join_faces(path: Path, pieces: Iterable[tuple[Path, list[Row]]]) -> dict[int, str]:
+def join_faces(
+    path: Path, pieces: Iterable[tuple[Path, list[Row]]], attributes: Mapping[str, str]
+) -> dict[int, str]:
     """Join the files of :func:`write_faces` into one with labels; no JPEG is coded anew.
 
     Parameters
@@ -103,6 +105,8 @@ def join_faces(path: Path, pieces: Iterable[tuple[Path, list[Row]]]) -> dict[int
         It appears only when it is complete, and holds a face at least.
     pieces : iterable of (Path, list of Row)
         Each file with its rows.
+    attributes : mapping of str to str
+        Kept in the file.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def join_faces(path: Path, pieces: Iterable[tuple[Path, list[Row]]]) -> dict[int
     sweep(path.parent, path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
-    with CropWriter(temporary, {}) as writer:
+    with CropWriter(temporary, attributes) as writer:
         for piece, chunk in pieces:
             with CropReader(piece) as reader:
                 reasons, crops = reader.extra("reason"), reader.encoded()

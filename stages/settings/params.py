@@ -22,6 +22,8 @@ from stages.settings.training_presets import fill_training
 
 Weight = Annotated[float, Field(ge=0), Number]
 Weights = Annotated[str, AfterValidator(check_weights)]
+# it ends up in a cell of a Markdown table
+LicenceText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^|\r\n]+$")]
 
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
@@ -40,12 +42,15 @@ class Compute(Section):
 class Data(Section):
     """The data root in the layout of Aff-Wild2, and the labelled faces for pre-training.
 
-    `faces_expressions` says in whose order a CSV counts expressions; `frame_step` is the number of
-    frames from one to the next that `faces+train` takes of a video.
+    `licence` and `faces_licence` are those of a user's own `root` and `faces`; the generated ones
+    have theirs. `faces_expressions` says in whose order a CSV counts expressions; `frame_step` is
+    the number of frames from one to the next that `faces+train` takes of a video.
     """
 
     root: Path
+    licence: LicenceText | None
     faces: Path
+    faces_licence: LicenceText | None
     faces_expressions: FaceExpressions
     frame_step: Positive
 
