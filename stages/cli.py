@@ -35,14 +35,6 @@ class Faces(StrEnum):
     all = "all"
 
 
-class Device(StrEnum):
-    """Where networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 class Precision(StrEnum):
     """Arithmetic of the encoders of pictures."""
 
@@ -103,7 +95,9 @@ def predict(
     report: Annotated[
         bool, typer.Option("--report", help="Write a page with the timeline of the AUs.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
+    ] = "auto",
     precision: Annotated[
         Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
     ] = Precision.auto,
@@ -125,7 +119,7 @@ def predict(
             faces=faces.value,
             every=every,
             batch=batch,
-            device=device.value,
+            device=device,
             precision=precision.value,
         )
         extras = Extras(overlay=overlay, report=report)

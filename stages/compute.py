@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from stages.core.errors import SettingsError
+from stages.core.workers import worker_number
 from stages.processes import process_count
 from stages.settings.params import Compute
 
@@ -26,21 +27,42 @@ def gains_from_bfloat16(device: torch.device) -> bool:
     return bool(capability.get("avx512_bf16") or capability.get("amx_bf16"))
 
 
-def pick_device(compute: Compute) -> torch.device:
-    """Device that the settings ask for; ``auto`` takes a GPU where there is one.
+def find_device(name: str) -> torch.device:
+    """Find a device by its name; a GPU always has its number.
+
+    Parameters
+    ----------
+    name : str
+        ``cpu``; ``cuda:N``, that GPU; ``cuda`` or ``auto``, each worker process another GPU, for as
+        many as there are; ``auto`` is the CPU where there is none.
 
     Raises
     ------
     SettingsError
-        When ``cuda`` is asked for and there is none.
+        When a GPU is asked for that is not there.
     """
-    available = torch.cuda.is_available()
-    if compute.device == "cuda" and not available:
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
         raise SettingsError(
-            "compute.device = 'cuda', but torch sees no CUDA device here; allowed: auto, cpu."
+            f"compute.device = {name!r}, but torch sees no CUDA device here; allowed: auto, cpu."
         )
-    use_cuda = available and compute.device != "cpu"
-    return torch.device("cuda" if use_cuda else "cpu")
+    count = torch.cuda.device_count()
+    number = int(name.partition(":")[2] or worker_number() % count)
+    if number >= count:
+        there = ", ".join(f"cuda:{k}" for k in range(count))
+        raise SettingsError(
+            f"compute.device = {name!r}, but torch sees {count} CUDA devices here; "
+            f"allowed: auto, cpu, cuda, {there}."
+        )
+    # float32 shall be float32 in convolutions, too, as on the CPU
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device("cuda", number)
+
+
+def pick_device(compute: Compute) -> torch.device:
+    """Device that the settings ask for, see :func:`find_device`."""
+    return find_device(compute.device)
 
 
 def pick_precision(compute: Compute) -> str:
@@ -68,12 +90,13 @@ def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
 
     torch.use_deterministic_algorithms(True, warn_only=True)
     name: Any = precision or pick_precision(compute)
-    accelerator = pick_device(compute).type
+    device = pick_device(compute)
     if process_count() == 1:
-        return Fabric(accelerator=accelerator, devices=1, precision=name)
+        devices: Any = [device.index] if device.type == "cuda" else 1
+        return Fabric(accelerator=device.type, devices=devices, precision=name)
     per_machine = int(os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
-        accelerator=accelerator,
+        accelerator=device.type,
         devices=per_machine,
         num_nodes=process_count() // per_machine,
         precision=name,

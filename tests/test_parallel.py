@@ -268,3 +268,18 @@ def test_two_runs_of_one_stage_do_not_meet(tmp_path: Path, monkeypatch: pytest.M
     with partial_folder("crop", "a" * 32):
         assert (tmp_path / "first_is_done").exists()
     other.join()
+
+
+def numbered(item: int, path: Path) -> None:
+    time.sleep(0.3)  # so that each worker gets some
+    path.write_text(str(workers.worker_number()))
+
+
+def test_workers_know_their_number(tmp_path: Path) -> None:
+    items = {f"item{n}": n for n in range(6)}
+    outcome = map_videos(
+        numbered, items, tmp_path, suffix=".txt", workers=3, description="numbered"
+    )
+    assert {path.read_text() for path in outcome.done.values()} <= {"0", "1", "2"}
+    assert len({path.read_text() for path in outcome.done.values()}) > 1
+    assert workers.worker_number() == 0

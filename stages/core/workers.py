@@ -33,6 +33,7 @@ _LIBRARIES: Final = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES}  # read at a process's start
 ROOM: Final = 1 << 20  # bytes; a disk with less is full
 _THREADS: Final = "AUFUSION_WORKER_THREADS"  # of decoders: in a worker's environment
+_NUMBER: Final = "AUFUSION_WORKER"  # in a worker's environment, too
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class Attempt:
 def decoder_threads() -> int:
     """Threads that one decoder may use: 1 in a worker, else 0, which is the decoder's choice."""
     return int(os.environ.get(_THREADS, "0"))
+
+
+def worker_number() -> int:
+    """Which of the workers this process is, from 0; 0 also for one that is none."""
+    return int(os.environ.get(_NUMBER, "0"))
 
 
 def attempt(function: Function, item: Any, path: Path) -> Attempt:
@@ -154,6 +160,7 @@ class ThisProcess:
 class _Worker:
     process: BaseProcess
     line: Connection
+    number: int
     name: str | None = None  # of the item that it has
     folder: Path = Path()
 
@@ -200,10 +207,12 @@ class Workers:
         process = self._context.Process(
             target=_serve, args=(theirs, self._function, self._initializer)
         )
-        with _environment({**ONE_THREAD, _THREADS: "1"}):
+        # that of a worker that died is given away again: who takes a GPU by it leaves none idle
+        number = min(set(range(self._count)) - {worker.number for worker in self._workers})
+        with _environment({**ONE_THREAD, _THREADS: "1", _NUMBER: str(number)}):
             process.start()
         theirs.close()
-        self._workers.append(_Worker(process, ours))
+        self._workers.append(_Worker(process, ours, number))
         return self._workers[-1]
 
     def wait(self) -> Iterator[tuple[str, Attempt]]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from stages.core.errors import SettingsError
+from stages.settings.setting_types import check_device
 
 Faces = Literal["main", "all"]
 MOST_SKIPPED = 100  # frames, highest `every`
@@ -21,7 +22,8 @@ class Options:
         Predict every so many frames; the rest are interpolated. 1 for all frames.
     batch : int or None
         Faces that are encoded at once; None for what the ensemble says.
-    device : {"auto", "cpu", "cuda"}
+    device : str
+        ``auto``, ``cpu``, ``cuda``, or ``cuda:N`` for that GPU.
     precision : {"auto", "32-true", "bf16-mixed"}
         Of the encoders of pictures; ``auto`` is what the ensemble was trained on, where the
         processor can.
@@ -30,13 +32,12 @@ class Options:
     faces: Faces = "main"
     every: int = 1
     batch: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
 
     def __post_init__(self) -> None:
         allowed = {
             "faces": ("main", "all"),
-            "device": ("auto", "cpu", "cuda"),
             "precision": ("auto", "32-true", "bf16-mixed"),
         }
         for name, values in allowed.items():
@@ -44,6 +45,10 @@ class Options:
                 raise SettingsError(
                     f"{name} is {getattr(self, name)!r}; allowed: {', '.join(values)}."
                 )
+        try:
+            check_device(self.device)
+        except ValueError as error:
+            raise SettingsError(f"device is {self.device!r}; {error}.") from None
         if not 1 <= self.every <= MOST_SKIPPED:
             raise SettingsError(f"every is {self.every}; allowed: 1 to {MOST_SKIPPED} frames.")
         if self.batch is not None and self.batch < 1:

@@ -16,7 +16,16 @@ from stages.settings.expressions import FaceExpressions
 from stages.settings.network_settings import Model, Models
 from stages.settings.refusals import sentence
 from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
-from stages.settings.setting_types import Fraction, Number, Positive, Rate, Section, Share, Span
+from stages.settings.setting_types import (
+    DeviceName,
+    Fraction,
+    Number,
+    Positive,
+    Rate,
+    Section,
+    Share,
+    Span,
+)
 from stages.settings.sources import check_weights
 from stages.settings.training_presets import fill_training
 
@@ -31,10 +40,14 @@ Scale = Literal["small", "full"]
 
 
 class Compute(Section):
-    """Where the work runs; never part of what a result was made from."""
+    """Where the work runs; never part of what a result was made from.
+
+    With several GPUs `device` ``cuda`` and ``auto`` spread the workers over them; ``cuda:1`` is
+    one of them.
+    """
 
     workers: Positive | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceName = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     offline: bool = False
 

@@ -4,6 +4,7 @@ PyYAML reads ``1e-4`` as a string and ``on`` as a bool; the types here mend the 
 the second.
 """
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -20,6 +21,16 @@ Positive = Annotated[int, Field(gt=0), Number]
 Rate = Annotated[float, Field(gt=0), Number]
 Share = Annotated[float, Field(ge=0, le=1), Number]
 Fraction = Annotated[float, Field(ge=0, lt=1), Number]
+
+
+def check_device(name: str) -> str:
+    """Return the name of a device if it is one; else ValueError names what is allowed."""
+    if re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
+        return name
+    raise ValueError("allowed: auto, cpu, cuda (all GPUs), cuda:0, cuda:1, ... (that one)")
+
+
+DeviceName = Annotated[str, AfterValidator(check_device)]
 
 
 def _both_ends(value: object) -> object:

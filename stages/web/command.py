@@ -7,8 +7,6 @@ import typer
 
 from stages.core.paths import default_ensemble
 
-Device = Literal["auto", "cpu", "cuda"]
-
 
 def serve(
     ensemble: Annotated[
@@ -38,7 +36,9 @@ def serve(
     faces: Annotated[
         Literal["main", "all"], typer.Option(help="The main person, or everyone.")
     ] = "main",
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
+    ] = "auto",
 ) -> None:
     """Show a web page that predicts the AUs of videos dropped on it; Ctrl-C stops it."""
     import sys

@@ -76,14 +76,74 @@ def test_a_missing_pack_says_what_is_missing_and_how_to_get_it(tmp_path, monkeyp
         load_detector("insightface", "antelopev2", 0.5, "cpu")
 
 
-def test_a_gpu_that_is_not_there_is_a_sentence(monkeypatch):
+@pytest.fixture
+def machine(monkeypatch):
+    """Make a machine of so many GPUs, on which onnxruntime has CUDA or has not."""
+    import onnxruntime
+    import torch
+
+    def made(gpus, onnx):
+        providers = ["CUDAExecutionProvider"] * onnx + ["CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+        monkeypatch.delenv("AUFUSION_SAID_OF_ONNX", raising=False)
+        monkeypatch.delenv("AUFUSION_WORKER", raising=False)
+
+    return made
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence(machine):
+    machine(0, onnx=False)
+    assert providers_for("auto") == ["CPUExecutionProvider"]
+    for device in ("cuda", "cuda:0"):
+        with pytest.raises(SettingsError, match=f"'{device}', but torch sees no CUDA device"):
+            providers_for(device)
+    machine(2, onnx=True)
+    with pytest.raises(SettingsError, match=r"'cuda:2', but torch sees 2 .*cuda, cuda:0, cuda:1"):
+        providers_for("cuda:2")
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
+def test_workers_take_a_gpu_each_and_who_names_one_gets_it(machine, device, monkeypatch):
+    machine(2, onnx=True)
+    numbers = []
+    for worker in range(3):
+        monkeypatch.setenv("AUFUSION_WORKER", str(worker))
+        (name, options), cpu = providers_for(device)
+        assert (name, cpu) == ("CUDAExecutionProvider", "CPUExecutionProvider")
+        numbers.append(options["device_id"])
+    assert numbers == (["1", "1", "1"] if device == "cuda:1" else ["0", "1", "0"])
+    assert providers_for("cpu") == ["CPUExecutionProvider"]
+
+
+def test_where_onnxruntime_has_no_cuda_detection_runs_on_the_cpu_and_that_is_said_once(
+    machine, capsys
+):
+    machine(1, onnx=False)
+    load_detector.cache_clear()
+    detector = load_detector("centerface", "", 0.5, "cuda")
+    assert len(detector.detect(np.zeros((64, 64, 3), np.uint8))) == 0
+    assert providers_for("cuda") == ["CPUExecutionProvider"]
+    load_detector.cache_clear()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "compute.device is cuda, and this onnxruntime has no CUDA: face detection" in line
+    assert "run on the CPU" in line
+    assert "`make gpu`" in line
+
+
+def test_a_cuda_that_cannot_be_loaded_is_said(machine, capsys, monkeypatch):
     import onnxruntime
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    assert providers_for("auto") == ["CPUExecutionProvider"]
-    with pytest.raises(SettingsError, match="onnxruntime-gpu"):
-        providers_for("cuda")
-    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
-    assert providers_for("auto") == both
-    assert providers_for("cpu") == both[1:]
+    machine(1, onnx=True)
+    session = onnxruntime.InferenceSession
+
+    def falls_back(model, options, providers):
+        return session(model, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", falls_back)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    load_detector.cache_clear()
+    load_detector("centerface", "", 0.5, "auto")
+    load_detector.cache_clear()
+    assert "onnxruntime's CUDA cannot be loaded" in capsys.readouterr().out
