@@ -33,7 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     encoder = ENCODERS["ires100"]
     network = encoder.build(encoder.scales["small"])
     trained_on = [asdict(GENERATED)]
-    save_weights(made_path("ires100"), encoder, "small", "au", network.state_dict(), {}, data=trained_on)
+    save_weights(
+        made_path("ires100"), encoder, "small", "au", network.state_dict(), {}, data=trained_on
+    )
     for name, path in (("visual/ires100", made_path("ires100")), ("audio/fbank", None)):
         store = Path(f"data/features/{name}.h5")
         store.parent.mkdir(parents=True, exist_ok=True)
