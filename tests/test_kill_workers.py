@@ -28,6 +28,8 @@ from tests.test_train import write_workspace
 
 KILLS = 5  # of each stage
 PATIENCE = 1200  # seconds that a stage may take
+POLL = 0.05  # seconds; looking costs what the stage could use
+EPOCHS = 8
 ENCODER = "ires100"
 CORPUS = {
     "clips": 2, "people": 2, "seconds": 1.0, "test_clips": 2, "test_seconds": [0.8, 1.2],
@@ -139,7 +141,7 @@ class Workspace:
                 if known > seen:
                     seen, ended = known, time.monotonic()
                     begun = begun or ended
-                time.sleep(0.02)
+                time.sleep(POLL)
             finish(process)
             files = digests(self.folder / OUTS.get(stage, "data/index"))
             self.whole[stage] = Undisturbed(files, seen, (ended - begun) / max(seen - 1, 1))
@@ -163,7 +165,7 @@ def disturb(folder: Path, stage: str, after: int, pause: float, which: int) -> b
     while process.poll() is None:
         if pieces(folder, stage) >= after and workers(process.pid):
             break
-        time.sleep(0.01)
+        time.sleep(POLL)
     time.sleep(pause)
     alive = workers(process.pid)
     if alive:
@@ -199,21 +201,31 @@ def test_a_killed_worker_leaves_no_trace(workspace: Workspace, stage: str) -> No
 @pytest.mark.slow
 def test_killed_training_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
     write_workspace(tmp_path)
+    content = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    content["train"]["epochs"] = EPOCHS
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     finish(start(tmp_path, "inputs"))
     outs = ("models/runs", "data/predictions", "metrics/curves")
 
     def made() -> dict[str, dict[str, str]]:
         return {out: digests(tmp_path / out) for out in outs}
 
-    begun = time.monotonic()
-    finish(start(tmp_path, "train", "main"))
+    def begin() -> "subprocess.Popen[str]":
+        """Start to train; the imports are over when this ends."""
+        process = start(tmp_path, "train", "main")
+        while process.poll() is None and not list((tmp_path / ".partial").glob("train@main/*/*")):
+            time.sleep(POLL)
+        return process
+
+    process, begun = begin(), time.monotonic()
+    finish(process)
     span, whole = time.monotonic() - begun, made()
     random = np.random.default_rng(12)
     moments, continued = [], 0
     for _ in range(KILLS):
         for out in outs:
             shutil.rmtree(tmp_path / out)
-        process = start(tmp_path, "train", "main")
+        process = begin()
         moment = float(random.uniform(0, span))
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
@@ -223,4 +235,4 @@ def test_killed_training_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
             start(tmp_path, "train", "main")
         )
         assert made() == whole, f"train, killed after {moment} s"
-    print(f"train: {span:.1f} s, killed after {moments} s, {continued} of {KILLS} continued")
+    print(f"\ntrain: {span:.1f} s, killed after {moments} s, {continued} of {KILLS} continued")
