@@ -28,7 +28,7 @@ class Work:
     """The sound of one video, and what to encode it with."""
 
     name: str
-    video: Path
+    video: Path | None  # None where there are only published crops
     frame_rate: float
     encoding: Encoding
 
@@ -49,7 +49,8 @@ def encode_video(work: Work, path: Path) -> None:
         features = store.create(work.name, len(times), work.frame_rate)
         clock = FrameClock(encoder, times)
         # blocks of about a second: they are decoded while the network has the one before
-        sound = clock.watch(prefetch(read_sound(work.video, encoder.sampling_rate), ahead=8))
+        blocks = read_sound(work.video, encoder.sampling_rate) if work.video else iter(())
+        sound = clock.watch(prefetch(blocks, ahead=8))
         steps = None
         for first, steps in encode_sound(encoder, loaded.network, sound, loaded.device):
             frames, chosen = clock.frames_of(first, len(steps))
@@ -71,18 +72,19 @@ def works(
         All entries of each of these videos.
     """
     encoding = choose_encoding("audio", encoder, params)
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str | None, str], list[str]] = {}
     for entry in manifest.entries:
-        names.setdefault(entry.video, []).append(entry.name)
-    items = {
-        entries[0]: Work(
-            name=entries[0],
-            video=Path(manifest.root) / video,
-            frame_rate=manifest.entry(entries[0]).frame_rate,
+        alone = entry.name if entry.video is None else ""
+        names.setdefault((entry.video, alone), []).append(entry.name)
+    items = {}
+    for entries in names.values():
+        entry = manifest.entry(entries[0])
+        items[entry.name] = Work(
+            name=entry.name,
+            video=None if entry.video is None else Path(manifest.root) / entry.video,
+            frame_rate=entry.frame_rate,
             encoding=encoding,
         )
-        for video, entries in names.items()
-    }
     return items, {entries[0]: entries for entries in names.values()}
 
 

@@ -70,6 +70,11 @@ def crop_by_detection(task: Task, path: Path) -> None:
         If the video cannot be read, or no longer has the frames that the manifest counts.
     """
     settings, entry = task.settings, task.entry
+    if entry.video is None:
+        raise DataError(
+            f"There is no video of {entry.name}, only published crops: "
+            "set crop.source to cropped_aligned."
+        )
     detector = load_detector(
         settings.detector, settings.pack, settings.score_threshold, task.device
     )
@@ -153,6 +158,11 @@ def main() -> None:
         entry.name: Task(entry, root, paths.INDEX, settings, params.compute.device)
         for entry in manifest.entries
     }
+    if settings.source == "detect" and all(e.video is None for e in manifest.entries):
+        raise DataError(
+            f"The data root {root} holds published crops and no video to find faces in: "
+            "set crop.source to cropped_aligned."
+        )
     if any(task.source == "detect" for task in tasks.values()):
         use = detector_use(settings.detector, settings.pack)
         enforce(params.licences.noncommercial, [use])

@@ -97,7 +97,8 @@ def look(root: Path) -> DataRoot:
     Raises
     ------
     DataError
-        If the folder is missing or holds no video, or lists of the test set contradict each other.
+        If the folder is missing or holds neither a video nor published crops, or lists of the test
+        set contradict each other.
     """
     if not root.is_dir():
         raise DataError(
@@ -124,10 +125,10 @@ def look(root: Path) -> DataRoot:
                 _take_intensity(found, stem, path)
             elif extension == ".txt":
                 _take_test_list(found, root, path, lists)
-    if not videos:
+    if not videos and not found.crops:
         raise DataError(
-            f"The data root {root} holds no video ({', '.join(EXTENSIONS)}): "
-            "set data.root to where the data is."
+            f"The data root {root} holds no video ({', '.join(EXTENSIONS)}) and no published "
+            f"crops ({CROP_FOLDERS[0]}/NAME): set data.root to where the data is."
         )
     for stem, paths in videos.items():
         _take_video(found, stem, paths)

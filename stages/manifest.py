@@ -60,10 +60,10 @@ class Entry:
     ----------
     name : str
         Name of the annotation, of the crops and of the feature datasets: ``03-1280x720_left``.
-    video : str
-        Path of the video, relative to the data root.
+    video : str or None
+        Path of the video, relative to the data root; None where there are only published crops.
     video_hash : str
-        SHA-256 of the video file.
+        SHA-256 of the video file; without one, of the names and sizes of the published crops.
     side : str
         Which face of the picture: ``only``, ``left`` or ``right``, in picture coordinates.
     person : str
@@ -75,11 +75,11 @@ class Entry:
     frames : int
         Number of frames that decode.
     frame_rate : float
-        Average frame rate in Hz, from the presentation times.
+        Average frame rate in Hz, from the presentation times; that of the settings without a video.
     variable_frame_rate : bool
         True where the time from frame to frame varies.
     width, height : int
-        Size of the picture in pixels, after rotation for display.
+        Size of the picture in pixels, after rotation for display; of the crops without a video.
     sound : bool
         True where the file has a sound track.
     sound_start : float
@@ -97,7 +97,7 @@ class Entry:
     """
 
     name: str
-    video: str
+    video: str | None
     video_hash: str
     side: str
     person: str

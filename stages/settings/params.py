@@ -57,7 +57,7 @@ class Data(Section):
 
     `licence` and `faces_licence` are those of a user's own `root` and `faces`; the generated ones
     have theirs. `faces_expressions` says in whose order a CSV counts expressions; `frame_step` is
-    the number of frames from one to the next that `faces+train` takes of a video.
+    in frames, `frame_rate` in Hz and that of videos of which there are published crops alone.
     """
 
     root: Path
@@ -66,6 +66,7 @@ class Data(Section):
     faces_licence: LicenceText | None
     faces_expressions: FaceExpressions
     frame_step: Positive
+    frame_rate: Rate | None
 
 
 class Corpus(Section):

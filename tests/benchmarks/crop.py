@@ -28,6 +28,7 @@ def crop_plainly(task: Task, path: Path) -> None:
     settings = task.settings
     detector = load_detector(settings.detector, settings.pack, settings.score_threshold, "cpu")
     last: Face | None = None
+    assert task.entry.video is not None
     with CropWriter(path, task.attributes) as writer:
         for moment, image in read_frames(task.root / task.entry.video):
             everyone = faces_of(detector.detect(image))

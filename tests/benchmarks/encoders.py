@@ -118,12 +118,13 @@ def audio_rates(
     works = [
         audio.Work(entry.name, root / entry.video, entry.frame_rate, encoding)
         for entry in entries
-        if entry.sound
+        if entry.video is not None and entry.sound
     ]
     loaded = load_encoding(encoding)
     encoder, network, device = audio_encoder(name), loaded.network, loaded.device
     sounds = []
     for work in works:
+        assert work.video is not None
         blocks = list(read_sound(work.video, encoder.sampling_rate))
         sounds.append((work, blocks[0][0], np.concatenate([samples for _, samples in blocks])))
     frames = 0
