@@ -113,6 +113,18 @@ def read_intensity(path: Path) -> NDArray[np.float32]:
     return np.asarray(rows, np.float32).reshape(-1, N_AUS)
 
 
+def other_task(header: str) -> str | None:
+    """Say of what another annotation of Aff-Wild2 is, by its first line; None for other lines."""
+    names = {name.strip().lower() for name in header.split(",")}
+    if {"neutral", "anger", "disgust"} <= names:
+        return "expressions (the EXPR track)"
+    if {"valence", "arousal", "expression"} <= names:
+        return "several tasks (the MTL challenge)"
+    if {"valence", "arousal"} <= names:
+        return "valence and arousal (the VA track)"
+    return None
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines after the header, with their numbers."""
     # not str.splitlines(), which also breaks at form feeds and the like
@@ -121,6 +133,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         lines.pop()
     if not lines:
         raise DataError(f"{path} is empty: its first line must be {ANNOTATION_HEADER}.")
+    task = other_task(lines[0])
+    if task is not None:
+        raise DataError(
+            f"{path} is an annotation of {task}, not of AUs: its first line must be "
+            f"{ANNOTATION_HEADER}."
+        )
     if "".join(lines[0].split()) != ANNOTATION_HEADER:
         raise DataError(
             f"{path} begins with {lines[0].strip()[:_SHOWN]!r}: "

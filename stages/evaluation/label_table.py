@@ -45,8 +45,8 @@ def _safe(sheet: Sheet, cells: Sequence[str], column: str) -> list[PurePosixPath
         path = PurePosixPath(cell.replace("\\", "/"))
         if not cell or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise DataError(
-                f"{sheet.path}, line {row + 2}: {cell[:80]!r} in column {column} is no path below "
-                "the table's folder."
+                f"{sheet.path}, line {sheet.line(row)}: {cell[:80]!r} in column {column} is no "
+                "path below the table's folder."
             )
         paths.append(path)
     return paths
@@ -62,8 +62,8 @@ def _presence(sheet: Sheet, columns: dict[int, str]) -> NDArray[np.int8]:
         if len(wrong):
             row = int(wrong[0])
             raise DataError(
-                f"{sheet.path}, line {row + 2}: {sheet.texts(columns[number])[row]!r} in column "
-                f"{columns[number]} is neither 0 nor 1; an intensity goes into a column AU"
+                f"{sheet.path}, line {sheet.line(row)}: {sheet.texts(columns[number])[row]!r} in "
+                f"column {columns[number]} is neither 0 nor 1; an intensity goes into a column AU"
                 f"{number:02d}_r."
             )
         labels[:, au] = np.nan_to_num(values, nan=NOT_ANNOTATED)

@@ -5,15 +5,13 @@ names; files below ``AU_Intensity`` hold intensities. ``people.csv`` (name, pers
 seen. Tables are read by :mod:`stages.evaluation.label_table`.
 """
 
-import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.annotations import read_annotation
+from stages.annotations import on_frame_grid, read_annotation, read_intensity
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS, NOT_ANNOTATED
 from stages.evaluation.items import Found, Labelled
@@ -22,7 +20,6 @@ from stages.evaluation.samples import File
 from stages.media.photo import SUFFIXES, is_photo
 from stages.prediction.sheets import read_sheet
 from stages.prediction.sources import TAKEN
-from stages.prediction.tracks import INTENSITY
 
 TABLE = "labels.csv"
 PEOPLE = "people.csv"
@@ -100,27 +97,6 @@ def _video_of(name: str, videos: dict[str, Path]) -> tuple[Path | None, str]:
     return None, ""
 
 
-def _intensity_of(path: Path, lines: int) -> NDArray[np.float32]:
-    """Intensities of the frames of an annotation; NaN for -1, and for lines that are missing."""
-    grid = np.full((lines, N_AUS), np.nan, np.float32)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        next(rows, None)
-        for number, row in enumerate(rows):
-            if not row or number >= lines:
-                continue
-            try:
-                values = np.asarray([float(cell) for cell in row], np.float32)
-            except ValueError:
-                values = np.zeros(0, np.float32)
-            if len(values) != N_AUS or (values > INTENSITY).any():
-                raise DataError(
-                    f"{path}, line {number + 2}: {N_AUS} numbers from 0 to 5, or -1, are expected."
-                )
-            grid[number] = np.where(values < 0, np.nan, values)
-    return grid
-
-
 def _read_annotations(folder: Path) -> Found:
     videos: dict[str, Path] = {}
     texts: dict[str, Path] = {}
@@ -147,7 +123,7 @@ def _read_annotations(folder: Path) -> Found:
             continue
         strength = np.full(labels.shape, np.nan, np.float32)
         if name in strengths:
-            strength = _intensity_of(strengths[name], len(labels))
+            strength = on_frame_grid(read_intensity(strengths[name]), len(labels))
         file = File(name, people.get(name, video.stem), False, {"set": path.parent.name})
         frame = np.arange(1, len(labels) + 1)
         found.items.append(Labelled(video, file, frame, labels, strength, side))

@@ -13,12 +13,17 @@ from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES, N_AUS
 from stages.prediction.agreement import nearest_pairs
 from stages.prediction.columns import NO_FACE
-from stages.prediction.foreign import OURS, is_wanted, read_track, track_of
+from stages.prediction.foreign import is_wanted, read_track, track_of, track_of_rows
 from stages.prediction.results import Rows, read_rows
-from stages.prediction.sheets import Sheet, open_text, read_sheet
+from stages.prediction.sheets import (
+    PICTURE_COLUMNS,
+    Sheet,
+    picture_column,
+    read_header,
+    read_sheet,
+)
 from stages.prediction.tracks import INTENSITY, UNKNOWN, Track
 
-PICTURE_COLUMNS = ("image", "input", "file", "filename", "path")  # of tables of many pictures
 ENDINGS = (".parquet", ".csv", ".txt")  # the first that is there is read
 RATED = ("OpenFace", "LibreFace")  # whose strengths are intensities
 
@@ -118,34 +123,11 @@ def our_track(path: Path, side: str = "") -> Track:
     if not side:
         return read_track(path)
     rows, person = _on_side(path, side)
-    mine = rows.of(person)
-    return Track(
-        path,
-        OURS,
-        mine.frame,
-        mine.timestamp,
-        np.asarray(mine.status != NO_FACE),
-        {name: mine.probabilities[:, au].astype(np.float64) for au, name in enumerate(AU_NAMES)},
-        {name: mine.active[:, au].astype(np.int8) for au, name in enumerate(AU_NAMES)},
-    )
+    return track_of_rows(path, rows.of(person))
 
 
 def _picture_column(path: Path) -> str | None:
-    if path.suffix.lower() != ".csv":
-        return None
-    with open_text(path) as file:
-        header = [cell.strip() for cell in file.readline().split(",")]
-    return next((name for name in header if name.lower() in PICTURE_COLUMNS), None)
-
-
-def _split(sheet: Sheet, column: str) -> dict[str, Sheet]:
-    rows: dict[str, list[int]] = {}
-    for row, cell in enumerate(sheet.texts(column)):
-        rows.setdefault(cell, []).append(row)
-    return {
-        key: Sheet(sheet.path, {name: [v[k] for k in at] for name, v in sheet.columns.items()})
-        for key, at in rows.items()
-    }
+    return picture_column(read_header(path)) if path.suffix.lower() == ".csv" else None
 
 
 class Library:
@@ -184,7 +166,7 @@ class Library:
             column = _picture_column(path)
             assert column is not None
             sheet = read_sheet(path, lambda name, column=column: name == column or is_wanted(name))  # type: ignore[misc]
-            parts = _split(sheet, column)
+            parts = sheet.parts(column)
             try:
                 track_of(next(iter(parts.values())))
             except DataError:  # a table of labels that lies beside, say

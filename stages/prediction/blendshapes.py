@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.prediction.sheets import Sheet
-from stages.prediction.tracks import UNKNOWN, Track, commonest, frames
+from stages.prediction.tracks import UNKNOWN, Track, commonest, frames, strengths
 from stages.scores import THRESHOLD
 
 # of several shapes the mean, of several groups the largest; AU23 has none
@@ -24,9 +24,11 @@ BLENDSHAPES = {
 
 def read_mediapipe(sheet: Sheet) -> Track:
     """Blendshapes; like a probability, one from the usual threshold on counts as active."""
+    shapes = {name for groups in BLENDSHAPES.values() for names in groups for name in names}
+    shown, notes = strengths(sheet, {name: name for name in sorted(shapes) if name in sheet}, 1)
     strength = {
         au: np.max(
-            [np.mean([sheet.numbers(name, 0, 1) for name in names], axis=0) for names in groups],
+            [np.mean([shown[name] for name in names], axis=0) for names in groups],
             axis=0,
         )
         for au, groups in BLENDSHAPES.items()
@@ -43,4 +45,5 @@ def read_mediapipe(sheet: Sheet) -> Track:
     if frame is None:
         frame = np.arange(1, len(sheet) + 1)
     seen = ~np.isnan(np.stack(list(strength.values()))).all(0)
-    return Track(sheet.path, "MediaPipe", frame, None, seen, strength, decision).take(mine)
+    track = Track(sheet.path, "MediaPipe", frame, None, seen, strength, decision, notes=notes)
+    return track.take(mine)

@@ -134,7 +134,7 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
         When a file is of no known kind or wrong somewhere, the two share nothing, or files that
         are not ours bear the names in `out`.
     """
-    mine, other = read_track(ours), read_track(theirs)
+    mine, other = read_track(ours), read_track(theirs, ours.stem)
     if mine.tool != OURS:
         raise DataError(
             f"{ours} is a file of {mine.tool}: name NAME.csv of `aufusion predict` first."
@@ -149,6 +149,8 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
         f"{ours.name} and {theirs.name} ({other.tool}): {len(pairs.ours)} shared frames of "
         f"{len(mine)} and {len(other)}, aligned by {pairs.by}",
         as_table(found, other.tool),
+        *mine.notes,
+        *other.notes,
     ]
     if out is not None:
         name = f"{ours.stem}_{other.tool.lower().replace('-', '')}"

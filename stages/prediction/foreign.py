@@ -23,17 +23,23 @@ J. H. Cheong et al. Py-Feat: Python facial expression analysis toolbox. Affectiv
 D. Chang et al. LibreFace. WACV 2024.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
-from stages.annotations import read_annotation
+from stages.annotations import other_task, read_annotation
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
 from stages.prediction.blendshapes import BLENDSHAPES, read_mediapipe
 from stages.prediction.columns import COLUMNS, NO_FACE, NOBODY
-from stages.prediction.results import read_rows
-from stages.prediction.sheets import Sheet, open_text, read_sheet
+from stages.prediction.results import Rows, read_rows
+from stages.prediction.sheets import (
+    PICTURE_COLUMNS,
+    Sheet,
+    open_text,
+    picture_column,
+    read_sheet,
+)
 from stages.prediction.tracks import (
     INTENSITY,
     UNKNOWN,
@@ -43,6 +49,7 @@ from stages.prediction.tracks import (
     frames,
     largest,
     rising,
+    strengths,
 )
 from stages.scores import THRESHOLD
 
@@ -55,7 +62,7 @@ def _read_openface(sheet: Sheet) -> Track:
     if confidence is not None and "success" not in sheet:
         seen = confidence >= THRESHOLD
     named = {name: f"{name}_r" for name in AU_NAMES if f"{name}_r" in sheet}
-    strength = {au: sheet.numbers(column, 0, INTENSITY) / INTENSITY for au, column in named.items()}
+    strength, notes = strengths(sheet, named, INTENSITY)
     decision = {name: decisions(sheet, f"{name}_c") for name in AU_NAMES if f"{name}_c" in sheet}
     mine = np.ones(len(sheet), np.bool_)
     if "face_id" in sheet:  # of several people (FaceLandmarkVidMulti) the one with most rows
@@ -66,11 +73,13 @@ def _read_openface(sheet: Sheet) -> Track:
     frame = frames(sheet, "frame", 1, mine)
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
-    return Track(sheet.path, "OpenFace", frame, time, seen, strength, decision).take(mine)
+    track = Track(sheet.path, "OpenFace", frame, time, seen, strength, decision, notes=notes)
+    return track.take(mine)
 
 
 def _read_pyfeat(sheet: Sheet) -> Track:
-    strength = {name: sheet.numbers(name, 0, 1) for name in AU_NAMES if name in sheet}
+    named = {name: name for name in AU_NAMES if name in sheet}
+    strength, notes = strengths(sheet, named, 1)
     decision = {
         name: np.where(np.isnan(values), UNKNOWN, values >= THRESHOLD).astype(np.int8)
         for name, values in strength.items()
@@ -84,16 +93,18 @@ def _read_pyfeat(sheet: Sheet) -> Track:
     size = np.zeros(len(sheet))
     if "FaceRectWidth" in sheet and "FaceRectHeight" in sheet:
         size = sheet.numbers("FaceRectWidth") * sheet.numbers("FaceRectHeight")
-    track = Track(sheet.path, "py-feat", frame, None, seen, strength, decision)
+    track = Track(sheet.path, "py-feat", frame, None, seen, strength, decision, notes=notes)
     return track.take(largest(frame, size))
 
 
 def _read_libreface(sheet: Sheet) -> Track:
-    strength, decision = {}, {}
+    columns = {
+        name: f"au_{number}_intensity" for number, name in zip(AU_NUMBERS, AU_NAMES, strict=True)
+    }
+    named = {name: column for name, column in columns.items() if column in sheet}
+    strength, notes = strengths(sheet, named, INTENSITY)
+    decision = {}
     for number, name in zip(AU_NUMBERS, AU_NAMES, strict=True):
-        if f"au_{number}_intensity" in sheet:
-            values = sheet.numbers(f"au_{number}_intensity", -1, INTENSITY + 1)
-            strength[name] = values.clip(0, INTENSITY) / INTENSITY
         if f"au_{number}" in sheet:
             decision[name] = decisions(sheet, f"au_{number}")
     known = [~np.isnan(values) for values in strength.values()]
@@ -106,7 +117,7 @@ def _read_libreface(sheet: Sheet) -> Track:
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
     seen = np.asarray(np.logical_or.reduce(known), np.bool_)
-    return Track(sheet.path, "LibreFace", frame, time, seen, strength, decision)
+    return Track(sheet.path, "LibreFace", frame, time, seen, strength, decision, notes=notes)
 
 
 def _read_annotation(path: Path) -> Track:
@@ -134,12 +145,17 @@ def _read_our_sheet(sheet: Sheet) -> Track:
     decision = {name: decisions(sheet, f"{name}_c") for name in AU_NAMES}
     frame = frames(sheet, "frame", 1)
     time = rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False))
-    return Track(sheet.path, OURS, frame, time, seen, strength, decision).take(mine)
+    intensity = {name: sheet.numbers(f"{name}_r", 0, INTENSITY) for name in AU_NAMES}
+    return Track(sheet.path, OURS, frame, time, seen, strength, decision, intensity).take(mine)
 
 
 def _read_our_parquet(path: Path) -> Track:
     rows = read_rows(path)
-    rows = rows.of(rows.main_face)
+    return track_of_rows(path, rows.of(rows.main_face))
+
+
+def track_of_rows(path: Path, rows: Rows) -> Track:
+    """Make a track of one person's rows of ours."""
     return Track(
         path,
         OURS,
@@ -148,12 +164,13 @@ def _read_our_parquet(path: Path) -> Track:
         np.asarray(rows.status != NO_FACE),
         {name: rows.probabilities[:, au].astype(np.float64) for au, name in enumerate(AU_NAMES)},
         {name: rows.active[:, au].astype(np.int8) for au, name in enumerate(AU_NAMES)},
+        {name: rows.intensity[:, au].astype(np.float64) for au, name in enumerate(AU_NAMES)},
     )
 
 
 _WANTED = {
     *COLUMNS, "success", "FaceScore", "FaceRectWidth", "FaceRectHeight", "frame_idx",
-    "frame_time_in_ms", "face",
+    "frame_time_in_ms", "face", *PICTURE_COLUMNS,
     *(name for groups in BLENDSHAPES.values() for names in groups for name in names),
 }  # fmt: skip
 
@@ -163,8 +180,40 @@ def is_wanted(column: str) -> bool:
     return column in _WANTED or column.lower().startswith("au")
 
 
-def read_track(path: Path) -> Track:
+def one_video(sheet: Sheet, video: str) -> Sheet:
+    """Take the rows of one video of a table that may hold several.
+
+    Raises
+    ------
+    DataError
+        When it holds several and none is called so.
+    """
+    column = picture_column(sheet.columns)
+    if column is None:
+        return sheet
+    parts = sheet.parts(column)
+    if len(parts) == 1:
+        return sheet
+    mine = [name for name in parts if PurePath(name.replace("\\", "/")).stem == video]
+    if len(mine) == 1:
+        return parts[mine[0]]
+    names = ", ".join(sorted(parts)[:4]) + (" ..." if len(parts) > 4 else "")
+    raise DataError(
+        f"{sheet.path} holds rows of {len(parts)} videos or pictures by its column {column} "
+        f"({names}), "
+        + (f"and not of one called {video!r}" if video else "and one is needed")
+        + ": keep the rows of the one that is compared."
+    )
+
+
+def read_track(path: Path, video: str = "") -> Track:
     """Read a file of any of the known kinds; of several people the one who is seen most.
+
+    Parameters
+    ----------
+    path : Path
+    video : str
+        Name, without its ending, of the video whose rows are taken of a table of several.
 
     Raises
     ------
@@ -177,7 +226,13 @@ def read_track(path: Path) -> Track:
         header = file.readline()
     if "".join(header.split()) == ANNOTATION_HEADER:
         return _read_annotation(path)
-    return track_of(read_sheet(path, is_wanted))
+    task = other_task(header)
+    if task is not None:
+        raise DataError(
+            f"{path} is an annotation of {task}, not of AUs: its first line would be "
+            f"{ANNOTATION_HEADER}."
+        )
+    return track_of(one_video(read_sheet(path, is_wanted), video))
 
 
 def track_of(sheet: Sheet) -> Track:

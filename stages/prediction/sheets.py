@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 
-BLANK = ("", "nan", "na", "none")  # as pandas, numpy and people write "nothing"
+# as pandas, numpy, Windows' C library and people write "nothing"
+BLANK = ("", "nan", "na", "none", "null", "-nan", "-nan(ind)", "nan(ind)", "-1.#ind", "1.#qnan")
+INFINITE = ("inf", "-inf", "1.#inf", "-1.#inf")
+SEPARATORS = ",;\t|"
+PICTURE_COLUMNS = ("image", "input", "file", "filename", "path")  # of tables of many pictures
 _SHOWN = 80  # characters of a wrong cell or line that a message quotes
 
 
@@ -26,16 +30,41 @@ class Sheet:
     path : Path
     columns : dict of str to list of str
         Cells without the blanks around them, by the name of their column, also without them.
+    lines : tuple of int or None
+        Line of each row in the file; None where they are those after the header.
+    decimal : str
+        What stands before the decimals of a number.
     """
 
     path: Path
     columns: dict[str, list[str]]
+    lines: tuple[int, ...] | None = None
+    decimal: str = "."
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
+
+    def line(self, row: int) -> int:
+        """Line of a row in the file, the header being line 1."""
+        return row + 2 if self.lines is None else self.lines[row]
+
+    def parts(self, column: str) -> dict[str, "Sheet"]:
+        """Rows by the text in a column."""
+        rows: dict[str, list[int]] = {}
+        for row, cell in enumerate(self.texts(column)):
+            rows.setdefault(cell, []).append(row)
+        return {
+            key: Sheet(
+                self.path,
+                {name: [cells[row] for row in at] for name, cells in self.columns.items()},
+                tuple(self.line(row) for row in at),
+                self.decimal,
+            )
+            for key, at in rows.items()
+        }
 
     def texts(self, name: str) -> list[str]:
         """Return the cells of a column.
@@ -81,7 +110,8 @@ class Sheet:
         values = np.empty(len(self))
         for row, cell in enumerate(self.texts(name)):
             try:
-                value = math.nan if cell.lower() in BLANK else float(cell)
+                nothing = cell.lower() in BLANK or (blank and cell.lower() in INFINITE)
+                value = math.nan if nothing else float(cell.replace(self.decimal, "."))
             except ValueError:
                 raise self._wrong(row, name, "is no number") from None
             if math.isnan(value) and not blank:
@@ -93,7 +123,7 @@ class Sheet:
 
     def _wrong(self, row: int, name: str, what: str) -> DataError:
         cell = self.columns[name][row][:_SHOWN]
-        return DataError(f"{self.path}, line {row + 2}: {cell!r} in column {name} {what}.")
+        return DataError(f"{self.path}, line {self.line(row)}: {cell!r} in column {name} {what}.")
 
 
 @contextmanager
@@ -114,6 +144,32 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         raise DataError(f"{path} is not CSV ({error}).") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from None
+
+
+def separator_of(header: str) -> str:
+    """What separates the cells of a table, by its header: comma, semicolon, tab or bar."""
+    return max(SEPARATORS, key=header.count)
+
+
+def picture_column(header: Iterable[str]) -> str | None:
+    """Which column names the picture or video of a row; None where none does."""
+    return next((name for name in header if name.lower() in PICTURE_COLUMNS), None)
+
+
+def read_header(path: Path) -> list[str]:
+    """Names of the columns of a table.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read or is no text.
+    """
+    with open_text(path) as file:
+        first = file.readline()
+        if first.strip().lower().startswith("sep="):
+            first = file.readline()
+        cells = next(csv.reader([first], delimiter=separator_of(first)), [])
+    return [cell.strip() for cell in cells]
 
 
 def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sheet:
@@ -137,10 +193,19 @@ def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sh
         header; the message names the line, the header being line 1.
     """
     with open_text(path) as file:
-        lines = csv.reader(file)
+        first = file.readline()
+        stated = first.strip().lower().startswith("sep=")  # Excel's own first line
+        separator = separator_of(file.readline() if stated else first)
+        file.seek(0)
+        lines = csv.reader(file, delimiter=separator)
+        if stated:
+            next(lines)
         header = [cell.strip() for cell in next(lines, [])]
+        # where commas do not separate, they may stand before decimals
+        decimal = "," if separator in ";\t" else "."
         kept = {name: place for place, name in enumerate(header) if wanted(name)}
         columns: dict[str, list[str]] = {name: [] for name in kept}
+        numbers: list[int] = []
         rows, blank = 0, False
         for cells in lines:
             if not any(cell.strip() for cell in cells) and len(cells) < 2:
@@ -155,6 +220,7 @@ def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sh
                 )
             for name, place in kept.items():
                 columns[name].append(cells[place].strip())
+            numbers.append(lines.line_num)
     if not rows:
         raise DataError(f"{path} holds no rows: it needs a header and at least one line after it.")
-    return Sheet(path, columns or {"": [""] * rows})
+    return Sheet(path, columns or {"": [""] * rows}, tuple(numbers), decimal)

@@ -1,5 +1,6 @@
 """One face's AUs over time, as one tool tells them, and how the columns of such tables are read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,10 +74,53 @@ def decisions(sheet: Sheet, column: str) -> NDArray[np.int8]:
     if len(fraction):
         row = int(fraction[0])
         raise DataError(
-            f"{sheet.path}, line {row + 2}: {sheet.texts(column)[row]!r} in column {column} is "
-            "neither 0 nor 1."
+            f"{sheet.path}, line {sheet.line(row)}: {sheet.texts(column)[row]!r} in column "
+            f"{column} is neither 0 nor 1."
         )
     return np.nan_to_num(values, nan=UNKNOWN).astype(np.int8)
+
+
+def strengths(
+    sheet: Sheet, named: Mapping[str, str], high: float
+) -> tuple[dict[str, NDArray[np.float64]], tuple[str, ...]]:
+    """Read columns of numbers from 0 to `high`, as shares of `high`.
+
+    What tools write a little outside is clipped, what is no finite number is nothing.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    named : mapping of str to str
+        The columns, by AU.
+    high : float
+
+    Returns
+    -------
+    dict of str to (rows,) np.ndarray
+        By AU, 0 to 1; NaN where there is nothing.
+    tuple of str
+        A sentence that counts what was clipped; none where nothing was.
+
+    Raises
+    ------
+    DataError
+        When a cell is farther outside than the whole scale is long: it is on another scale then.
+    """
+    found, clipped, first = {}, 0, ""
+    for au, column in named.items():
+        values = sheet.numbers(column, -high, 2 * high)
+        outside = np.flatnonzero((values < 0) | (values > high))
+        if len(outside) and not first:
+            row = int(outside[0])
+            first = f"line {sheet.line(row)}: {sheet.texts(column)[row]} in column {column}"
+        clipped += len(outside)
+        found[au] = values.clip(0, high) / high
+    if not clipped:
+        return found, ()
+    cells = "cell was" if clipped == 1 else "cells were"
+    return found, (
+        f"{sheet.path.name}: {clipped} {cells} outside 0 to {high:g} and clipped (first {first}).",
+    )
 
 
 def rising(
@@ -86,10 +130,18 @@ def rising(
     rows = np.arange(len(values)) if chosen is None else np.flatnonzero(chosen)
     falls = np.flatnonzero(np.diff(values[rows]) < 0)
     if len(falls):
-        row = int(rows[falls[0] + 1])
+        place = int(falls[0])
+        row, before = int(rows[place + 1]), values[rows[place]]
+        again = values[rows[place + 1 : place + 3]]  # a row out of its place has a later one next
+        if values[row] <= values[rows[0]] and len(again) == 2 and (again < before).all():
+            raise DataError(
+                f"{sheet.path}, line {sheet.line(row)}: column {column} begins again with "
+                f"{sheet.texts(column)[row]!r}: rows of several videos, or of several people one "
+                "after another? Keep the rows of one."
+            )
         raise DataError(
-            f"{sheet.path}, line {row + 2}: {sheet.texts(column)[row]!r} in column {column} comes "
-            "after a later one; sort the rows by time."
+            f"{sheet.path}, line {sheet.line(row)}: {sheet.texts(column)[row]!r} in column "
+            f"{column} comes after a later one; sort the rows by time."
         )
     return values
 

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import f1_score
 
+from stages.annotations import read_annotation
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES
+from stages.intensity import intensity_of
 from stages.prediction.agreement import Agreement, agree, align, nearest_pairs
 from stages.prediction.compare import compare_files
 from stages.prediction.foreign import read_track
@@ -267,3 +269,77 @@ def test_files_of_different_moments_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(",".join([line[0], *line[2:]]) for line in lines))  # no frame_idx
     with pytest.raises(DataError, match="share no moment"):
         compare_files(ours, path)
+
+
+def test_intensities_of_ours_are_read_of_both_files(tmp_path: Path) -> None:
+    path = tracks.ours(tmp_path, TIMES, OURS)
+    text, binary = read_track(path), read_track(path.with_suffix(".parquet"))
+    wanted = intensity_of(OURS[:, 6])
+    np.testing.assert_allclose(text.intensity["AU12"], wanted, atol=2e-3)
+    np.testing.assert_allclose(binary.intensity["AU12"], wanted, atol=2e-3)
+
+
+def test_odd_cells_of_a_tool_are_clipped_and_counted(tmp_path: Path) -> None:
+    ours = tracks.ours(tmp_path, TIMES, OURS)
+    path = tracks.openface(tmp_path / "of.csv", TIMES, THEIRS)
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    column = [cell.strip() for cell in lines[0]].index("AU02_r")
+    lines[3][column], lines[5][column], lines[7][column] = "-0.12", "5.04", "-nan(ind)"
+    path.write_text("\n".join(",".join(line) for line in lines))
+    strength = read_track(path).strength["AU02"]
+    assert strength[[2, 4]].tolist() == [0, 1]
+    assert np.isnan(strength[6])
+    said = compare_files(ours, path)
+    assert "of.csv: 2 cells were outside 0 to 5 and clipped (first line 4: -0.12 in column" in said
+    lines[3][column] = "43"  # another scale
+    path.write_text("\n".join(",".join(line) for line in lines))
+    with pytest.raises(DataError, match=r"line 4: '43' in column AU02_r is not between -5 and 10"):
+        read_track(path)
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal"), [(";", ","), (";", "."), ("\t", "."), ("|", ".")]
+)
+def test_tables_with_another_separator(tmp_path: Path, separator: str, decimal: str) -> None:
+    path = tracks.openface(tmp_path / "of.csv", TIMES, THEIRS)
+    wanted = read_track(path)
+    text = path.read_text().replace(",", separator).replace(".", decimal)
+    path.write_text(f"sep={separator}\r\n{text}" if separator == ";" else text)
+    found = read_track(path)
+    assert (found.strength["AU12"] == wanted.strength["AU12"]).all()
+    assert (found.decision["AU12"] == wanted.decision["AU12"]).all()
+
+
+def test_of_a_table_of_several_videos_the_one_of_this_name_is_read(tmp_path: Path) -> None:
+    ours = tracks.ours(tmp_path, TIMES, OURS, name="clip")
+    path = tracks.pyfeat(tmp_path / "feat.csv", range(FRAMES), THEIRS)
+    head, *rows = path.read_text().splitlines()
+    twice = [f"{row},/data/{name}.mp4" for name in ("other", "clip") for row in rows]
+    path.write_text("\n".join([f"{head},input", *twice]))
+    assert "120 shared frames" in compare_files(ours, path)
+    with pytest.raises(DataError, match=r"holds rows of 2 videos .*other\.mp4"):
+        read_track(path)
+    with pytest.raises(DataError, match="not of one called 'third'"):
+        read_track(path, "third")
+    path.write_text("\n".join([head, *rows, *rows]))
+    with pytest.raises(DataError, match="line 122: column frame begins again with '0'"):
+        read_track(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "task"),
+    [
+        ("Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other", "expressions"),
+        ("valence,arousal", "valence and arousal"),
+        ("image,valence,arousal,expression,aus", "several tasks"),
+    ],
+)
+def test_annotations_of_another_task_are_called_what_they_are(
+    tmp_path: Path, header: str, task: str
+) -> None:
+    path = tmp_path / "clip.txt"
+    path.write_text(f"{header}\n4\n4\n")
+    with pytest.raises(DataError, match=f"is an annotation of {task}"):
+        read_track(path)
+    with pytest.raises(DataError, match=f"is an annotation of {task}"):
+        read_annotation(path)
