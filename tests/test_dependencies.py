@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.core.provenance import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OWN = {"stages", "tests"}
+OWN = {"aufusion", "stages", "tests"}
 
 
 def normal(name: str) -> str:

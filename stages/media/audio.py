@@ -13,6 +13,7 @@ import numpy as np
 from av.audio.frame import format_dtypes  # of samples that numpy can hold
 from numpy.typing import NDArray
 
+from stages.core.errors import DataError
 from stages.media.decoding import open_video, raise_if_of_the_machine
 from stages.media.photo import is_picture
 
@@ -123,6 +124,64 @@ def _gapless(
         if len(kept):
             yield origin + done / rate, kept
             done += len(kept)
+
+
+_SAMPLES = {"f4": "flt", "f8": "dbl", "i2": "s16", "i4": "s32"}
+
+
+def _in_memory(samples: NDArray[Any], rate: int) -> Iterator[Any]:
+    """Frames of about a second."""
+    channels = samples.reshape(len(samples), -1)
+    kind = _SAMPLES[channels.dtype.str[1:]]
+    layout = {1: "mono", 2: "stereo"}.get(channels.shape[1], f"{channels.shape[1]} channels")
+    for first in range(0, len(channels), rate):
+        block = np.ascontiguousarray(channels[first : first + rate]).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(block, kind, layout)
+        frame.sample_rate = rate
+        yield frame
+
+
+def read_samples(
+    samples: NDArray[Any], sampling_rate: int, rate: int = RATE
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Resample sound in memory, as :func:`read_sound` does that of a file.
+
+    Parameters
+    ----------
+    samples : (samples,) or (samples, channels) np.ndarray
+        float32 or float64 of full scale 1, or int16 or int32; the first is at 0 seconds.
+    sampling_rate : int
+        Hz.
+    rate : int
+        Hz, to convert to.
+
+    Yields
+    ------
+    float
+        Time in seconds of the block's first sample.
+    (samples,) np.ndarray
+        float32, mono, full scale 1.
+
+    Raises
+    ------
+    DataError
+        When the samples are of another type or shape.
+    """
+    values = np.asarray(samples)
+    if values.dtype.str[1:] not in _SAMPLES or values.ndim not in (1, 2) or sampling_rate < 1:
+        raise DataError(
+            f"The sound is {values.dtype} of the shape {values.shape} at {sampling_rate} Hz: it "
+            "needs samples (samples,) or (samples, channels) of float32, float64, int16 or int32, "
+            "and their rate in Hz."
+        )
+    if values.ndim == 2 and values.shape[1] not in (1, 2):
+        if values.shape[0] in (1, 2):
+            raise DataError(
+                f"The sound has the shape {values.shape}: samples come first, (samples, channels)."
+            )
+        scale = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+        values = (values.mean(axis=1, dtype=np.float64) / scale).astype(np.float32)
+    yield from _gapless(_resampled(_in_memory(values, int(sampling_rate)), rate), rate)
 
 
 def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np.float32]]]:

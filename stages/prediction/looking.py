@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,8 @@ from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose
 from stages.faces.tracking import Follower, follow
 from stages.media.decoding import Log
-from stages.media.photo import is_photo
-from stages.media.video import read_frames
 from stages.prediction.crowd import Crowd, Group
+from stages.prediction.footage import Footage
 from stages.prediction.options import Options
 from stages.prediction.still import find_faces
 from stages.prediction.stopwatch import Stopwatch
@@ -65,14 +63,13 @@ class Sight:
 
 
 def look(
-    path: Path, settings: Crop, options: Options, device: str, log: Log, watch: Stopwatch
+    footage: Footage, settings: Crop, options: Options, device: str, log: Log, watch: Stopwatch
 ) -> Iterator[Sight]:
     """Go through a video and cut the faces out.
 
     Parameters
     ----------
-    path : Path
-        The video.
+    footage : Footage
     settings : stages.settings.params.Crop
         How the ensemble's crops were made; these are made alike, through JPEG and back.
     options : Options
@@ -89,7 +86,7 @@ def look(
         One a decoded frame, in the order of display.
     """
     encoded: dict[int, int] = {}  # number of the frame in which each person was last encoded
-    groups = watch.each("detect", _groups(path, settings, options, device, log, watch))
+    groups = watch.each("detect", _groups(footage, settings, options, device, log, watch))
     for number, group in enumerate(groups, start=1):
         with watch.time("detect"):
             sight = Sight(number, group.time, given_up=group.given_up)
@@ -106,13 +103,13 @@ def look(
 
 
 def _groups(
-    path: Path, settings: Crop, options: Options, device: str, log: Log, watch: Stopwatch
+    footage: Footage, settings: Crop, options: Options, device: str, log: Log, watch: Stopwatch
 ) -> Iterator[Group]:
     detector = load_detector(settings.detector, settings.pack, settings.score_threshold, device)
     follower = Follower(detector, "only", settings.detection_side)
     # what is decoded is waited for by the part that detects
-    frames = watch.each("decode", read_frames(path, log), within="detect")
-    if is_photo(path):
+    frames = watch.each("decode", footage.frames(log), within="detect")
+    if footage.photo:
         for time, image in frames:
             faces = find_faces(detector, image, settings.detection_side)
             if options.faces == "main":

@@ -1,34 +1,29 @@
-"""Predict the action units of one video, in one pass.
-
-Decoding, detection and cutting out run in a thread beside the encoders and the networks. What is
-held at any time is bounded: some pictures, a batch of crops, the features of a few windows.
-"""
+"""Predict the action units of one video and write them, with what is to be known of them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
-import numpy as np
 
 from stages.card import load_card
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.provenance import package_versions
-from stages.encoders.running import encode_images, inference, prefetch
 from stages.intensity import intensity_of
 from stages.media.decoding import Log, frame_rate, open_video
 from stages.media.photo import expected_pictures, is_photo, is_picture
-from stages.prediction.assembly import Assembly, Frame
-from stages.prediction.looking import Seen, Sight, look
+from stages.prediction.assembly import Assembly
+from stages.prediction.footage import File
 from stages.prediction.options import Options
 from stages.prediction.outputs import Outputs
 from stages.prediction.predictor import Predictor
 from stages.prediction.results import KIND, Result
+from stages.prediction.running import Facts, final_frames
 from stages.prediction.sound import SoundTrack
 from stages.prediction.sources import check_output_name, source_of
 from stages.prediction.stopwatch import Stopwatch
@@ -37,7 +32,6 @@ from stages.terms import detector_use
 
 Progress = Callable[[int, int | None, float], None]
 
-SIGHTS_PER_BATCH = 2  # batches of frames that are held at most until a batch of crops is full
 USUAL_RATES = (12.0, 75.0)  # Hz; the networks were trained near 25 to 30
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python", "pyarrow", "torch")
 
@@ -67,88 +61,8 @@ def expected_frames(path: Path) -> tuple[int, int | None]:
         return 0, max(1, round(container.duration / av.time_base * frame_rate(stream)))
 
 
-class _Facts:
-    """What is to be known of a video once it was read."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.first = self.last = 0.0
-        self.with_face = 0
-
-    def note(self, sight: Sight) -> None:
-        self.frames += 1
-        self.with_face += bool(sight.seen)
-        self.last = sight.time
-        if self.frames == 1:
-            self.first = sight.time
-
-    @property
-    def rate(self) -> float | None:
-        """Frames a second; None where there is but one."""
-        span = self.last - self.first
-        return (self.frames - 1) / span if span > 0 else None
-
-
-def _batches(sights: Iterator[Sight], crops: int) -> Iterator[list[Sight]]:
-    """Gather frames until they show so many faces to encode."""
-    held: list[Sight] = []
-    waiting = 0
-    for sight in sights:
-        held.append(sight)
-        waiting += sum(seen.crop is not None for seen in sight.seen.values())
-        if waiting >= crops or len(held) >= SIGHTS_PER_BATCH * crops:
-            yield held
-            held, waiting = [], 0
-    if held:
-        yield held
-
-
-def _encode(predictor: Predictor, sights: list[Sight]) -> None:
-    """Give each crop the features of all encoders, one after another."""
-    seen: list[Seen] = [one for sight in sights for one in sight.seen.values()]
-    chosen = [one for one in seen if one.crop is not None]
-    for first in range(0, len(chosen), predictor.batch):
-        batch = chosen[first : first + predictor.batch]
-        images = np.stack([one.crop for one in batch if one.crop is not None])
-        with inference(predictor.device, predictor.precision):
-            features = [
-                encode_images(part.encoder, part.network, images, predictor.device)
-                for part in predictor.visual
-            ]
-        for one, row in zip(batch, np.concatenate(features, axis=1), strict=True):
-            one.features, one.crop = row, None
-
-
-def _rows(
-    path: Path,
-    predictor: Predictor,
-    options: Options,
-    track: SoundTrack,
-    facts: _Facts,
-    log: Log,
-    watch: Stopwatch,
-    assembly: Assembly,
-) -> Generator[Frame, None, None]:
-    crop, device = predictor.ensemble.crop, predictor.options.device
-    ahead = prefetch(look(path, crop, options, device, log, watch), predictor.batch)
-    with closing(cast(Generator[Sight, None, None], ahead)) as sights:
-        for batch in _batches(sights, predictor.batch):
-            with watch.time("encode"):
-                _encode(predictor, batch)
-            with watch.time("sound"):
-                sound = track.take([sight.time for sight in batch])
-            for sight, heard in zip(batch, sound, strict=True):
-                facts.note(sight)
-                with watch.time("predict"):
-                    done = list(assembly.add(sight, heard))
-                yield from done
-    with watch.time("predict"):
-        done = list(assembly.finish())
-    yield from done
-
-
-def _warnings(
-    predictor: Predictor, facts: _Facts, heard: int, log: Log, promised: int, photo: bool
+def warnings_of(
+    predictor: Predictor, facts: Facts, heard: int, log: Log, promised: int, photo: bool
 ) -> list[str]:
     """Sentences about what is to be known of a prediction."""
     found = list(log.sentences())
@@ -191,9 +105,10 @@ def _warnings(
     return found
 
 
-def _about(
-    predictor: Predictor, options: Options, facts: _Facts, people: int, heard: int
+def about_of(
+    predictor: Predictor, options: Options, facts: Facts, people: int, heard: int
 ) -> dict[str, Any]:
+    """What made a prediction, and what it found, as plain values."""
     ensemble = predictor.ensemble
     detector = detector_use(ensemble.crop.detector, ensemble.crop.pack)
     licences = {"detector": {"source": detector.source, "licence": detector.licence}}
@@ -281,14 +196,15 @@ def predict_file(
                                 outputs=held)  # fmt: skip
     outputs.refuse_others(".json", *ENDINGS)
     begun, told = time.perf_counter(), 0
-    watch, log, facts = Stopwatch(), Log(), _Facts()
+    watch, log, facts = Stopwatch(), Log(), Facts()
     source, photo = source_of(path), is_photo(path)
     promised, total = expected_frames(path)
     assembly = Assembly(predictor, options)
-    track = SoundTrack(path, predictor)
+    footage = File(path)
+    track = SoundTrack(footage, predictor)
     writer = Writer(outputs, predictor.ensemble.calibration)
     try:
-        rows = _rows(path, predictor, options, track, facts, log, watch, assembly)
+        rows = final_frames(footage, predictor, options, track, facts, log, watch, assembly)
         with closing(rows):
             for frame in rows:
                 with watch.time("write"):
@@ -299,9 +215,9 @@ def predict_file(
                     progress(told, expected, told / (time.perf_counter() - begun))
         if source_of(path) != source:
             raise DataError(f"{path} changed while it was read: predict it again.")
-        about = _about(predictor, options, facts, assembly.people, track.heard)
+        about = about_of(predictor, options, facts, assembly.people, track.heard)
         about["source"], about["photo"] = source, photo
-        about["warnings"] = _warnings(predictor, facts, track.heard, log, promised, photo)
+        about["warnings"] = warnings_of(predictor, facts, track.heard, log, promised, photo)
         with watch.time("write"):
             about = writer.finish(about)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import tee
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +11,13 @@ from numpy.typing import NDArray
 
 from stages.encoders.running import encode_sound, inference
 from stages.encoders.timing import last_time, nearest_steps
-from stages.media.audio import read_sound
+from stages.prediction.footage import Block, Footage
 from stages.prediction.predictor import AudioPart, Predictor
 
 if TYPE_CHECKING:
     import torch
 
     from stages.encoders.base import AudioEncoder
-
-Block = tuple[float, NDArray[np.float32]]
 
 
 class Steps:
@@ -99,12 +96,11 @@ class SoundTrack:
 
     Parameters
     ----------
-    path : Path
-        The video.
+    footage : Footage
     predictor : Predictor
     """
 
-    def __init__(self, path: Path, predictor: Predictor) -> None:
+    def __init__(self, footage: Footage, predictor: Predictor) -> None:
         self._device = predictor.device
         rates: dict[int, list[AudioPart]] = {}
         for part in predictor.audio:
@@ -112,7 +108,7 @@ class SoundTrack:
         self._sources: list[Iterator[Block]] = []
         copies: dict[int, Iterator[Iterator[Block]]] = {}
         for rate, parts in rates.items():
-            source = read_sound(path, rate)
+            source = footage.sound(rate)
             self._sources.append(source)
             # decoded once for all; a copy holds what another encoder's longer block is ahead
             copies[rate] = iter(tee(source, len(parts)))
