@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from stages.prediction.foreign import OURS
 from stages.prediction.options import Options
 
 PathLike = str | os.PathLike[str]
-Table = pd.DataFrame | PathLike
+Table: TypeAlias = pd.DataFrame | PathLike
 
 
 def compare(table: Table, other: Table) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def evaluate(
         Another tool's files, instead of our prediction.
     reference : path, optional
         A tool's files whose continuous values frames are ranked against.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "cuda:N"}
 
     Returns
     -------
@@ -100,7 +101,7 @@ def evaluate(
     """
     from stages.evaluation.run import evaluate as run
 
-    options = Options(device=device)  # type: ignore[arg-type]
+    options = Options(device=device)
     with TemporaryDirectory(prefix="aufusion-") as temporary:
         kept = Path(temporary) if out is None else Path(out)
         run(

@@ -162,7 +162,7 @@ def predict(
         The main person, or everyone under numbers of their own.
     every : int
         Encode every so many frames, 1 to 100; the others still get their rows.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "cuda:N"}
     precision : {"auto", "32-true", "bf16-mixed"}
         Of the encoders; ``auto`` is what the ensemble was trained on.
     batch : int, optional

@@ -5,11 +5,16 @@
 >>> aufusion.plot(table)  # doctest: +SKIP
 """
 
-from stages.api.comparing import compare, evaluate
-from stages.api.plotting import plot
-from stages.api.predicting import predict
-from stages.api.streaming import Stream, stream
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from stages.core.errors import DataError, SettingsError
+
+if TYPE_CHECKING:
+    from stages.api.comparing import compare, evaluate
+    from stages.api.plotting import plot
+    from stages.api.predicting import predict
+    from stages.api.streaming import Stream, stream
 
 __all__ = [
     "DataError",
@@ -21,3 +26,25 @@ __all__ = [
     "predict",
     "stream",
 ]
+
+# imported once they are used: torch and the encoders' libraries take seconds
+_MODULES = {
+    "Stream": "streaming",
+    "compare": "comparing",
+    "evaluate": "comparing",
+    "plot": "plotting",
+    "predict": "predicting",
+    "stream": "streaming",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'aufusion' has no attribute {name!r}")
+    value: object = getattr(import_module(f"stages.api.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

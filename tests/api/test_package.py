@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -31,12 +33,26 @@ def test_the_package_is_installed_from_where_it_lies() -> None:
         assert getattr(aufusion, name).__doc__
 
 
+def test_importing_it_is_cheap() -> None:
+    code = (
+        "import sys, aufusion; aufusion.DataError; print([m for m in sys.modules if m in sys.argv])"
+    )
+    heavy = ["torch", "pandas", "matplotlib", "onnxruntime", "transformers"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+    assert set(aufusion.__all__) == set(dir(aufusion))
+    with pytest.raises(AttributeError, match="no attribute 'predicted'"):
+        aufusion.predicted  # noqa: B018
+
+
 def test_the_notebook_runs(ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands, beside a video, with an ensemble where it is looked for."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(paths, "PRETRAINED", tmp_path / "none")
     shutil.copytree(ensemble, tmp_path / paths.ENSEMBLE)
-    tiny.write_raw(Path("video.mkv"), tiny.moving(50), codec="png", pix_fmt="rgb24")
+    tiny.write_raw(Path("video.mkv"), tiny.moving(50), codec="ffv1", pix_fmt="bgr0")
     notebook = json.loads((ROOT / "docs/python.ipynb").read_text())
     cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
     assert len(cells) >= 6

@@ -38,9 +38,9 @@ def video(
     """The same pictures and sound in a file, without loss."""
     path = tmp_path_factory.mktemp("video") / "clip.mkv"
     with av.open(str(path), "w") as container:
-        pictures = container.add_stream("png", rate=FPS)
+        pictures = container.add_stream("ffv1", rate=FPS)
         pictures.height, pictures.width = frames.shape[1:3]
-        pictures.pix_fmt = "rgb24"
+        pictures.pix_fmt = "bgr0"
         sound = container.add_stream("pcm_s16le", rate=RATE)
         sound.layout = "stereo"
         for number, image in enumerate(frames):
