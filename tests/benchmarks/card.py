@@ -34,13 +34,14 @@ active and how strongly. Licence: Apache-2.0, for any use.
 On generated faces and voices alone, made by this project's code: {faces:,} stills of {people:,}
 people and {clips} clips, {utterances:,} sentences of {speakers} voices. No picture, video or voice
 of a real person was used. [`recipe.yaml`](recipe.yaml) has the settings, `make weights` makes them
-again. Nine encoders, {networks} sequence networks{name}. Made on two processor cores; what each
-stage took is in [`training.json`](training.json).
+again{code}.
+Shipped is the ensemble `{name}`: {encoders} encoders, and networks behind them: {networks}. Made on
+two processor cores; what each stage took is in [`training.json`](training.json).
 
 ## What was chosen by looking at real faces
 
-What varies in the generated faces, and the offsets of the AUs' logits ({offsets}), were chosen on
-the photos and clips of the tables below. So these tables are no independent test: on faces of other
+What varies in the generated faces, and the offsets of the AUs' logits ({offsets}), were
+chosen on the photos and clips of the tables below. So these tables are no independent test: on faces of other
 people expect somewhat less.
 
 ## Real faces
@@ -68,7 +69,7 @@ We have not reproduced the paper's scores on Aff-Wild2, and these figures say no
 - Faces that are small, turned away by more than 45 degrees, covered, or lit by one hard light were
   varied in training, but were not measured on real material.
 - AU2, AU4, AU6, AU15, AU23 and AU24 were hardly measured on real faces: no labels lay at hand.
-- The voices were synthetic; what sound adds on real speech is in the benchmark of voices.
+- Where no encoder of sound is among those shipped, they do not hear: a voice changes nothing.
 - They were never compared with a FACS coder.
 
 ## What they must not be used for
@@ -90,7 +91,7 @@ def _value(figures: Mapping[str, Any], measure: str) -> float | None:
 
 def material(evaluation: Mapping[str, Any], test: Mapping[str, float], people: int) -> Card:
     """The card that programs read: photos, and the corpus's test clips."""
-    aus = evaluation["scores"]["aus"]
+    aus = evaluation["aus"]
     photos = {}
     for au, figures in aus.items():
         known = {
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--goals", type=Path, required=True)
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--people", type=int, required=True, help="people of the test clips")
+    parser.add_argument("--code", default="", help="what code they were made with, if another")
     given = parser.parse_args()
     goals = json.loads(given.goals.read_text(encoding="utf-8"))["goals"]
     evaluation = json.loads(given.evaluation.read_text(encoding="utf-8"))
@@ -171,7 +173,9 @@ def main() -> None:
     text = TEXT.format(
         faces=corpus["faces"], people=corpus["face_people"], utterances=corpus["utterances"],
         clips=corpus["clips"] + corpus["test_clips"], speakers=corpus["speakers"],
-        networks=len(exported["members"]), name=f" (`{exported['name']}`)",
+        networks=len(exported["members"]), name=exported["name"],
+        code=given.code and f" ({given.code})",
+        encoders=sum(len(kind) for kind in exported["encoders"].values()),
         offsets=", ".join(f"{au} {value:+g}" for au, value in offsets.items()) or "none",
         goals=as_markdown([["", "goal", "measured", ""]] + [
             [one["what"], one["goal"], one["measured"], verdict[one["met"]]] for one in goals
