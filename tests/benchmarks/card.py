@@ -41,8 +41,8 @@ two processor cores; what each stage took is in [`training.json`](training.json)
 ## What was chosen by looking at real faces
 
 What varies in the generated faces, and the offsets of the AUs' logits ({offsets}), were
-chosen on the photos and clips of the tables below. So these tables are no independent test: on faces of other
-people expect somewhat less.
+chosen on the photos and clips of the tables below. So these tables are no independent test: on
+faces of other people expect somewhat less.
 
 ## Real faces
 
