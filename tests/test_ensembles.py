@@ -89,7 +89,7 @@ def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
         (lambda c: c["members"][0].update(visual=["mae"]), "does not have"),
         (lambda c: c["members"][0].update(aus=["AU05"]), "does not have"),
         (lambda c: [member.update(aus=["AU01"]) for member in c["members"]], "no member"),
-        (lambda c: c.update(format=2), "another version"),
+        (lambda c: c.update(format=1), "another version"),
         (lambda c: c.update(rule="median"), "another version"),
         (lambda c: c.pop("calibration"), "calibration"),
         (lambda c: c["calibration"].update(thresholds=[2.0] * 12), "probability"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stages import frames, pretrain, visual
 from stages.core.errors import SettingsError
+from stages.core.facs import N_AUS
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.encoding import load_encoding
@@ -86,5 +87,5 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     visual.main()
     with FeatureReader(Path("data/features/visual/toy.h5")) as store:
         rows = store.read("one")
-        assert (store.attributes["encoder"], store.width) == ("toy", 20)
+        assert (store.attributes["encoder"], store.width) == ("toy", 20 + N_AUS)
     np.testing.assert_array_equal(np.isnan(rows).all(1), [False, True, False, False])
