@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
@@ -54,7 +56,9 @@ def encode_video(work: Work, path: Path) -> None:
         steps = None
         for first, steps in encode_sound(encoder, loaded.network, sound, loaded.device):
             frames, chosen = clock.frames_of(first, len(steps))
-            features[frames] = steps[chosen]
+            values = steps[chosen]
+            values[chosen < 0] = np.nan
+            features[frames] = values
         if steps is not None:
             features[clock.frames_after()] = steps[-1]
 

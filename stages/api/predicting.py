@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stages.api.tables import FILE, as_table
 from stages.core.errors import DataError
 from stages.core.paths import default_ensemble
-from stages.media.decoding import Log
+from stages.media.clock import Log
 from stages.prediction.assembly import Assembly
 from stages.prediction.footage import File, Footage, Pictures
 from stages.prediction.options import Options
@@ -83,7 +83,7 @@ def _one(
         track.close()
     about = about_of(predictor, options, facts, assembly.people, track.heard)
     about["photo"] = footage.photo
-    about["warnings"] = warnings_of(predictor, facts, track.heard, log, promised, footage.photo)
+    about["warnings"] = warnings_of(predictor, facts, track, log, promised, footage.photo)
     table.attrs["about"] = about
     return table
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from stages.api.predicting import Image, PathLike, checked_rate, loaded
-from stages.media.decoding import Log
+from stages.media.clock import Log
 from stages.prediction.assembly import REACH, Assembly
 from stages.prediction.columns import COLUMNS
 from stages.prediction.footage import Pictures

@@ -128,7 +128,7 @@ def encode_sound(
     network : nn.Module
     parts : iterable of (samples,) np.ndarray
         float32 at the encoder's sampling rate. Where one part ends and the next begins makes no
-        difference.
+        difference. A sound shorter than one step is filled up with silence.
     device : torch.device
 
     Yields
@@ -167,6 +167,8 @@ def encode_sound(
             held, origin = held[dropped:], origin + dropped
     held = np.concatenate([held, *waiting])
     total = encoder.steps(origin + len(held))
+    if not total and len(held):  # shorter than one step: silence makes it one
+        held, total = np.pad(held, (0, encoder.window - len(held))), 1
     while first < total:
         last = min(first + encoder.block, total)
         yield block(last)

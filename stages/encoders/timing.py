@@ -35,9 +35,58 @@ def nearest_steps(
     return np.where(early, -1, np.maximum(steps, 0)).astype(np.int64)
 
 
-def last_time(encoder: AudioEncoder, start: float, samples: int) -> float:
-    """Presentation time in seconds up to which a frame may still take the last step."""
-    return start + (samples + END_HOPS * encoder.hop) / encoder.sampling_rate
+class SoundClock:
+    """Where in a sound, whose long gaps are left out, a moment of the file is.
+
+    Parameters
+    ----------
+    encoder : AudioEncoder
+    """
+
+    def __init__(self, encoder: AudioEncoder) -> None:
+        self._encoder = encoder
+        self._starts: list[float] = []  # seconds on the file's clock, of each stretch
+        self._firsts: list[int] = []  # its first sample
+        self.samples = 0
+
+    def add(self, time: float, samples: int) -> bool:
+        """Note a block; True where it begins a stretch."""
+        rate = self._encoder.sampling_rate
+        expected = None
+        if self._starts:
+            expected = self._starts[-1] + (self.samples - self._firsts[-1]) / rate
+        begins = expected is None or time - expected > 1.0
+        if begins:
+            self._starts.append(time)
+            self._firsts.append(self.samples)
+        self.samples += samples
+        return begins
+
+    @property
+    def steps(self) -> int:
+        """Steps that :func:`stages.encoders.running.encode_sound` makes of the sound so far."""
+        return max(self._encoder.steps(self.samples), min(self.samples, 1))
+
+    def nearest(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Nearest step for each frame, as :func:`nearest_steps`; rising with time."""
+        positions, _ = self._place(times)
+        return nearest_steps(self._encoder, positions, 0.0)
+
+    def silent(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether a moment lies more than two hops outside the sound that is known so far."""
+        return self._place(times)[1]
+
+    def _place(self, times: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Seconds of sound before each moment, and whether the moment is outside the sound."""
+        rate = self._encoder.sampling_rate
+        starts, firsts = np.asarray(self._starts), np.asarray([*self._firsts, self.samples])
+        stretch = np.maximum(np.searchsorted(starts, times, "right") - 1, 0)
+        since = times - starts[stretch]
+        length = (firsts[stretch + 1] - firsts[stretch]) / rate
+        outside = np.abs(since - length / 2) > length / 2 + END_HOPS * self._encoder.hop / rate
+        # after the last stretch goes on: it may not be known in full
+        inner = np.where(stretch < len(starts) - 1, np.minimum(since, length), since)
+        return firsts[stretch] / rate + inner, outside
 
 
 class FrameClock:
@@ -54,16 +103,14 @@ class FrameClock:
     """
 
     def __init__(self, encoder: AudioEncoder, times: NDArray[np.float64]) -> None:
-        self._encoder = encoder
         self._times = times
-        self._start = 0.0
-        self._samples = 0
+        self._sound = SoundClock(encoder)
         self._nearest: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def watch(
         self, blocks: Iterable[tuple[float, NDArray[np.float32]]]
     ) -> Iterator[NDArray[np.float32]]:
-        """Pass on the sound's samples while noting its start and its length.
+        """Pass on the sound's samples while noting its start, its gaps and its length.
 
         Parameters
         ----------
@@ -71,12 +118,10 @@ class FrameClock:
             As :func:`stages.media.audio.read_sound` yields them.
         """
         for time, samples in blocks:
-            if not self._samples:
-                self._start = time
-                self._nearest = nearest_steps(self._encoder, self._times, self._start)
-            elif time > self._times[-1] + SURPLUS_SECONDS:
+            if self._sound.samples and time > self._times[-1] + SURPLUS_SECONDS:
                 return
-            self._samples += len(samples)
+            if self._sound.add(time, len(samples)):
+                self._nearest = self._sound.nearest(self._times)
             yield samples
 
     def frames_of(self, first: int, count: int) -> tuple[slice, NDArray[np.int64]]:
@@ -87,14 +132,16 @@ class FrameClock:
         slice
             The frames.
         (frames,) np.ndarray
-            int64, for each of them its step, counted from `first`.
+            int64, for each of them its step, counted from `first`; -1 for one without sound.
         """
         begin, end = np.searchsorted(self._nearest, (first, first + count))
-        return slice(int(begin), int(end)), self._nearest[begin:end] - first
+        chosen = self._nearest[begin:end] - first
+        return slice(int(begin), int(end)), np.where(
+            self._sound.silent(self._times[begin:end]), -1, chosen
+        )
 
     def frames_after(self) -> slice:
         """Find the frames that take the last step, once all of the sound has been read."""
-        total = self._encoder.steps(self._samples)
-        end = last_time(self._encoder, self._start, self._samples)
-        begin = np.searchsorted(self._nearest, total)
-        return slice(int(begin), max(int(begin), int(np.searchsorted(self._times, end, "right"))))
+        begin = int(np.searchsorted(self._nearest, self._sound.steps))
+        silent = self._sound.silent(self._times[begin:])
+        return slice(begin, begin + int(silent.argmax() if silent.any() else len(silent)))

@@ -14,17 +14,39 @@ from av.audio.frame import format_dtypes  # of samples that numpy can hold
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
-from stages.media.decoding import open_video, raise_if_of_the_machine
+from stages.media.clock import PAUSE_SECONDS, Log
+from stages.media.decoding import open_video, packets_of, raise_if_of_the_machine, sound_of
 from stages.media.photo import is_picture
+from stages.media.tracks import scaled
 
 RATE = 16_000  # Hz, what speech encoders are trained on
 # A decoded frame whose time differs by more than this from where the samples before it end starts
 # after a gap (or overlaps); less is rounding of time stamps (Matroska: 1 ms) or a clock's jitter.
 GAP_SECONDS = 0.05
+# layouts whose channels FFmpeg mixes by their places; of others the mean is taken
+_MIXED = (
+    frozenset(
+        ("2.1", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1")
+    )
+    | frozenset(
+        (
+            "5.1",
+            "5.1(side)",
+            "6.0",
+            "6.0(front)",
+            "hexagonal",
+            "6.1",
+            "6.1(back)",
+            "6.1(front)",
+            "7.0",
+        )
+    )
+    | frozenset(("7.0(front)", "7.1", "7.1(wide)", "7.1(wide-side)", "octagonal"))
+)
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    packets = container.demux(stream)
+def _decoded(container: Any, stream: Any, notes: list[str]) -> Iterator[Any]:
+    packets = packets_of(container, stream, Log())
     while True:
         try:
             packet = next(packets)
@@ -36,7 +58,32 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
         except av.error.FFmpegError as error:
             raise_if_of_the_machine(error)
             return
-        yield from frames
+        for frame in frames:
+            yield frame if _can_be_mixed(frame) else _averaged(frame, notes)
+
+
+def _can_be_mixed(frame: Any) -> bool:
+    """Whether FFmpeg knows where the channels are; ``9 channels`` are nowhere."""
+    layout = frame.layout
+    return layout.nb_channels <= 2 or layout.name in _MIXED
+
+
+def _averaged(frame: Any, notes: list[str]) -> Any:
+    """Mix a frame of channels whose places nobody knows: their mean."""
+    count = frame.layout.nb_channels
+    note = f"Nobody knows where the sound's {count} channels are: their mean is taken."
+    if note not in notes:
+        notes.append(note)
+    if frame.format.name in format_dtypes:
+        samples = scaled(frame.to_ndarray())
+        if samples.shape[0] == 1:  # channels take turns
+            samples = samples.reshape(-1, count).T
+        mixed = samples.mean(axis=0, dtype=np.float32)
+    else:
+        mixed = np.zeros(frame.samples, np.float32)
+    mono = av.AudioFrame.from_ndarray(np.ascontiguousarray(mixed)[None], "fltp", "mono")
+    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return mono
 
 
 def _joined(frames: list[Any]) -> Any:
@@ -80,31 +127,31 @@ def _blocks(frames: Iterator[Any]) -> Iterator[tuple[float | None, Any]]:
 
 
 def _resampled(
-    frames: Iterator[Any], rate: int
+    frames: Iterator[Any], rate: int, layout: str
 ) -> Iterator[tuple[float | None, NDArray[np.float32]]]:
-    """Yield mono samples at `rate`; with a time in seconds where a stretch without gap begins."""
+    """Yield (channels, samples) at `rate`; with a time where a stretch without gap begins."""
     resampler: Any = None
     start: float | None = None
     for time, block in _blocks(frames):
         if time is not None:
             if resampler is not None:
                 for part in resampler.resample(None):
-                    yield start, part.to_ndarray()[0]
-            resampler, start = av.AudioResampler(format="flt", layout="mono", rate=rate), time
+                    yield start, part.to_ndarray()
+            resampler, start = av.AudioResampler(format="fltp", layout=layout, rate=rate), time
         block.pts = None  # gaps are mended by _gapless; the resampler shall only resample
         for part in resampler.resample(block):
-            yield start, part.to_ndarray()[0]
+            yield start, part.to_ndarray()
             start = None
     if resampler is not None:
         for part in resampler.resample(None):
-            yield start, part.to_ndarray()[0]
+            yield start, part.to_ndarray()
             start = None
 
 
 def _gapless(
     stretches: Iterator[tuple[float | None, NDArray[np.float32]]], rate: int
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    """Fill gaps with silence and cut overlaps off, so that sample k is at start + k / rate."""
+    """Fill gaps with silence and cut overlaps off; a long gap stays a gap."""
     origin = 0.0
     done = 0  # samples yielded
     surplus = 0  # samples of an overlap that are still to be cut off
@@ -114,16 +161,18 @@ def _gapless(
         elif time is not None:
             missing = round((time - origin) * rate) - done
             surplus = max(-missing, 0)
+            if missing > PAUSE_SECONDS * rate:
+                origin, done, missing = time, 0, 0
             while missing > 0:
-                silence = np.zeros(min(missing, rate), np.float32)
+                silence = np.zeros((len(samples), min(missing, rate)), np.float32)
                 yield origin + done / rate, silence
-                done += len(silence)
-                missing -= len(silence)
-        kept = samples[surplus:]
-        surplus -= len(samples) - len(kept)
-        if len(kept):
+                done += silence.shape[1]
+                missing -= silence.shape[1]
+        kept = samples[:, surplus:]
+        surplus -= samples.shape[1] - kept.shape[1]
+        if kept.size:
             yield origin + done / rate, kept
-            done += len(kept)
+            done += kept.shape[1]
 
 
 _SAMPLES = {"f4": "flt", "f8": "dbl", "i2": "s16", "i4": "s32"}
@@ -181,11 +230,35 @@ def read_samples(
             )
         scale = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
         values = (values.mean(axis=1, dtype=np.float64) / scale).astype(np.float32)
-    yield from _gapless(_resampled(_in_memory(values, int(sampling_rate)), rate), rate)
+    frames = _in_memory(values, int(sampling_rate))
+    for time, block in _gapless(_resampled(frames, rate, "mono"), rate):
+        yield time, block[0]
 
 
-def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    """Decode the first sound track of a file as one gapless signal.
+def sound_blocks(
+    path: Path, container: Any, rate: int, layout: str, notes: list[str] | None = None
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Decode the sound of an open file, with its channels; else as :func:`read_sound`.
+
+    Yields
+    ------
+    float
+        Presentation time in seconds of the block's first sample.
+    (channels, samples) np.ndarray
+        float32.
+    """
+    stream, note = sound_of(path, container)
+    notes = [] if notes is None else notes
+    if note and note not in notes:
+        notes.append(note)
+    if stream is not None:
+        yield from _gapless(_resampled(_decoded(container, stream, notes), rate, layout), rate)
+
+
+def read_sound(
+    path: Path, rate: int = RATE, notes: list[str] | None = None
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """Decode the sound of a file: of several tracks the first that is not silent.
 
     Parameters
     ----------
@@ -193,6 +266,8 @@ def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np
         Video file.
     rate : int
         Sampling rate to convert to, in Hz.
+    notes : list of str, optional
+        Takes sentences on what was chosen or mended.
 
     Yields
     ------
@@ -200,8 +275,9 @@ def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np
         Presentation time in seconds of the block's first sample.
     (samples,) np.ndarray
         float32, mono, full scale 1; blocks of a second at most, each beginning where the one
-        before it ends. A gap in the time stamps is filled by silence, an overlap is cut off.
-        Nothing is yielded where the file has no sound track, or none that decodes.
+        before it ends, or later by more than `PAUSE_SECONDS`. A shorter gap in the time stamps is
+        filled by silence, an overlap is cut off. Nothing is yielded where the file has no sound
+        track, or none that decodes.
 
     Raises
     ------
@@ -211,6 +287,43 @@ def read_sound(path: Path, rate: int = RATE) -> Iterator[tuple[float, NDArray[np
     if is_picture(path):
         return
     with open_video(path) as (container, _):
-        streams = container.streams.audio
-        if streams and streams[0].codec_context is not None:
-            yield from _gapless(_resampled(_decoded(container, streams[0]), rate), rate)
+        for time, samples in sound_blocks(path, container, rate, "mono", notes):
+            yield time, samples[0]
+
+
+def encoder_frames(
+    blocks: Iterator[tuple[float, NDArray[np.float32]]], rate: int, layout: str, size: int = 1024
+) -> Iterator[tuple[float, Any]]:
+    """Cut sound into frames of the size that an encoder takes; silence fills up before a gap.
+
+    Yields
+    ------
+    float
+        Presentation time in seconds.
+    av.AudioFrame
+        Without a time stamp.
+    """
+    rest: NDArray[np.float32] | None = None
+    start = 0.0  # of the rest, in seconds
+    for time, samples in blocks:
+        if rest is None:
+            rest, start = samples[:, :0], time
+        elif time - (start + rest.shape[1] / rate) > GAP_SECONDS:
+            if rest.shape[1]:
+                yield start, _encoder_frame(rest, rate, layout, size)
+            rest, start = samples[:, :0], time
+        rest = np.concatenate([rest, samples], axis=1)
+        whole = rest.shape[1] - rest.shape[1] % size
+        for first in range(0, whole, size):
+            part = rest[:, first : first + size]
+            yield start + first / rate, _encoder_frame(part, rate, layout, size)
+        rest, start = rest[:, whole:], start + whole / rate
+    if rest is not None and rest.shape[1]:
+        yield start, _encoder_frame(rest, rate, layout, size)
+
+
+def _encoder_frame(samples: NDArray[np.float32], rate: int, layout: str, size: int) -> Any:
+    filled = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(filled), "fltp", layout)
+    frame.sample_rate = rate
+    return frame

@@ -15,7 +15,10 @@ import av
 
 from stages.core.errors import MACHINE_ERRNOS, DataError
 from stages.core.workers import decoder_threads
+from stages.media.clock import Clock, Log, Timeline
+from stages.media.display import Shown, pixel_aspect
 from stages.media.photo import is_picture, picture_frames
+from stages.media.tracks import choose_pictures, choose_sound, moving_pictures, sounds_of
 
 # Formats that hold pictures themselves. Play lists and scripts that name other files, which FFmpeg
 # would follow whatever the file's extension says, are not among them.
@@ -40,9 +43,37 @@ def raise_if_of_the_machine(error: BaseException) -> None:
         raise error
 
 
+@dataclass(frozen=True)
+class _Opener:
+    """Opens a file; equal to another one of the same bytes."""
+
+    path: Path
+    changed: int  # ns
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Opener:
+        state = path.stat()
+        return cls(path, state.st_mtime_ns, state.st_size)
+
+    def __call__(self) -> Any:
+        # titles and the like may be of any encoding; they are not used
+        return av.open(f"file:{self.path}", options=_OPTIONS, metadata_errors="replace")
+
+
 @contextmanager
-def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
-    """Open a file and choose its first stream of moving pictures.
+def open_video(
+    path: Path, threads: bool = True, log: Log | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """Open a file and choose its stream of moving pictures.
+
+    Parameters
+    ----------
+    path : Path
+    threads : bool
+        Decode with several threads.
+    log : Log, optional
+        Takes a note where there were several streams to choose from.
 
     Yields
     ------
@@ -57,10 +88,10 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
         If the file cannot be opened or has no such stream.
     """
     try:
-        if path.stat().st_size == 0:
+        opener = _Opener.of(path)
+        if opener.size == 0:
             raise DataError(f"{path} is empty: copy it again.")
-        # titles and the like may be of any encoding; they are not used
-        container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
+        container = opener()
     except (av.error.FFmpegError, OSError) as error:
         raise_if_of_the_machine(error)
         reason = error.strerror or type(error).__name__
@@ -68,21 +99,25 @@ def open_video(path: Path, threads: bool = True) -> Iterator[tuple[Any, Any]]:
             f"{path} cannot be opened as a video ({reason}): it is cut off, damaged or no video."
         ) from None
     with container:
-        streams = [
-            stream
-            for stream in container.streams.video
-            # cover art of a sound file is a stream of pictures, too
-            if not stream.disposition & av.stream.Disposition.attached_pic
-        ]
+        streams = moving_pictures(container)
         if not streams:
+            if moving_pictures(container, decodable=False):
+                raise DataError(
+                    f"{path} cannot be decoded: it is cut off, damaged or in an unknown video "
+                    "format."
+                )
             raise DataError(f"{path} holds no picture stream: it is no video or sound alone.")
-        if streams[0].codec_context is None:
-            raise DataError(
-                f"{path} cannot be decoded: it is cut off, damaged or in an unknown video format."
-            )
-        streams[0].thread_type = "AUTO" if threads else "NONE"
-        streams[0].codec_context.thread_count = decoder_threads() if threads else 1
-        yield container, streams[0]
+        stream, note = choose_pictures(streams, opener)
+        if note and log is not None and note not in log.notes:
+            log.notes.append(note)
+        stream.thread_type = "AUTO" if threads else "NONE"
+        stream.codec_context.thread_count = decoder_threads() if threads else 1
+        yield container, stream
+
+
+def sound_of(path: Path, container: Any) -> tuple[Any, str]:
+    """Choose the sound track of an open file: see :func:`stages.media.tracks.choose_sound`."""
+    return choose_sound(container, _Opener.of(path))
 
 
 def is_our_video(path: Path) -> bool:
@@ -100,64 +135,45 @@ def is_our_video(path: Path) -> bool:
         return str(container.metadata.get("comment", "")).startswith(OWN)
 
 
-@dataclass
-class Log:
-    """What went wrong while a file was decoded."""
-
-    undecodable: int = 0
-    damaged: int = 0
-    mended: int = 0
-    cut_off: bool = False
-
-    def sentences(self) -> tuple[str, ...]:
-        """Say what went wrong; nothing where nothing did."""
-        parts = (
-            (self.cut_off, "The file breaks off before its end."),
-            (self.undecodable, f"{self.undecodable} packets cannot be decoded."),
-            (self.damaged, f"{self.damaged} pictures are damaged."),
-            (self.mended, f"{self.mended} presentation times were missing or out of order."),
-        )
-        return tuple(sentence for said, sentence in parts if said)
-
-
-@dataclass
-class _Clock:
-    """Presentation times that always increase."""
-
-    step: float
-    log: Log
-    last: float | None = None
-
-    def read(self, frame: Any) -> float:
-        time = None if frame.pts is None else float(frame.pts * frame.time_base)
-        if self.last is None:
-            self.last = 0.0 if time is None else time
-        elif time is None or time <= self.last:
-            self.log.mended += 1
-            self.last += self.step
-        else:
-            self.last = time
-        return self.last
-
-
 def frame_rate(stream: Any) -> float:
     """Average frame rate in Hz by the header."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else DEFAULT_FRAME_RATE
 
 
-def _packets(container: Any, stream: Any, log: Log) -> Iterator[Any]:
+def promised_pictures(stream: Any) -> int:
+    """Pictures that a file's header promises; 0 where it does not say.
+
+    What an edit list hides (a video that was trimmed without coding it anew) is not promised.
+    """
+    promised = max(int(stream.frames), 0)
+    entries = stream.index_entries
+    # only this format's index is complete from the start
+    if "mov" in stream.container.format.name and len(entries):
+        promised = min(promised, sum(not entry.is_discard for entry in entries))
+    return promised
+
+
+def packets_of(container: Any, stream: Any, log: Log) -> Iterator[Any]:
+    """Packets of one stream, whose times go on where the file's time starts again."""
+    timeline = Timeline()
+    # what is fed to the timeline must not depend on the stream that is asked for
+    clocked = {one.index: one for one in (*moving_pictures(container), *sounds_of(container))}
     try:
-        yield from container.demux(stream)
+        for packet in container.demux(*clocked.values()):
+            timeline.place(packet)
+            if packet.stream.index == stream.index:
+                yield packet
     except av.error.FFmpegError as error:
         raise_if_of_the_machine(error)
         log.cut_off = True
         yield None  # flushes the decoder
+    log.restarts = len(timeline.shifts) - 1
 
 
 def pictures(container: Any, stream: Any, log: Log) -> Iterator[Any]:
     """Decode an open stream, ``av.VideoFrame`` by ``av.VideoFrame``; skip what cannot be."""
-    for packet in _packets(container, stream, log):
+    for packet in packets_of(container, stream, log):
         try:
             frames = stream.decode(packet)
         except av.error.EOFError:
@@ -170,7 +186,7 @@ def pictures(container: Any, stream: Any, log: Log) -> Iterator[Any]:
             yield frame
 
 
-def decode(path: Path, log: Log) -> Iterator[tuple[float, Any]]:
+def decode(path: Path, log: Log) -> Iterator[tuple[float, Shown]]:
     """Decode a file with several threads until damage shows, and with one from there on.
 
     How a decoder conceals damage depends on what its other threads have finished by then; one
@@ -180,30 +196,47 @@ def decode(path: Path, log: Log) -> Iterator[tuple[float, Any]]:
     ------
     float
         Presentation time in seconds; always increasing. That of a photo is 0.
-    av.VideoFrame
+    Shown
         The picture.
     """
     if is_picture(path):
-        yield from picture_frames(path)
+        for time, frame in picture_frames(path):
+            yield time, Shown(frame)
         return
     done = 0
-    held: deque[Any] = deque()
-    with open_video(path) as (container, stream):
-        clock = _Clock(1 / frame_rate(stream), log)
+    with open_video(path, log=log) as (container, stream):
+        clock, aspect = Clock(1 / frame_rate(stream), log), pixel_aspect(stream)
         trial = Log()
-        for frame in pictures(container, stream, trial):
-            if trial.damaged or trial.undecodable:
-                break
-            held.append(frame)
-            if len(held) > REORDERED:
-                done += 1
-                yield clock.read(held[0]), held.popleft()
+        frames = _undamaged(pictures(container, stream, trial), trial)
+        for time, frame in _in_time(frames, clock, trial):
+            done += 1
+            yield time, Shown(frame, aspect)
         if not (trial.damaged or trial.undecodable):
-            log.cut_off = trial.cut_off
-            for frame in held:
-                yield clock.read(frame), frame
+            log.cut_off, log.restarts = trial.cut_off, trial.restarts
             return
-    held.clear()
     with open_video(path, threads=False) as (container, stream):
-        for frame in islice(pictures(container, stream, log), done, None):
-            yield clock.read(frame), frame
+        frames = islice(pictures(container, stream, log), done, None)
+        for time, frame in _in_time(frames, clock, Log()):
+            yield time, Shown(frame, aspect)
+
+
+def _undamaged(frames: Iterator[Any], log: Log) -> Iterator[Any]:
+    for frame in frames:
+        if log.damaged or log.undecodable:
+            return
+        yield frame
+
+
+def _in_time(frames: Iterator[Any], clock: Clock, log: Log) -> Iterator[tuple[float, Any]]:
+    """Give pictures their times; those near damage that the log tells of are held back."""
+    held: deque[Any] = deque()
+    for frame in frames:
+        held.append(frame)
+        clock.expect(frame)
+        if len(held) > REORDERED:
+            yield clock.read(held[0]), held.popleft()
+    if log.damaged or log.undecodable:
+        clock.forget()
+        return
+    while held:
+        yield clock.read(held[0]), held.popleft()

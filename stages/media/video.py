@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
+from stages.media.clock import Log
 from stages.media.decoding import (
     DEFAULT_FRAME_RATE,
-    Log,
     decode,
     frame_rate,
     open_video,
     pictures,
+    promised_pictures,
+    sound_of,
 )
+from stages.media.display import Shown, pixel_aspect
 from stages.media.photo import expected_pictures, is_picture, picture_frames
 
 EXTENSIONS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv")
@@ -40,7 +43,7 @@ class VideoInfo:
     Attributes
     ----------
     width, height : int
-        Size of the picture in pixels, after rotation for display.
+        Size of the picture in pixels as it is shown: upright, with square pixels.
     frame_rate : float
         Average frame rate in Hz by the header.
     header_frames : int
@@ -95,25 +98,22 @@ class Scan:
         return bool(np.abs(steps - usual).max() > VARIABLE_STEP * usual)
 
 
-def _quarter_turns(frame: Any) -> int:
-    """Quarter turns against the clock that bring the picture upright, 0 to 3."""
-    return int(round(frame.rotation / 90) % 4)
-
-
-def _info(container: Any, stream: Any, frame: Any) -> VideoInfo:
-    turned = _quarter_turns(frame) % 2 == 1
-    sounds = container.streams.audio
+def _info(path: Path, container: Any, stream: Any, frame: Any) -> tuple[VideoInfo, str]:
+    """What a file says of itself, and a sentence on the choice of its sound."""
+    width, height = Shown(frame, pixel_aspect(stream)).size
+    sound, note = sound_of(path, container)
     start = 0.0
-    if sounds and sounds[0].start_time is not None:
-        start = float(sounds[0].start_time * sounds[0].time_base)
-    return VideoInfo(
-        width=frame.height if turned else frame.width,
-        height=frame.width if turned else frame.height,
+    if sound is not None and sound.start_time is not None:
+        start = float(sound.start_time * sound.time_base)
+    info = VideoInfo(
+        width=width,
+        height=height,
         frame_rate=frame_rate(stream),
-        header_frames=stream.frames,
-        sound=bool(sounds),
+        header_frames=promised_pictures(stream),
+        sound=sound is not None,
         sound_start=start,
     )
+    return info, note
 
 
 def _no_frame(path: Path) -> DataError:
@@ -128,13 +128,17 @@ def probe(path: Path) -> VideoInfo:
     DataError
         If the file cannot be opened, has no picture stream or no picture that decodes.
     """
+    return _probe(path)[0]
+
+
+def _probe(path: Path) -> tuple[VideoInfo, str]:
     if is_picture(path):
         _, frame = next(picture_frames(path))
         frames = expected_pictures(path)
-        return VideoInfo(frame.width, frame.height, DEFAULT_FRAME_RATE, frames, False, 0.0)
+        return VideoInfo(frame.width, frame.height, DEFAULT_FRAME_RATE, frames, False, 0.0), ""
     with open_video(path) as (container, stream):
         for frame in pictures(container, stream, Log()):
-            return _info(container, stream, frame)
+            return _info(path, container, stream, frame)
     raise _no_frame(path)
 
 
@@ -146,9 +150,9 @@ def scan(path: Path) -> Scan:
     DataError
         If the file cannot be opened, has no picture stream or no picture that decodes.
     """
-    info, log = probe(path), Log()
+    (info, note), log = _probe(path), Log()
     times = [time for time, _ in decode(path, log)]
-    problems = log.sentences()
+    problems = (*log.sentences(), *filter(None, [note]))
     if len(times) < info.header_frames:
         problems += (f"The header promises {info.header_frames} pictures, {len(times)} decode.",)
     return Scan(info, np.asarray(times, np.float64), problems)
@@ -169,7 +173,7 @@ def read_frames(path: Path, log: Log | None = None) -> Iterator[tuple[float, NDA
     float
         Presentation time in seconds on the clock of the file.
     (height, width, 3) uint8 np.ndarray
-        The picture in RGB, upright.
+        The picture in RGB, upright, with square pixels.
 
     Raises
     ------
@@ -178,10 +182,8 @@ def read_frames(path: Path, log: Log | None = None) -> Iterator[tuple[float, NDA
         the middle is skipped: :func:`scan` tells of it.
     """
     empty = True
-    for time, frame in decode(path, log or Log()):
+    for time, shown in decode(path, Log() if log is None else log):
         empty = False
-        picture = frame.to_ndarray(format="rgb24")
-        turns = _quarter_turns(frame)
-        yield time, np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+        yield time, shown.rgb()
     if empty:
         raise _no_frame(path)

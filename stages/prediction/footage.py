@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.media.audio import read_samples, read_sound
-from stages.media.decoding import Log
+from stages.media.clock import Log
 from stages.media.photo import is_photo
 from stages.media.video import read_frames
 
@@ -30,7 +30,7 @@ class Footage(Protocol):
     def frames(self, log: Log) -> Iterator[tuple[float, Image]]:
         """Yield times and upright RGB pictures, (height, width, 3) uint8, in order."""
 
-    def sound(self, rate: int) -> Iterator[Block]:
+    def sound(self, rate: int, notes: list[str]) -> Iterator[Block]:
         """Yield the sound as :func:`stages.media.audio.read_sound` does."""
 
 
@@ -49,9 +49,9 @@ class File:
         """Decode the pictures."""
         return read_frames(self.path, log)
 
-    def sound(self, rate: int) -> Iterator[Block]:
+    def sound(self, rate: int, notes: list[str]) -> Iterator[Block]:
         """Decode the sound."""
-        return read_sound(self.path, rate)
+        return read_sound(self.path, rate, notes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Pictures:
         if not number:
             raise DataError("There are no frames: nothing can be predicted.")
 
-    def sound(self, rate: int) -> Iterator[Block]:
+    def sound(self, rate: int, notes: list[str]) -> Iterator[Block]:
         """Yield the sound at another rate."""
         if self.samples is not None:
             yield from read_samples(self.samples, self.sampling_rate, rate)

@@ -11,7 +11,7 @@ from stages.faces.alignment import align
 from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose
 from stages.faces.tracking import Follower, follow
-from stages.media.decoding import Log
+from stages.media.clock import Log
 from stages.prediction.crowd import Crowd, Group
 from stages.prediction.footage import Footage
 from stages.prediction.options import Options

@@ -15,7 +15,8 @@ from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.provenance import package_versions
 from stages.intensity import intensity_of
-from stages.media.decoding import Log, frame_rate, open_video
+from stages.media.clock import Log
+from stages.media.decoding import frame_rate, open_video, promised_pictures
 from stages.media.photo import expected_pictures, is_photo, is_picture
 from stages.prediction.assembly import Assembly
 from stages.prediction.footage import File
@@ -55,17 +56,17 @@ def expected_frames(path: Path) -> tuple[int, int | None]:
         count = expected_pictures(path)
         return count, count
     with open_video(path) as (container, stream):
-        promised = max(int(stream.frames), 0)
+        promised = promised_pictures(stream)
         if promised or not container.duration:
             return promised, promised or None
         return 0, max(1, round(container.duration / av.time_base * frame_rate(stream)))
 
 
 def warnings_of(
-    predictor: Predictor, facts: Facts, heard: int, log: Log, promised: int, photo: bool
+    predictor: Predictor, facts: Facts, track: SoundTrack, log: Log, promised: int, photo: bool
 ) -> list[str]:
     """Sentences about what is to be known of a prediction."""
-    found = list(log.sentences())
+    found, heard = [*log.sentences(), *track.notes], track.heard
     if facts.frames < promised:
         found.append(f"The header promises {promised} pictures, {facts.frames} decode.")
     if not facts.with_face:
@@ -217,7 +218,7 @@ def predict_file(
             raise DataError(f"{path} changed while it was read: predict it again.")
         about = about_of(predictor, options, facts, assembly.people, track.heard)
         about["source"], about["photo"] = source, photo
-        about["warnings"] = warnings_of(predictor, facts, track.heard, log, promised, photo)
+        about["warnings"] = warnings_of(predictor, facts, track, log, promised, photo)
         with watch.time("write"):
             about = writer.finish(about)
     finally:

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from stages.encoders.running import encode_images, inference, prefetch
-from stages.media.decoding import Log
+from stages.media.clock import Log
 from stages.prediction.assembly import Assembly, Frame
 from stages.prediction.footage import Footage
 from stages.prediction.looking import Seen, Sight, look

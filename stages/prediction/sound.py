@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.encoders.running import encode_sound, inference
-from stages.encoders.timing import last_time, nearest_steps
+from stages.encoders.timing import SoundClock
 from stages.prediction.footage import Block, Footage
 from stages.prediction.predictor import AudioPart, Predictor
 
 if TYPE_CHECKING:
     import torch
-
-    from stages.encoders.base import AudioEncoder
 
 
 class Steps:
@@ -32,10 +30,8 @@ class Steps:
     """
 
     def __init__(self, part: AudioPart, blocks: Iterator[Block], device: torch.device) -> None:
-        self._encoder: AudioEncoder = part.encoder
         self._width = part.width
-        self._start: float | None = None
-        self._samples = 0
+        self._clock = SoundClock(part.encoder)
         self._blocks = encode_sound(part.encoder, part.network, self._watched(blocks), device)
         self._held: NDArray[np.float16] = np.zeros((0, part.width), np.float16)
         self._first = 0  # number of the step that `_held` begins with
@@ -43,9 +39,7 @@ class Steps:
 
     def _watched(self, blocks: Iterator[Block]) -> Iterator[NDArray[np.float32]]:
         for time, samples in blocks:
-            if self._start is None:
-                self._start = time
-            self._samples += len(samples)
+            self._clock.add(time, len(samples))
             yield samples
 
     def _more(self) -> None:
@@ -69,21 +63,20 @@ class Steps:
             NaN for a frame without sound: the rule of :class:`stages.encoders.timing.FrameClock`.
         """
         result = np.full((len(times), self._width), np.nan, np.float16)
-        if self._start is None and not self._ended:
+        if not self._clock.samples and not self._ended:
             self._more()  # the start is known from the first block on
-        if self._start is None or not len(times):
+        if not self._clock.samples or not len(times):
             return result
-        steps = nearest_steps(self._encoder, times, self._start)
+        steps = self._clock.nearest(times)
         while not self._ended and self._first + len(self._held) <= steps[-1]:
             self._more()
+            steps = self._clock.nearest(times)  # a gap may have come
             dropped = min(max(int(steps[0]) - self._first, 0), max(len(self._held) - 1, 0))
             self._held, self._first = self._held[dropped:], self._first + dropped
         total = self._first + len(self._held)
         if not len(self._held):
             return result
-        late = steps >= total  # only where the sound has ended
-        within = times <= last_time(self._encoder, self._start, self._samples)
-        heard = (steps >= 0) & (~late | within)
+        heard = (steps >= 0) & ~self._clock.silent(times)
         chosen = np.clip(steps, self._first, total - 1) - self._first
         result[heard] = self._held[chosen[heard]]
         dropped = min(max(int(steps[-1]) - self._first, 0), len(self._held) - 1)
@@ -102,13 +95,14 @@ class SoundTrack:
 
     def __init__(self, footage: Footage, predictor: Predictor) -> None:
         self._device = predictor.device
+        self.notes: list[str] = []  # sentences on what was chosen or mended
         rates: dict[int, list[AudioPart]] = {}
         for part in predictor.audio:
             rates.setdefault(part.encoder.sampling_rate, []).append(part)
         self._sources: list[Iterator[Block]] = []
         copies: dict[int, Iterator[Iterator[Block]]] = {}
         for rate, parts in rates.items():
-            source = footage.sound(rate)
+            source = footage.sound(rate, self.notes)
             self._sources.append(source)
             # decoded once for all; a copy holds what another encoder's longer block is ahead
             copies[rate] = iter(tee(source, len(parts)))

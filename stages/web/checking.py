@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import av
-
 from stages.core.errors import DataError
-from stages.media.decoding import Log, frame_rate, open_video, pictures
+from stages.media.clock import PAUSE_SECONDS, Log
+from stages.media.decoding import frame_rate, open_video, packets_of, pictures
+from stages.media.display import Shown, pixel_aspect
 from stages.media.video import read_frames
 from stages.prediction.report import player_start
 from stages.web.apart import Tell
@@ -98,8 +98,7 @@ def _facts(video: Path, limits: Limits) -> Facts:
         frame = next(iter(pictures(container, stream, Log())), None)
         if frame is None:
             raise DataError("No picture of this file can be decoded: it is damaged, copy it again.")
-        turned = round(frame.rotation / 90) % 2 == 1
-        size = (frame.height, frame.width) if turned else (frame.width, frame.height)
+        size = Shown(frame, pixel_aspect(stream)).size
     # where a clock does not start at 0, browsers differ in what they call 0
     plain = pixels in _PLAIN and size[0] * size[1] <= _LARGEST and start < _START
     plays = _plays(names, codec, sound) if plain else None
@@ -111,25 +110,25 @@ def _span(container: Any, stream: Any, limits: Limits) -> tuple[float, float, in
     step = 1 / frame_rate(stream)
     first = last = None
     count = 0
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            count += 1
-            time = packet.pts if packet.pts is not None else packet.dts
-            if time is None:  # some old formats have none: as long as its pictures take
-                continue
-            seconds = float(time * packet.time_base)
-            first = seconds if first is None else min(first, seconds)
-            last = seconds if last is None else max(last, seconds)
-    except av.error.FFmpegError:
-        pass  # cut off: what is there counts
+    pauses = 0.0  # seconds in which nothing is shown
+    for packet in packets_of(container, stream, Log()):
+        if packet is None or packet.size == 0:
+            continue
+        count += 1
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:  # some old formats have none: as long as its pictures take
+            continue
+        seconds = float(time * packet.time_base)
+        if last is not None and seconds - last > PAUSE_SECONDS:
+            pauses += seconds - last
+        first = seconds if first is None else min(first, seconds)
+        last = seconds if last is None else max(last, seconds)
     begin = 0.0 if first is None else first
     end = count * step if last is None else last + step
-    if max(end - begin, 0) > limits.minutes * 60:
+    if max(end - begin - pauses, 0) > limits.minutes * 60:
         raise DataError(
-            f"This video is {(end - begin) / 60:.1f} minutes long, and the server takes at most"
-            f" {limits.minutes:g}: cut it into pieces."
+            f"This video is {(end - begin - pauses) / 60:.1f} minutes long, and the server takes"
+            f" at most {limits.minutes:g}: cut it into pieces."
         )
     return begin, end, count
 
