@@ -73,18 +73,20 @@ class Timeline:
 
     def place(self, packet: Any) -> None:
         """Shift a packet's times in place."""
-        ticks = packet.dts if packet.dts is not None else packet.pts
-        if ticks is None or not packet.time_base:
+        if not packet.time_base or (packet.dts is None and packet.pts is None):
             return
         stream, base = packet.stream.index, packet.time_base
-        time = float(ticks * base)
         part = self._part.get(stream, 0)
-        if stream in self._last and time < self._last[stream] - RESTART_SECONDS:
-            part += 1
-            if part == len(self.shifts):
-                begin = packet.pts if packet.pts is not None else ticks
-                self.shifts.append(self._end - float(begin * base))
-        self._part[stream], self._last[stream] = part, time
+        # presentation times go back wherever pictures are stored out of order; these may not
+        if packet.dts is not None:
+            time = float(packet.dts * base)
+            if time < self._last.get(stream, time) - RESTART_SECONDS:
+                part += 1
+                if part == len(self.shifts):
+                    begin = packet.pts if packet.pts is not None else packet.dts
+                    self.shifts.append(self._end - float(begin * base))
+            self._last[stream] = time
+        self._part[stream] = part
         shift = self.shifts[part]
         if shift:
             more = round(shift / base)

@@ -6,6 +6,7 @@ import torch
 
 from stages.encoders import ecapatdnn, fbank, hubert, wav2vec, waveform
 from stages.encoders.base import AudioEncoder
+from stages.encoders.running import encode_sound
 from stages.encoders.timing import FrameClock
 
 ENCODERS = [fbank.ENCODER, wav2vec.ENCODER, hubert.ENCODER, ecapatdnn.ENCODER]
@@ -125,3 +126,32 @@ def test_sound_long_after_the_last_frame_is_not_read() -> None:
     clock = FrameClock(fbank.ENCODER, np.array([0.0, 0.04]))
     blocks = [(float(second), np.zeros(16_000, np.float32)) for second in range(1000)]
     assert sum(1 for _ in clock.watch(iter(blocks))) == 61
+
+
+def test_a_sound_shorter_than_a_step_is_heard_while_it_lasts() -> None:
+    encoder, times = ecapatdnn.ENCODER, np.arange(50) / 25
+    samples = encoder.window // 2
+    network = encoder.build(encoder.scales["small"]).eval()
+    clock = FrameClock(encoder, times)
+    sound = clock.watch([(0.0, np.full(samples, 0.1, np.float32))])
+    with torch.inference_mode():
+        blocks = list(encode_sound(encoder, network, sound, torch.device("cpu")))
+    assert [(first, len(steps)) for first, steps in blocks] == [(0, 1)]
+    frames, chosen = clock.frames_of(0, 1)
+    heard = np.zeros(50, bool)
+    heard[frames] = chosen >= 0
+    heard[clock.frames_after()] = True
+    late = samples / encoder.sampling_rate + 2 * encoder.hop / encoder.sampling_rate
+    assert heard.tolist() == (times <= late).tolist()
+
+
+def test_frames_within_a_long_gap_have_no_sound() -> None:
+    encoder = fbank.ENCODER
+    times = np.concatenate([np.arange(50) / 25, [300.0], 1000 + np.arange(50) / 25])
+    clock = FrameClock(encoder, times)
+    silence = np.zeros(16_000, np.float32)
+    list(clock.watch((start, silence) for start in (0.0, 1.0, 1000.0, 1001.0)))
+    frames, chosen = clock.frames_of(0, encoder.steps(64_000))
+    assert (frames.start, chosen[50]) == (0, -1)
+    assert (chosen[:50] >= 0).all()
+    np.testing.assert_allclose(chosen[51:] - chosen[: len(chosen) - 51], 200, atol=1)

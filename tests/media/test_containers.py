@@ -114,6 +114,22 @@ def test_times_that_are_not_those_of_their_pictures_are_steps(tmp_path: Path) ->
     assert plain.problems == ()
 
 
+def test_pictures_far_apart_that_are_stored_out_of_order_are_no_restart(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "3"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, image in enumerate(pictures(8)):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = 1000 * number, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    seen = scan(path)
+    assert seen.timestamps.tolist() == list(range(8))
+    assert seen.problems == ()
+
+
 def test_time_that_starts_again_goes_on_in_pictures_and_sound(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ts", pictures(50), "mpeg2video", tones=(0.5,))
     start = scan(path).timestamps[0]
