@@ -129,6 +129,7 @@ def test_every_command_of_the_readme(clone: Clone, tmp_path: Path) -> None:
         for shown, meant in (
             ("/path/to/video.mp4", video),
             ("/path/to/openface.csv", tmp_path / "openface.csv"),
+            ("/path/to/labelled", clone.folder / "data/corpus/videos"),
         ):
             command = command.replace(shown, str(meant))
         # no environment is activated: the README says that .venv/bin/dvc does as well
