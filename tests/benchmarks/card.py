@@ -33,8 +33,9 @@ active and how strongly. Licence: Apache-2.0, for any use.
 
 On generated faces and voices alone, made by this project's code: {faces:,} stills of {people:,}
 people and {clips} clips, {utterances:,} sentences of {speakers} voices. No picture, video or voice
-of a real person was used. [`recipe.yaml`](recipe.yaml) has the settings, `make weights` makes them
-again{code}.
+of a real person was used. [`recipe.yaml`](recipe.yaml) has the settings, `make weights` runs it
+{code}.
+That it gives the same bytes with later code was not shown.
 Shipped is the ensemble `{name}`: {encoders} encoders, and networks behind them: {networks}. Made on
 two processor cores; what each stage took is in [`training.json`](training.json).
 
@@ -174,7 +175,7 @@ def main() -> None:
         faces=corpus["faces"], people=corpus["face_people"], utterances=corpus["utterances"],
         clips=corpus["clips"] + corpus["test_clips"], speakers=corpus["speakers"],
         networks=len(exported["members"]), name=exported["name"],
-        code=given.code and f" ({given.code})",
+        code=given.code and f"({given.code})",
         encoders=sum(len(kind) for kind in exported["encoders"].values()),
         offsets=", ".join(f"{au} {value:+g}" for au, value in offsets.items()) or "none",
         goals=as_markdown([["", "goal", "measured", ""]] + [
