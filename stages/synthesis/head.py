@@ -125,13 +125,13 @@ def _surface(bank: HeadBank, side: Floats) -> Floats:
     light -= 0.4 * under * np.clip((1.35 - z) / 0.3, 0, 1)
     light -= 0.3 * np.exp(-((x / 0.12) ** 2) - ((y - 6.84) / 0.05) ** 2) * (z > 1.3)  # nostrils
     light -= 0.2 * np.exp(-((x / 0.2) ** 2) - ((y - 6.45) / 0.05) ** 2) * (z > 1.2)  # under the lip
-    for part, front, reach in ((MOUTH, 1.5, 0.5), (TEETH, 1.5, 0.4), (TONGUE, 1.5, 0.7)):
+    for part, front, reach in ((MOUTH, 1.5, 0.5), (TEETH, 1.5, 0.55), (TONGUE, 1.5, 0.7)):
         chosen = np.zeros(len(x), bool)
         chosen[bank.triangles[bank.parts == part].ravel()] = True
         skin = np.zeros(len(x), bool)
         skin[bank.triangles[bank.parts == SKIN].ravel()] = True
         depth = np.clip(1.0 - (front - z) / reach, 0.0, 1.0) ** 1.5
-        brightest = {MOUTH: 0.16, TEETH: 0.7, TONGUE: 0.3}[part]
+        brightest = {MOUTH: 0.16, TEETH: 0.95, TONGUE: 0.3}[part]
         light = np.where(chosen & ~skin, brightest * depth, light)
     bare = side * (1.0 - 0.9 * bank.masks[2])  # ears, where the texture shows the hair behind them
     return np.stack([np.clip(light, 0.02, 1), bank.masks[0], bank.masks[1], bare], 1).astype(

@@ -108,7 +108,9 @@ def look_of(head: Head) -> Any:
     looks = looks_of(person)
     look.iris, look.iris_size, look.pupil = vec3(person.iris), looks.iris_size, person.pupil
     look.sclera, look.teeth, look.tongue = map(vec3, (looks.sclera, looks.teeth, looks.tongue))
-    look.lips, look.skin = vec3(person.lips), vec3(person.skin)
+    lips = np.asarray(person.lips)
+    look.lips, look.lower_lips = vec3(lips * looks.upper_lip), vec3(lips * looks.lower_lip)
+    look.skin, look.seam, look.polish = vec3(person.skin), looks.seam, looks.polish
     look.lip_gloss = 0.12 + 0.35 * person.lip_paint
     look.oil, look.liner = 1.6 * person.oil, 0.18 + 0.5 * person.lid_paint
     look.lash = vec3(0.35 * np.asarray(person.brows) + 0.004)

@@ -20,9 +20,12 @@ class Look:
     pupil: float
     sclera: wp.vec3
     lips: wp.vec3
+    lower_lips: wp.vec3
+    seam: float
     lip_gloss: float
     skin: wp.vec3
     oil: float
+    polish: float
     teeth: wp.vec3
     tongue: wp.vec3
     lashes: float

@@ -37,6 +37,13 @@ class Looks:
         How much of the skin the hairs hide, from faint brows to bushy ones.
     sclera, teeth, tongue : tuple of float
         Colours.
+    upper_lip, lower_lip : tuple of float
+        What the colour of the lips is multiplied with: in dark faces the lower one is often the
+        lighter and redder of two.
+    seam : float
+        How dark the line between closed lips is.
+    polish : float
+        How tight the highlights on the skin are.
     iris_size : float
         Radians at the centre of the eyeball.
     lashes : float
@@ -70,6 +77,10 @@ class Looks:
     sclera: Colour
     teeth: Colour
     tongue: Colour
+    upper_lip: Colour
+    lower_lip: Colour
+    seam: float
+    polish: float
     iris_size: float
     lashes: float
     spots: float
@@ -89,6 +100,20 @@ class Looks:
 def _scaled(colour: Colour, factors: tuple[float, ...]) -> Colour:
     red, green, blue = (a * b for a, b in zip(colour, factors, strict=True))
     return red, green, blue
+
+
+def _lip_colours(tone: float, rng: np.random.Generator) -> tuple[Colour, Colour]:
+    """What the colour of the upper and of the lower lip is multiplied with."""
+    dark = float(np.clip((0.5 - tone) / 0.3, 0.0, 1.0))
+    upper = rng.uniform(0.75, 1.1) - dark * rng.uniform(0.0, 0.25)
+    lower = rng.uniform(0.85, 1.15)
+    # pink that shows through where the skin is dark: none in some, much in others
+    pink = dark * rng.random()
+    tint = 1.0 + pink * np.array((1.3, 0.95, 1.0)) * rng.uniform(0.8, 1.2, 3)
+    shades = upper * (1.0 + 0.25 * (tint - 1.0)), lower * tint
+    return _scaled((1.0, 1.0, 1.0), tuple(shades[0].tolist())), _scaled(
+        (1.0, 1.0, 1.0), tuple(shades[1].tolist())
+    )
 
 
 def looks_of(person: Person) -> Looks:
@@ -113,6 +138,8 @@ def looks_of(person: Person) -> Looks:
     frame = _FRAMES[rng.choice(len(_FRAMES), p=(0.45, 0.15, 0.1, 0.1, 0.08, 0.06, 0.06))]
     fabric = rng.random(3)
     fabric = fabric.mean() + (fabric - fabric.mean()) * rng.random()
+    upper, lower = _lip_colours(person.tone, generator(person.texture_seed, "lips"))
+    shine = generator(person.texture_seed, "shine")
     return Looks(
         brow_shift=float(np.clip(rng.normal(0.0, 0.014), -0.03, 0.03)),
         brow_slope=float(np.clip(rng.normal(0.0, 0.06), -0.14, 0.14)),
@@ -121,6 +148,10 @@ def looks_of(person: Person) -> Looks:
         sclera=(bright, bright * (1 - 0.4 * yellow - red), bright * (1 - yellow - red)),
         teeth=(tooth, tooth * (1 - 0.35 * stained), tooth * (1 - stained)),
         tongue=_scaled((0.42, 0.14, 0.13), tuple(rng.uniform(0.65, 1.25, 3).tolist())),
+        upper_lip=upper,
+        lower_lip=lower,
+        seam=float(shine.uniform(0.15, 0.75)),
+        polish=float(0.6 * shine.random() ** 1.5),
         iris_size=float(rng.uniform(0.375, 0.435)),
         lashes=float(rng.uniform(0.3, 1.0)),
         spots=float(rng.random() ** 2),

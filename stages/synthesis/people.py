@@ -229,7 +229,7 @@ def sample_person(rng: np.random.Generator) -> Person:
         blotches=float(rng.random()),
         freckles=float(rng.random() ** 2 * (tone > 0.55) * (rng.random() < 0.35)),
         pores=float(rng.random()),
-        oil=float(rng.uniform(0.03, 0.3)),
+        oil=float(0.03 + 0.57 * rng.random() ** 1.7),
         lid_paint=float(made_up * rng.random()),
         lip_paint=lip_paint,
         blush=float(made_up * rng.random()),

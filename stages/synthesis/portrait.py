@@ -13,7 +13,7 @@ import warp
 from numpy.typing import NDArray
 
 from stages.core.facs import AU_NUMBERS
-from stages.synthesis.action_units import face_shape_weights, fold_weights
+from stages.synthesis.action_units import SIDES, face_shape_weights, fold_weights
 from stages.synthesis.affect import VISIBLE
 from stages.synthesis.articulation import BITTEN, CLOSED, ROUNDED, SPREAD, Floats
 from stages.synthesis.head import build_head
@@ -23,6 +23,7 @@ from stages.synthesis.mesh_files import FACE_SHAPES
 from stages.synthesis.motion import Motion
 from stages.synthesis.people import Person
 from stages.synthesis.rendering import FaceState, Renderer
+from stages.synthesis.resting import SMILE
 from stages.synthesis.scene import Scene
 
 
@@ -47,6 +48,7 @@ with _silent_native_code():
 CACHE_VARIABLE: Final = "AUFUSION_CACHE"
 FURTHEST: Final = (45.0, 30.0, 25.0)  # degrees of yaw, pitch and roll, the scene's included
 GAZE: Final = (0.4, 0.3)  # radians to the side and up of a gaze of 1
+_SMILING: Final = AU_NUMBERS.index(12)
 _LIFT, _PART = AU_NUMBERS.index(10), AU_NUMBERS.index(25)
 _CLOSE: Final = FACE_SHAPES.index("mouthClose")
 _SEAL: Final = 0.32  # weight of `mouthClose` that makes up for a full AU10
@@ -124,9 +126,14 @@ class Portrait:
             mouth={name: mouth[:, column] for name, column in _SPOKEN.items()},
             asymmetry=lean,
         )
+        left, right = (1.0 - max(sign * lean[_SMILING], 0.0) for sign in (-1.0, 1.0))
         # AU10 alone lifts the upper lip off the lower one: without AU25 the lips stay together
         apart = np.clip(shown[:, _PART] / VISIBLE, 0.0, 1.0)
         shapes[:, _CLOSE] += (_SEAL * shown[:, _LIFT] * (1.0 - apart)).astype(np.float32)
+        for name, weight, share in zip(SMILE, person.resting.smile, (1.0, 1.0, apart), strict=True):
+            for side, ending in zip((left, right), SIDES, strict=True):
+                column = FACE_SHAPES.index(name + ending)
+                shapes[:, column] += (weight * share * shown[:, _SMILING] * side).astype(np.float32)
         # parted lips are released from the pressure at which they rest
         released = np.clip(shown[:, _PART] / VISIBLE, 0.0, 1.0) * (1.0 - mouth[:, CLOSED])
         shapes[:, _CLOSE] -= (person.resting.shapes[_CLOSE] * released).astype(np.float32)

@@ -29,6 +29,9 @@ _SHAPES: Final[dict[str, tuple[float, float, float, float]]] = {
     "mouthPress*": (0.0, 0.05, -0.1, 0.15),
     "mouthShrugLower": (0.15, 0.12, -0.1, 0.4),
 }
+# Lips are drawn wide, dimpled or lifted off the upper teeth by the smiles of some people.
+SMILE: Final = ("mouthStretch", "mouthDimple", "mouthUpperUp")
+_SMILE_REACH: Final = np.array((0.5, 0.5, 0.9))
 _UNEVEN: Final = 0.3  # of a shape's spread: how far the right side is from the left
 _LOOSE: Final = 0.12  # share of people whose lips hardly touch
 
@@ -50,11 +53,14 @@ class Resting:
         Of each of `FOLDS`: how deep it gets where an AU draws it, 0 to 1.
     fold_rest : tuple of float
         Of each of `FOLDS`: its depth at rest.
+    smile : tuple of float
+        Weight of each of `SMILE` in a full AU12; the last in one that parts the lips.
     """
 
     shapes: tuple[float, ...]
     fold_gain: tuple[float, ...]
     fold_rest: tuple[float, ...]
+    smile: tuple[float, ...]
 
 
 def _bounded(rng: np.random.Generator, row: tuple[float, float, float, float]) -> float:
@@ -119,4 +125,5 @@ def sample_resting(age: float, rng: np.random.Generator) -> Resting:
         shapes=tuple(shapes.tolist()),
         fold_gain=tuple(gain.tolist()),
         fold_rest=tuple(rest.tolist()),
+        smile=tuple((rng.random(len(SMILE)) ** 1.5 * _SMILE_REACH).tolist()),
     )

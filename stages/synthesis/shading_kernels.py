@@ -25,6 +25,8 @@ HAIR = wp.constant(6)
 GLASSES = wp.constant(7)
 LENS = wp.constant(8)
 TILT_STEP = wp.constant(STEEPEST / 127.0)
+SEAM = wp.constant(6.615)  # height on the base head at which the lips meet, decimetres
+SEAM_WIDTH = wp.constant(0.016)
 EDGE = wp.constant(0.035)  # head units of depth between samples that make an edge
 
 
@@ -95,7 +97,12 @@ def shade_sample(
             tilt = look.rotation * wp.vec3(fold[0], fold[1], 0.0)
             normal = wp.normalize(smooth + tilt)
         lip = wp.smoothstep(0.25, 0.75, surface[1])
-        albedo = albedo * (1.0 - lip) + wp.cw_mul(look.lips, albedo * 0.5 + look.skin * 0.5) * lip
+        if lip > 0.0:
+            upper = wp.smoothstep(SEAM - 0.01, SEAM + 0.01, rest[1])
+            tint = look.lips * upper + look.lower_lips * (1.0 - upper)
+            off = (rest[1] - SEAM) / SEAM_WIDTH
+            tint = tint * (1.0 - look.seam * wp.exp(-off * off))
+            albedo = albedo * (1.0 - lip) + wp.cw_mul(tint, albedo * 0.5 + look.skin * 0.5) * lip
         albedo = albedo * wp.max(1.0 - fold[2], 0.25)
         gloss = look.oil * (1.0 - 0.85 * hairy) * (1.0 - lip) + look.lip_gloss * lip
         occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[2], 0.2)
@@ -116,7 +123,10 @@ def shade_sample(
             margin = wp.max(near * look.lashes, wp.smoothstep(0.6, 1.0, surface[2]) * look.liner)
             albedo = albedo * (1.0 - margin) + look.lash * margin
             gloss = gloss * (1.0 - margin)
-        return lit(albedo, normal, smooth, reach, occlusion, 0.3 * (1.0 - hairy), gloss, lip, light)
+        tight = wp.max(lip, look.polish * (1.0 - hairy))
+        return lit(
+            albedo, normal, smooth, reach, occlusion, 0.3 * (1.0 - hairy), gloss, tight, light
+        )
     if part == EYE:
         direction = wp.normalize(rest)
         gaze = look.gaze_left
