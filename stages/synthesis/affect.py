@@ -118,7 +118,7 @@ def probabilities(state: AffectState) -> NDArray[np.float64]:
 
 def sample_apex(rng: np.random.Generator) -> float:
     """Draw the greatest intensity of an episode, 0.4 to 1, more often strong than faint."""
-    return 0.4 + 0.6 * float(rng.beta(1.6, 1.1))
+    return 0.4 + 0.6 * float(rng.beta(1.4, 1.2))
 
 
 def sample_active(
