@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stages.core.facs import AU_NUMBERS, N_AUS
 from stages.synthesis.action_units import N_SHAPES
+from stages.synthesis.articulation import FEATURES
 from stages.synthesis.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
 from stages.synthesis.head_model import Head
 from stages.synthesis.looks import COVERINGS, FRINGES, Looks, looks_of
 from stages.synthesis.mesh_files import FACE_SHAPES
+from stages.synthesis.motion import Motion
 from stages.synthesis.people import HAIRSTYLES, Person, sample_person
-from stages.synthesis.portrait import head_bank, head_of
+from stages.synthesis.portrait import Portrait, head_bank, head_of
 from stages.synthesis.rendering import FaceState, Renderer
 from stages.synthesis.scene import Scene, sample_scene
 from stages.synthesis.skin import brow_canvas, covered_region
@@ -141,3 +144,53 @@ def test_every_covering_goes_with_every_hairstyle_and_glasses(
     frame = np.unique(head.triangles[head.parts == GLASSES])
     assert np.isfinite(head.neutral).all()
     assert np.abs(head.neutral[frame]).max() < 1.0
+
+
+def lip_rows(person: Person, scene: Scene, au25: float = 0.0, au12: float = 0.0) -> np.ndarray:
+    """Colours down the middle of the mouth, 0 to 255, of a face that the light meets evenly."""
+    head = head_of(person)
+    even = replace(scene, shadow=0.0, key=(0.0, 0.0, 1.0), fill=(0.0, 0.0, 1.0))
+    intensity = np.zeros((1, N_AUS))
+    intensity[0, [AU_NUMBERS.index(25), AU_NUMBERS.index(12)]] = au25, au12
+    portrait = Portrait([head], even, 256)
+    still = Motion(np.zeros((1, 3)), np.zeros((1, 2)), np.zeros(1), np.zeros((1, 2)))
+    state = next(portrait.states(0, intensity, np.zeros((1, len(FEATURES))), still))
+    mouth = portrait.landmarks([state])[0, 3:].mean(axis=0).round().astype(int)
+    picture = portrait.picture([state], 0).astype(float)
+    return picture[mouth[1] - 14 : mouth[1] + 16, mouth[0] - 3 : mouth[0] + 4].mean(axis=1)
+
+
+def test_dark_faces_may_have_a_redder_lower_lip_and_light_ones_have_not() -> None:
+    looks = [(person.tone, looks_of(person)) for person in people(600)]
+    redder = {
+        dark: np.array(
+            [each.lower_lip[0] / each.upper_lip[0] for tone, each in looks if (tone < 0.25) == dark]
+        )
+        for dark in (True, False)
+    }
+    assert (redder[True] > 1.6).mean() > 0.2
+    assert (redder[True] < 1.25).mean() > 0.05
+    assert np.median(redder[False]) < 1.3
+
+
+def test_closed_lips_meet_in_a_dark_line(scene: Scene) -> None:
+    def darkest(seam: float) -> float:
+        person = next(
+            person for person in (replace(someone(), texture_seed=seed) for seed in range(5000))
+            if abs(looks_of(person).seam - seam) < 0.01
+        )  # fmt: skip
+        rows = lip_rows(person, scene).mean(axis=1)
+        return float(rows.min() / np.median(rows))
+
+    assert darkest(0.72) < darkest(0.16)
+
+
+def test_a_smile_that_parts_the_lips_shows_bright_teeth(scene: Scene) -> None:
+    grin, closed = (
+        (rows := lip_rows(someone(), scene, au25=part, au12=0.9))[
+            rows.max(axis=1) > np.median(rows.max(axis=1))
+        ]
+        for part in (0.7, 0.0)
+    )
+    whitest = [float((rows.min(axis=1) / rows.max(axis=1)).max()) for rows in (grin, closed)]
+    assert whitest[0] > whitest[1] + 0.1

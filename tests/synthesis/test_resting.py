@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stages.core.facs import N_AUS
+from stages.core.facs import AU_NUMBERS, N_AUS
 from stages.synthesis.action_units import FOLDS, face_shape_weights
 from stages.synthesis.mesh_files import FACE_SHAPES
-from stages.synthesis.resting import Resting, sample_resting
+from stages.synthesis.resting import SMILE, Resting, sample_resting
 from stages.synthesis.still_labels import sample_still
 
 FOREHEAD = FOLDS.index("forehead_inner")
@@ -58,3 +58,20 @@ def test_stills_show_one_sided_aus_and_traces() -> None:
     assert len(single) > 40
     traces = np.array([still.intensity[still.labels == 0].max() for still in stills])
     assert (traces > 0.05).mean() > 0.5
+
+
+def test_people_smile_differently() -> None:
+    smiles = np.array([face.smile for face in faces(40)])
+    assert smiles.shape[1] == len(SMILE)
+    assert (smiles.min(axis=0) < 0.05).all()
+    assert (smiles.std(axis=0) > 0.05).all()
+    assert np.abs(np.corrcoef(smiles.T) - np.eye(len(SMILE))).max() < 0.2
+
+
+def test_many_stills_show_a_smile_and_nothing_that_belies_it() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.array([sample_still(rng).labels for _ in range(3000)])
+    column = {number: place for place, number in enumerate(AU_NUMBERS)}
+    smiling = labels[labels[:, column[12]] == 1]
+    others = [column[number] for number in (1, 2, 4, 10, 15, 23, 24)]
+    assert (smiling[:, others].sum(axis=1) == 0).mean() > 0.3
