@@ -40,11 +40,11 @@ gpu: $(STAMP) ## for an NVIDIA GPU: onnxruntime's build for CUDA in place of the
 	@$(BIN)/python -c 'import onnxruntime as o; print("onnxruntime", o.__version__, *o.get_available_providers())'
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
-	@echo "==> dvc repro: corpus, index, crop, stills, mask, pretrain, visual, audio, inputs"
+	@echo "==> dvc repro: corpus, index, crop, faces, mask, pretrain, visual, audio, inputs"
 	@$(BIN)/dvc repro inputs
 	@echo "==> training the changed runs, $(JOBS) at once"
-	@$(BIN)/python -m stages.side_by_side $(JOBS)
-	@echo "==> dvc repro: train, single, ensemble, evaluate, report"
+	@$(BIN)/python -m stages.train_parallel $(JOBS)
+	@echo "==> dvc repro: train, probe, ensemble, evaluate, report"
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m stages.table
 
@@ -53,7 +53,7 @@ weights: $(STAMP) ## make the weights that are shipped, by models/pretrained/rec
 
 tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
 	@echo "==> training the runs of the tables, $(JOBS) at once"
-	@$(BIN)/python -m stages.side_by_side $(JOBS) stages/dvc.yaml:train
+	@$(BIN)/python -m stages.train_parallel $(JOBS) stages/dvc.yaml:train
 	@$(BIN)/dvc repro stages/dvc.yaml
 
 test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)

@@ -16,11 +16,11 @@ import numpy as np
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
-from stages.core.provenance import file_hash, identity_of
-from stages.encoding import Encoding, choose_encoding, feature_writer, load_encoding
-from stages.features import make_store
-from stages.manifest import FRAMES_FILE, Manifest, read_timestamps
+from stages.core.hashing import file_hash, identity_of
+from stages.encoders.extraction import make_store
+from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.settings.params import Params, load_params
+from stages.videos.manifest import FRAMES_FILE, Manifest, read_timestamps
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
 
@@ -40,7 +40,7 @@ def encode_video(work: Work, path: Path) -> None:
     from stages.encoders.registry import audio_encoder
     from stages.encoders.running import encode_sound, inference, prefetch
     from stages.encoders.timing import FrameClock
-    from stages.media.audio import read_sound
+    from stages.videos.audio import read_sound
 
     encoder, loaded = audio_encoder(work.encoding.name), load_encoding(work.encoding)
     times = read_timestamps(paths.INDEX, work.name)

@@ -10,8 +10,8 @@ from pathlib import Path
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
-from stages.manifest import Manifest
-from stages.submission import check_submission, frames_of_test
+from stages.videos.manifest import Manifest
+from stages.videos.submission import check_submission, frames_of_test
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import typer
 
 from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.paths import default_ensemble
-from stages.evaluation.command import add_to as add_evaluate
-from stages.web.command import add_to as add_serve
+from stages.inference.evaluation.command import add_to as add_evaluate
+from stages.inference.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
 
@@ -112,8 +112,8 @@ def predict(
     """
 
     def work() -> int:
-        from stages.prediction.folder import Extras, predict_all
-        from stages.prediction.options import Options
+        from stages.inference.folder import Extras, predict_all
+        from stages.inference.options import Options
 
         options = Options(
             faces=faces.value,
@@ -147,8 +147,8 @@ def info(
     """Say what an ensemble is: its members, encoders, licences, and its F1 on what data."""
 
     def work() -> int:
-        from stages.prediction import columns as documented
-        from stages.prediction.describing import describe
+        from stages.inference import columns as documented
+        from stages.inference.info import describe
 
         print(documented.as_text() if columns else describe(folder))
         return 0
@@ -169,7 +169,7 @@ def compare(
     """Say how far two predictions of one video agree, AU by AU."""
 
     def work() -> int:
-        from stages.prediction.compare import compare_files
+        from stages.inference.comparison.compare import compare_files
 
         print(compare_files(ours, theirs, out))
         return 0

@@ -21,16 +21,16 @@ from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AFF_WILD2_BASE_RATES, ANNOTATION_HEADER, AU_NAMES, N_AUS
 from stages.core.files import replacing, replacing_folder, write_rows
+from stages.core.hashing import identity_of
 from stages.core.parallel import Outcome, map_videos, partial_folder
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
-from stages.core.provenance import identity_of
 from stages.settings.params import Corpus, load_params
 from stages.synthesis.clips import render_clip
-from stages.synthesis.courses import KINDS
-from stages.synthesis.pitfalls import MEANINGS, annotation_lines
-from stages.synthesis.plan import SPLITS, Clip, Settings, plan_clips, voice_of
-from stages.synthesis.portrait import head_bank
-from stages.synthesis.script import play, speech_of
+from stages.synthesis.performance.courses import KINDS
+from stages.synthesis.performance.pitfalls import MEANINGS, annotation_lines
+from stages.synthesis.performance.plan import SPLITS, Clip, Settings, plan_clips, voice_of
+from stages.synthesis.performance.script import play, speech_of
+from stages.synthesis.render.portrait import head_bank
 from stages.synthesis.speech_data import Speaker, join_speakers, write_speaker
 from stages.synthesis.stills import StillPerson, join_stills, write_stills
 

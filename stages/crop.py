@@ -1,8 +1,8 @@
 """Find, follow and cut out the annotated face of every video.
 
 In: ``data/index`` and the videos below ``data.root``. Out: ``data/crops``, one file per entry of
-the manifest (layout: ``stages/crops.py``) with one row per decoded frame: the face aligned to the
-112x112 ArcFace template as JPEG, or ``no_face``. Run: ``dvc repro crop``.
+the manifest (layout: ``stages/crops/crop_file.py``) with one row per decoded frame: the face
+aligned to the 112x112 ArcFace template as JPEG, or ``no_face``. Run: ``dvc repro crop``.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
+from stages.core.hashing import identity_of
 from stages.core.parallel import map_videos, partial_folder
-from stages.core.provenance import identity_of
-from stages.crops import CropReader, CropWriter
-from stages.faces.alignment import CROP_SIDE, align
+from stages.crops.alignment import CROP_SIDE, align
+from stages.crops.crop_file import CropReader, CropWriter
 from stages.faces.detector import load_detector
 from stages.faces.tracking import Follower, follow
-from stages.manifest import Entry, Manifest, read_timestamps
-from stages.media.video import read_frames
+from stages.settings.licences import detector_use, enforce
 from stages.settings.params import Crop, load_params
-from stages.terms import detector_use, enforce
+from stages.videos.manifest import Entry, Manifest, read_timestamps
+from stages.videos.video import read_frames
 
 
 @dataclass(frozen=True)

@@ -22,31 +22,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.calibration import Calibration, Judged, decide, f1_of
-from stages.calibration_fit import Limits, alarms_at_rest, cross_fit, fit_calibration
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
+from stages.core.feature_store import FeatureReader
 from stages.core.files import write_json
-from stages.core.provenance import file_hash
-from stages.dataset import Video, load_videos
-from stages.ensembles import Ensemble, Member, Weights, combine, write_ensemble
-from stages.intensity import intensity_of
-from stages.joint_features import visual_paths
-from stages.memberships import SUBMISSIONS, Chosen, choose_members, held_out_f1
-from stages.predictions import FILE as PREDICTIONS
-from stages.predictions import PredictionWriter, RunPredictions, read_predictions
-from stages.protocol import resolve_choices
-from stages.run_training import network_path
-from stages.runs import all_rows, result_folder
-from stages.scores import by_au, f1_per_au, icc_per_au
+from stages.core.hashing import file_hash
+from stages.core.intensity import intensity_of
+from stages.ensembles.calibration import Calibration, Judged, decide, f1_of
+from stages.ensembles.calibration_fit import Limits, alarms_at_rest, cross_fit, fit_calibration
+from stages.ensembles.ensemble import Ensemble, Member, Weights, combine, write_ensemble
+from stages.ensembles.members import SUBMISSIONS, Chosen, choose_members, held_out_f1
+from stages.learning.metrics import by_au, f1_per_au, icc_per_au
+from stages.sequence.dataset import Video, load_videos
+from stages.sequence.features import visual_paths
+from stages.sequence.predictions import FILE as PREDICTIONS
+from stages.sequence.predictions import PredictionWriter, RunPredictions, read_predictions
+from stages.sequence.protocol import resolve_choices
+from stages.sequence.run import network_path
+from stages.sequence.runs import all_rows, result_folder
+from stages.sequence.splits import LABELLED, assign_parts, label_counts
+from stages.settings.licences import root_data, weights_terms
 from stages.settings.params import Params, load_params
 from stages.settings.run_settings import AUTO, FRAME_HEAD
 from stages.settings.sources import weights_path
-from stages.splits import LABELLED, assign_parts, label_counts
-from stages.store import FeatureReader
-from stages.terms import root_data, weights_terms
 
 SCORED = ("validation", "test")
 LADDER = ("raw", "thresholds", "smoothing")

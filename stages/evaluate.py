@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import table
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import NOT_ANNOTATED
 from stages.core.files import write_json
-from stages.dataset import Video, load_videos
-from stages.ensembles import sigmoid
-from stages.figure_files import main_ensemble, read_json
-from stages.intensity import intensity_of
-from stages.predictions import FILE, read_predictions
-from stages.scores import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au, icc_per_au
+from stages.core.intensity import intensity_of
+from stages.ensembles.ensemble import sigmoid
+from stages.learning.metrics import THRESHOLD, all_ones_f1, base_rates, by_au, f1_per_au, icc_per_au
+from stages.reporting import score_table
+from stages.reporting.figure_files import main_ensemble, read_json
+from stages.sequence.dataset import Video, load_videos
+from stages.sequence.predictions import FILE, read_predictions
 from stages.settings.params import load_params
 
 SPLITS = ("validation", "test")
@@ -165,8 +165,8 @@ def main() -> None:
         raise DataError("Neither the validation nor the test split has labels: nothing to score.")
     split = next(name for name in reversed(SPLITS) if name in scores)
     write_json(paths.SCORES, {label: scores})
-    say(table.describe(label, split))
-    say(table.as_markdown(table.table_rows(scores[split])))
+    say(score_table.describe(label, split))
+    say(score_table.as_markdown(score_table.table_rows(scores[split])))
 
 
 if __name__ == "__main__":

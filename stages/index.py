@@ -4,7 +4,7 @@ In: ``data.root``, the generated corpus or one's own copy of Aff-Wild2. Out: ``d
 ``manifest.json`` (one entry per annotated face; what is odd or left out, with the reason) and
 ``frames.h5`` (presentation times, and labels on the frame grid). Every video is decoded: headers
 are often wrong. Published crops whose video is not there are used where ``data.frame_rate`` says
-how fast it was (:mod:`stages.published`). Run: ``dvc repro index``.
+how fast it was (:mod:`stages.crops.published`). Run: ``dvc repro index``.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import replacing_folder
+from stages.core.hashing import file_hash, identity_of
 from stages.core.parallel import map_videos, partial_folder
-from stages.core.provenance import file_hash, identity_of
-from stages.dataroot import DataRoot, look
-from stages.entries import Intensity, Labels, describe, warn_of_leaks
-from stages.manifest import SPLITS, Entry, Manifest, save_frames
-from stages.media.decoding import is_our_video
-from stages.media.video import scan
-from stages.naming import faces_of_crops, faces_of_videos, report_strangers
-from stages.published import CropFolder, list_crops, refuse_without_rate
+from stages.crops.published import CropFolder, list_crops, refuse_without_rate
+from stages.settings.licences import data_use, enforce, root_data
 from stages.settings.params import load_params
-from stages.terms import data_use, enforce, root_data
+from stages.videos.dataroot import DataRoot, look
+from stages.videos.decoding import is_our_video
+from stages.videos.entries import Intensity, Labels, describe, warn_of_leaks
+from stages.videos.manifest import SPLITS, Entry, Manifest, save_frames
+from stages.videos.naming import faces_of_crops, faces_of_videos, report_strangers
+from stages.videos.video import scan
 
 WARNINGS_SHOWN = 40  # in the log; the manifest has them all
 

@@ -14,23 +14,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stages.copies import Copy, read_copies
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
-from stages.core.provenance import file_hash
-from stages.crops import FACE, CropReader
-from stages.dataset import Video, make_video, write_inputs
-from stages.joint_features import audio_paths, masked_paths, visual_paths
-from stages.manifest import Entry, Manifest, read_intensities, read_labels
-from stages.masking import HiddenLabel, hide_intensity, hide_labels
-from stages.predictions import FILE
-from stages.protocol import resolve_choices
-from stages.runs import all_rows, resolve_run, write_run
+from stages.core.feature_store import FeatureReader
+from stages.core.hashing import file_hash
+from stages.crops.crop_file import FACE, CropReader
+from stages.crops.masked_clips import Copy, read_copies
+from stages.sequence.balancing import HiddenLabel, hide_intensity, hide_labels
+from stages.sequence.dataset import Video, make_video, write_inputs
+from stages.sequence.features import audio_paths, masked_paths, visual_paths
+from stages.sequence.predictions import FILE
+from stages.sequence.protocol import resolve_choices
+from stages.sequence.runs import all_rows, resolve_run, write_run
+from stages.sequence.splits import group_entries, number_folds
 from stages.settings.params import Params, load_params
 from stages.settings.sources import at_scale
-from stages.splits import group_entries, number_folds
-from stages.store import FeatureReader
+from stages.videos.manifest import Entry, Manifest, read_intensities, read_labels
 
 
 def join_video(entry: Entry, lengths: dict[str, dict[str, int]]) -> Video:
@@ -77,7 +77,7 @@ def join_copy(
     lengths : dict of str to dict of str to int
         Rows per copy in each store of masked copies, by the store's path.
     hidden_label : {"zero", "ignore"}
-        See :func:`stages.masking.hide_labels`.
+        See :func:`stages.sequence.balancing.hide_labels`.
 
     Returns
     -------

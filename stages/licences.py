@@ -11,13 +11,12 @@ from typing import Any
 
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.feature_store import FeatureReader
 from stages.core.files import write_text
-from stages.crops import CropReader
-from stages.joint_features import audio_paths, visual_paths
-from stages.runs import Run, read_run
-from stages.settings.params import load_params
-from stages.store import FeatureReader
-from stages.terms import (
+from stages.crops.crop_file import CropReader
+from stages.sequence.features import audio_paths, visual_paths
+from stages.sequence.runs import Run, read_run
+from stages.settings.licences import (
     Use,
     as_table,
     data_use,
@@ -26,6 +25,7 @@ from stages.terms import (
     root_data,
     store_use,
 )
+from stages.settings.params import load_params
 
 
 def crop_uses(folder: Path) -> list[Use]:

@@ -30,7 +30,7 @@ WORKSPACE: Final = Path("data/weights")
 LARGEST: Final = 40 * 2**20  # bytes of what is shipped
 LOG: Final = "log.csv"
 # what an exported ensemble does not need
-LEFT_OUT: Final = ("single", "report", "submit")
+LEFT_OUT: Final = ("probe", "report", "submit")
 KEPT: Final = ("recipe.yaml", "MODEL_CARD.md", "card.json")  # of `PRETRAINED`: not made here
 COPIED: Final = ("dvc.yaml", ".dvcignore", "pyproject.toml", "metrics/speed.json")
 
@@ -109,7 +109,7 @@ def make(workspace: Path, jobs: int) -> None:
         if name.startswith("train@") and not trained:
             trained = True
             log(workspace, "all runs", *measured(
-                [python, "-m", "stages.side_by_side", str(jobs)], workspace
+                [python, "-m", "stages.train_parallel", str(jobs)], workspace
             ))  # fmt: skip
         say(f"==> {number} of {len(names)}: {name}")
         before = _lock(workspace)

@@ -1,8 +1,8 @@
 """Choose the masked copies that balance the training set (`dvc repro mask`).
 
 In: the manifest and labels (data/index), which frames show a face and where (data/crops). Out:
-data/masked.h5, the list of copies (layout: stages/copies.py), and metrics/mask with counts.csv
-(labels before and after), counts.png and faces.png.
+data/masked.h5, the list of copies (layout: stages/crops/masked_clips.py), and metrics/mask with
+counts.csv (labels before and after), counts.png and faces.png.
 
 Only training videos are looked at. A stretch is copied where an AU that is rarer than the average
 is active in the half that stays visible. So that the encoders' time is bounded, no more frames are
@@ -15,16 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import mask_figures
-from stages.copies import Copy, write_copies
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.core.files import write_rows
-from stages.crops import FACE, CropReader
-from stages.halves import HALVES, dividing_lines
-from stages.manifest import Manifest, read_labels
-from stages.masking import (
+from stages.crops.crop_file import FACE, CropReader
+from stages.crops.half_masks import HALVES, dividing_lines
+from stages.crops.masked_clips import Copy, write_copies
+from stages.reporting import mask_plots as mask_figures
+from stages.sequence.balancing import (
     HiddenLabel,
     balanced_aus,
     below_average,
@@ -33,8 +32,9 @@ from stages.masking import (
     hide_labels,
     worth_copying,
 )
-from stages.protocol import resolve_choices
+from stages.sequence.protocol import resolve_choices
 from stages.settings.params import Mask, load_params
+from stages.videos.manifest import Manifest, read_labels
 
 Labels = dict[str, NDArray[np.int8]]
 
@@ -52,7 +52,7 @@ def find_copies(labels: Labels, rare: NDArray[np.bool_], settings: Mask) -> list
     labels : dict of str to (frames, 12) np.ndarray
         Of the training videos.
     rare : (12,) np.ndarray
-        See :func:`stages.masking.below_average`.
+        See :func:`stages.sequence.balancing.below_average`.
     settings : Mask
 
     Returns
@@ -88,7 +88,7 @@ def within_budget(
     labels : dict of str to (frames, 12) np.ndarray
         Of the training videos.
     rare : (12,) np.ndarray
-        See :func:`stages.masking.below_average`.
+        See :func:`stages.sequence.balancing.below_average`.
     frames : int
         Frames of all that is kept, at most.
 

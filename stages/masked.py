@@ -7,13 +7,13 @@ There is little to encode, and to start a process for each encoder would take lo
 is encoded stays in `.partial` until all encoders are done: a run that was killed goes on there.
 """
 
-from stages.copies import read_copies
 from stages.core import paths
 from stages.core.console import run_stage, say
+from stages.core.feature_store import FeatureWriter
 from stages.core.parallel import clear_partial
-from stages.face_features import list_work, make_visual_store, of_copies
+from stages.crops.masked_clips import read_copies
+from stages.encoders.face_extraction import list_work, make_visual_store, of_copies
 from stages.settings.params import load_params
-from stages.store import FeatureWriter
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ PLACES = {
     "corpus": (0, 0),
     "index": (1, 0),
     "crop": (2, 0),
-    "stills": (1, 1),
-    "frames": (2, 1),
+    "pretrain_faces": (1, 1),
+    "pretrain_frames": (2, 1),
     "mask": (3, -1),
     "pretrain": (3, 1),
     "visual": (4, 0),
@@ -39,7 +39,7 @@ PLACES = {
     "inputs": (5, 0),
     "licences": (6, -1),
     "train": (6, 0),
-    "single": (6, 1),
+    "probe": (6, 1),
     "ensemble": (7, 0),
     "evaluate": (8, 0),
     "submit": (8, -1),
@@ -47,13 +47,13 @@ PLACES = {
 }
 # edges that are not a straight line from the right of one box to the left of the next
 ROUTES: dict[tuple[str, str], Route] = {
-    ("corpus", "stills"): [(0, 0.33), (0, 1), (0.61, 1)],
-    ("crop", "frames"): [(2, 0.33), (2, 0.67)],
+    ("corpus", "pretrain_faces"): [(0, 0.33), (0, 1), (0.61, 1)],
+    ("crop", "pretrain_frames"): [(2, 0.33), (2, 0.67)],
     ("crop", "mask"): [(2, -0.33), (2, -1), (2.61, -1)],
     ("mask", "visual"): [(3.39, -1), (4, -1), (4, -0.33)],
     ("pretrain", "visual"): [(3.39, 0.9), (3.5, 0.9), (3.5, 0.0), (3.61, 0.0)],
     ("audio", "inputs"): [(4.39, 1), (4.5, 1), (4.5, 0.12), (4.61, 0.12)],
-    ("inputs", "single"): [(5.12, 0.33), (5.12, 1), (5.61, 1)],
+    ("inputs", "probe"): [(5.12, 0.33), (5.12, 1), (5.61, 1)],
     ("evaluate", "report"): [(8, 0.33), (8, 0.67)],
     ("ensemble", "submit"): [(7, -0.33), (7, -1), (7.61, -1)],
     ("inputs", "licences"): [(5.12, -0.33), (5.12, -1), (5.61, -1)],
@@ -61,21 +61,21 @@ ROUTES: dict[tuple[str, str], Route] = {
 # stages for DVC that are drawn as one with another: the audio encoder without weights, and the
 # visual encoders on masked copies
 SAME_BOX = {"fbank": "audio", "masked": "visual"}
-TRAINED = ("train", "single", "ensemble", "evaluate", "report", "submit")
+TRAINED = ("train", "probe", "ensemble", "evaluate", "report", "submit")
 CAPTIONS = {
     "corpus": "MP4 talking heads\nwith exact labels,\nfaces, speech",
     "index": "manifest, labels,\npresentation times",
     "crop": "face found, followed,\naligned: 112 x 112",
     "mask": "stretches to copy\nwith half a face",
-    "stills": "labelled faces,\ngenerated or yours",
-    "frames": "and some of the\ntraining videos",
+    "pretrain_faces": "labelled faces,\ngenerated or yours",
+    "pretrain_frames": "and some of the\ntraining videos",
     "pretrain": "encoders, on people\nseen nowhere else",
     "visual": "HDF5 store\nper encoder",
     "audio": "HDF5 store\nper encoder",
     "inputs": "labels and faces\njoined to the stores",
     "licences": "of the weights\nthat were used",
     "train": "runs and folds, on\nwindows of 128 frames",
-    "single": "the same on each\nencoder alone",
+    "probe": "the same on each\nencoder alone",
     "ensemble": "joined, calibrated,\nexported",
     "evaluate": "F1 of 12 AUs",
     "submit": "the challenge's file",
@@ -182,7 +182,7 @@ def draw_pipeline(graph: list[tuple[str, str]], path: Path) -> None:
         box.set_zorder(3)
         axes.add_patch(box)
         axes.text(
-            x, y - 0.19, name, ha="center", va="center", fontsize=12, fontweight="bold", zorder=4
+            x, y - 0.19, name, ha="center", va="center", fontsize=10.5, fontweight="bold", zorder=4
         )
         axes.text(x, y + 0.09, CAPTIONS[name], ha="center", va="center", fontsize=8.5, zorder=4)
     axes.set_xlim(-0.45, 8.45)

@@ -2,7 +2,7 @@
 
 In: what the runs and ensembles say of videos that they were not trained on (models/runs,
 data/ensembles), labels (data/inputs.h5), faces (data/crops), the figures of `evaluate` and
-`ensemble`, what `mask` and `single` left for the report. Out: metrics/report.html, one file that
+`ensemble`, what `mask` and `probe` left for the report. Out: metrics/report.html, one file that
 opens offline; the tables as metrics/tables.json (numbers only, tracked by git) and
 metrics/tables.md; metrics/report, figures as PNG and plot data as CSV.
 
@@ -16,25 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages import table
-from stages.bootstrap import Difference
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json, write_text
-from stages.ensembles import load_ensemble, sigmoid
-from stages.figure_files import main_ensemble, read_json
-from stages.page import paragraph, write_page
-from stages.paper_tables import CALIBRATED, SUBMISSIONS
-from stages.predictions import FILE, read_predictions
-from stages.protocol import network_settings
-from stages.reporting import drawing, sections
+from stages.ensembles.ensemble import load_ensemble, sigmoid
+from stages.reporting import drawing, score_table, sections
+from stages.reporting.bootstrap import Difference
 from stages.reporting.claims import judge
 from stages.reporting.drawing import Shown
 from stages.reporting.evidence import Evidence, gather, joined_seeds
+from stages.reporting.figure_files import main_ensemble, read_json
+from stages.reporting.page import paragraph, write_page
+from stages.reporting.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.reporting.results import active
 from stages.reporting.tables import tables_numbers
-from stages.runs import result_folder
+from stages.sequence.predictions import FILE, read_predictions
+from stages.sequence.protocol import network_settings
+from stages.sequence.runs import result_folder
 from stages.settings.params import Params, load_params
 from stages.settings.run_settings import FRAME_HEAD
 
@@ -68,7 +67,7 @@ ALL_TABLES = Target(
 
 def network_sizes(params: Params) -> dict[str, int]:
     """Parameters of each network at full scale."""
-    from stages.networks import NETWORKS, Dimensions, parameter_count
+    from stages.sequence.networks import NETWORKS, Dimensions, parameter_count
 
     return {
         name: parameter_count(
@@ -256,7 +255,7 @@ def write_report(
     }
     numbers = {label: {**tables_numbers(results), "claims": differences}}
     write_json(target.numbers, numbers)
-    text = sections.tables_markdown(results, anything, claims, label, table.as_markdown)
+    text = sections.tables_markdown(results, anything, claims, label, score_table.as_markdown)
     write_text(target.markdown, text)
     return [f"{claim.title}: {claim.verdict}" for claim in claims]
 

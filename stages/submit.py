@@ -9,10 +9,10 @@ Where the data root has no test videos the file holds its first line alone.
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.files import write_text
-from stages.ensembles import load_ensemble, sigmoid
-from stages.manifest import Manifest
-from stages.predictions import read_predictions
-from stages.submission import HEADER, check_submission, frames_of_test, write_submission
+from stages.ensembles.ensemble import load_ensemble, sigmoid
+from stages.sequence.predictions import read_predictions
+from stages.videos.manifest import Manifest
+from stages.videos.submission import HEADER, check_submission, frames_of_test, write_submission
 
 
 def main() -> None:

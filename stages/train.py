@@ -6,7 +6,7 @@ seedN.safetensors, which holds the network's dimensions and the inputs' statisti
 curves, and predictions.h5: what the networks say of every video that they were not trained on. The
 folder is put in its place by one rename, when all of it is there.
 
-A run that `python -m stages.side_by_side` has trained already is only put in its place. Under
+A run that `python -m stages.train_parallel` has trained already is only put in its place. Under
 `torchrun --nproc-per-node N -m stages.train RUN` its processes share every batch between them.
 """
 
@@ -15,9 +15,9 @@ import sys
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
-from stages.processes import process_count
-from stages.run_training import RESULT, put_in_place, run_folder, train_run
-from stages.runs import read_run
+from stages.core.torchrun import process_count
+from stages.sequence.run import RESULT, put_in_place, run_folder, train_run
+from stages.sequence.runs import read_run
 from stages.settings.params import load_params
 
 

@@ -10,7 +10,7 @@ import sys
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
-from stages.face_features import list_work, make_visual_store
+from stages.encoders.face_extraction import list_work, make_visual_store
 from stages.settings.params import load_params
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from stages.core.provenance import ROOT
+from stages.core.hashing import ROOT
 
 TINY_CORPUS = {"clips": 10, "people": 7, "seconds": 3.0, "test_clips": 3, "test_seconds": 3.0,
                "frame_rate": 12.5, "resolution": 128, "faces": 120, "face_people": 12}  # fmt: skip

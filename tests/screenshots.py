@@ -17,8 +17,8 @@ import typer
 from playwright.sync_api import Browser, sync_playwright
 
 from stages.core.paths import INDEX
-from stages.manifest import Manifest
 from stages.pictures import PICTURES
+from stages.videos.manifest import Manifest
 
 WIDTH = 1100  # pixels
 PORT = 8731

@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from stages.crops import CropWriter
-from stages.manifest import Entry, Manifest, save_frames
+from stages.crops.crop_file import CropWriter
+from stages.videos.manifest import Entry, Manifest, save_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 112

@@ -9,10 +9,10 @@ import torch
 
 from stages import audio
 from stages.core.errors import SettingsError
+from stages.core.feature_store import FeatureReader
+from stages.encoders.loading import load_encoding
 from stages.encoders.registry import audio_encoder
 from stages.encoders.weights import save_weights
-from stages.encoding import load_encoding
-from stages.store import FeatureReader
 from tests import stand_ins
 
 FRAMES = 50

@@ -12,11 +12,11 @@ from stages import crop, index
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
-from stages.crops import CropReader, encode_jpeg
-from stages.faces.alignment import align, crop_displacement
+from stages.crops.alignment import align, crop_displacement
+from stages.crops.crop_file import CropReader, encode_jpeg
 from stages.faces.centerface import CenterFace
-from stages.media.video import read_frames
 from stages.synthesis.video_file import write_video
+from stages.videos.video import read_frames
 
 PROJECT = Path(__file__).parents[1]
 CLIPS = PROJECT.parent / "shared" / "clips"

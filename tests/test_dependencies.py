@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from stages.core.provenance import ROOT
+from stages.core.hashing import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OWN = {"aufusion", "stages", "tests"}

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from stages.core.facs import AU_NAMES
-from stages.core.provenance import ROOT
-from stages.networks import load_network
+from stages.core.hashing import ROOT
+from stages.sequence.networks import load_network
 from tests.clone import RUNS, Clone
 
 README = (ROOT / "README.md").read_text()

@@ -11,15 +11,15 @@ import pytest
 import yaml
 
 from stages import ensemble
-from stages.calibration import Calibration
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
-from stages.core.provenance import file_hash
-from stages.dataset import load_videos, make_video
-from stages.ensembles import load_ensemble, sigmoid
-from stages.networks import load_network
-from stages.predictions import read_predictions
-from stages.scores import f1_per_au
+from stages.core.hashing import file_hash
+from stages.ensembles.calibration import Calibration
+from stages.ensembles.ensemble import load_ensemble, sigmoid
+from stages.learning.metrics import f1_per_au
+from stages.sequence.dataset import load_videos, make_video
+from stages.sequence.networks import load_network
+from stages.sequence.predictions import read_predictions
 from tests.test_train import finish, run, trained, write_weights, write_workspace
 
 __all__ = ["trained"]  # a fixture

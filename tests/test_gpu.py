@@ -12,20 +12,20 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from stages.compute import find_device, make_fabric
+from stages.core.devices import find_device, make_fabric
 from stages.core.facs import AU_NAMES
+from stages.core.settings import Compute
 from stages.encoders.base import AudioEncoder, VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.encoders.running import encode_images, encode_sound, inference
 from stages.encoders.weights import load_network
-from stages.fitting import Recipe, fit
-from stages.networks import Dimensions, build_network
-from stages.prediction.options import Options
-from stages.prediction.predict import predict_file
-from stages.prediction.predictor import load_predictor
-from stages.settings.params import Compute
+from stages.inference.options import Options
+from stages.inference.predict import predict_file
+from stages.inference.predictor import load_predictor
+from stages.learning.fit import Recipe, fit
+from stages.sequence.networks import Dimensions, build_network
 from tests.encoders import published_files as files
-from tests.prediction import tiny
+from tests.inference import tiny
 
 DEVICE = os.environ.get("AUFUSION_TEST_DEVICE", "cuda")
 # float32 sums in another order; features are float16 (11 bits), so a few of their last steps

@@ -10,9 +10,9 @@ from stages import index
 from stages.core import paths
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
-from stages.dataroot import look
-from stages.manifest import Manifest, read_labels, read_timestamps
 from stages.synthesis.video_file import write_video
+from stages.videos.dataroot import look
+from stages.videos.manifest import Manifest, read_labels, read_timestamps
 
 PROJECT = Path(__file__).parents[1]
 CLIPS = PROJECT.parent / "shared" / "clips"

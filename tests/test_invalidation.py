@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.core.provenance import ROOT
+from stages.core.hashing import ROOT
 
 # every output is a copy of the settings; data/runs is a folder with one for each run
 IDLE = """
@@ -78,7 +78,7 @@ READERS = {
     "evaluate",
     "report",
     "submit",
-    "single",
+    "probe",
     *(f"train@{n}" for n in RUNS),
 }
 

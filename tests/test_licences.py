@@ -8,22 +8,24 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import crop, frames, index, licences, pretrain, stills
+from stages import crop, index, licences, pretrain
+from stages import pretrain_faces as stills
+from stages import pretrain_frames as frames
 from stages.core.errors import SettingsError
-from stages.crops import CropWriter
+from stages.core.feature_store import FeatureWriter
+from stages.crops.crop_file import CropWriter
+from stages.encoders.face_extraction import list_work
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import save_weights
-from stages.ensembles import Ensemble, Weights, load_ensemble
-from stages.face_features import list_work
-from stages.manifest import Manifest
-from stages.prediction.describing import describe
-from stages.runs import resolve_run, write_run
+from stages.ensembles.ensemble import Ensemble, Weights, load_ensemble
+from stages.inference.info import describe
+from stages.sequence.runs import resolve_run, write_run
+from stages.settings.licences import GENERATED, OURS, Use, as_table, enforce, weights_terms
 from stages.settings.params import load_params
 from stages.settings.sources import made_path, read_about
-from stages.store import FeatureWriter
-from stages.terms import GENERATED, OURS, Use, as_table, enforce, weights_terms
+from stages.videos.manifest import Manifest
 from tests import stand_ins
-from tests.prediction import tiny
+from tests.inference import tiny
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_crop_refuses_such_a_detector_before_it_looks_for_it(project: Path) -> N
 
 
 def trained(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """Run `stills`, `frames` and `pretrain` for an encoder; what its weights say of themselves."""
+    """Run the stages before and of pre-training for an encoder; what its weights say."""
     stills.main()
     frames.main()
     monkeypatch.setattr("sys.argv", ["pretrain", name])

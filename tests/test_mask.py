@@ -10,20 +10,21 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import face_features, inputs, mask, masked, visual
-from stages.copies import read_copies
+from stages import inputs, mask, masked, visual
 from stages.core import paths
 from stages.core.facs import AU_NAMES
-from stages.crops import CropReader, CropWriter
-from stages.dataset import load_videos
+from stages.core.feature_store import FeatureReader, FeatureWriter
+from stages.crops.alignment import ARCFACE_TEMPLATE
+from stages.crops.crop_file import CropReader, CropWriter
+from stages.crops.masked_clips import read_copies
+from stages.encoders import face_extraction as face_features
+from stages.encoders.loading import load_encoding
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
-from stages.encoding import load_encoding
-from stages.faces.alignment import ARCFACE_TEMPLATE
-from stages.joint_features import open_features
-from stages.manifest import Manifest, save_frames
 from stages.reporting.sections import mask_section
-from stages.store import FeatureReader, FeatureWriter
+from stages.sequence.dataset import load_videos
+from stages.sequence.features import open_features
+from stages.videos.manifest import Manifest, save_frames
 from tests import stand_ins
 
 FRAMES = 120

@@ -7,10 +7,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from stages import fitting, pretrain
+from stages import pretrain
 from stages.core.errors import SettingsError
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
+from stages.learning import fit as fitting
 from stages.pretraining import clusters
 from stages.pretraining.training import schedule
 from tests import stand_ins

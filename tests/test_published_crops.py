@@ -16,10 +16,10 @@ from stages import audio, crop, index
 from stages.core import paths
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
-from stages.core.provenance import ROOT
-from stages.crops import CropReader, encode_jpeg
-from stages.manifest import Manifest, read_labels, read_timestamps
+from stages.core.hashing import ROOT
+from stages.crops.crop_file import CropReader, encode_jpeg
 from stages.synthesis.video_file import write_video
+from stages.videos.manifest import Manifest, read_labels, read_timestamps
 
 FRAMES = 12
 Change = Callable[..., None]

@@ -3,11 +3,11 @@
 import json
 import re
 
-from stages.core.provenance import ROOT
-from stages.memberships import SUBMISSIONS
-from stages.prediction.columns import as_markdown as columns
-from stages.protocol import choices_table
-from stages.table import as_markdown, encoder_rows, table_rows
+from stages.core.hashing import ROOT
+from stages.ensembles.members import SUBMISSIONS
+from stages.inference.columns import as_markdown as columns
+from stages.reporting.score_table import as_markdown, encoder_rows, table_rows
+from stages.sequence.protocol import choices_table
 
 README = (ROOT / "README.md").read_text()
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stages.card import load_card
 from stages.core import paths
 from stages.core.errors import DataError
-from stages.core.provenance import ROOT
+from stages.core.hashing import ROOT
+from stages.inference.card import load_card
 
 CARD = {
     "material": [
@@ -65,7 +65,7 @@ def test_a_wrong_card_is_a_sentence(tmp_path: Path, change: dict, said: str) -> 
 @pytest.mark.slow
 def test_an_installed_wheel_predicts_with_the_ensemble_that_it_brings(tmp_path: Path) -> None:
     from stages.synthesis.video_file import write_video
-    from tests.prediction import tiny
+    from tests.inference import tiny
 
     project = tmp_path / "project"
     skipped = shutil.ignore_patterns("__pycache__", "pretrained")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.core.provenance import ROOT
+from stages.core.hashing import ROOT
 
 PIPELINE = """
 stages:

@@ -9,20 +9,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages import face_features, licences, pretrain, visual
+from stages import licences, pretrain, visual
 from stages.core.console import run_stage
 from stages.core.errors import DataError, SettingsError
-from stages.core.provenance import file_hash
+from stages.core.feature_store import FeatureReader
+from stages.core.hashing import file_hash
+from stages.encoders import face_extraction as face_features
 from stages.encoders.base import VisualEncoder
 from stages.encoders.formats import read_weights
+from stages.encoders.loading import Encoding, load_encoding
 from stages.encoders.published import choices
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network, save_weights
-from stages.encoding import Encoding, load_encoding
-from stages.runs import resolve_run, write_run
+from stages.sequence.runs import resolve_run, write_run
 from stages.settings.params import load_params
 from stages.settings.sources import made_path
-from stages.store import FeatureReader
 from tests import stand_ins
 from tests.encoders import published_files as files
 from tests.hub import COMMIT, Hub, serve, use_caches

@@ -15,18 +15,19 @@ import yaml
 from safetensors import safe_open
 from sklearn.metrics import f1_score
 
-from stages import ensemble, evaluate, fitting, inputs, table, train
-from stages.copies import write_copies
+from stages import ensemble, evaluate, inputs, table, train
 from stages.core.errors import DataError
-from stages.crops import CropWriter
-from stages.dataset import load_videos
+from stages.core.feature_store import FeatureWriter
+from stages.crops.crop_file import CropWriter
+from stages.crops.masked_clips import write_copies
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
-from stages.manifest import Entry, Manifest, save_frames
-from stages.networks import load_network
-from stages.predictions import read_predictions
-from stages.scores import all_ones_f1, f1_per_au
-from stages.store import FeatureWriter
+from stages.learning import fit as fitting
+from stages.learning.metrics import all_ones_f1, f1_per_au
+from stages.sequence.dataset import load_videos
+from stages.sequence.networks import load_network
+from stages.sequence.predictions import read_predictions
+from stages.videos.manifest import Entry, Manifest, save_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {"width": 16, "layers": 2, "heads": 2, "feedforward": 16, "dropout": 0.1, "head": [16]}

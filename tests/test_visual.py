@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from stages import face_features, visual
+from stages import visual
 from stages.core.errors import SettingsError
-from stages.crops import CropReader
+from stages.core.feature_store import FeatureReader
+from stages.crops.crop_file import CropReader
+from stages.encoders import face_extraction as face_features
 from stages.encoders.base import VisualEncoder
+from stages.encoders.loading import load_encoding
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
-from stages.encoding import load_encoding
-from stages.store import FeatureReader
 from tests import stand_ins
 
 STATUS = {"one": [1] * 70 + [0] * 5 + [1] * 60, "two": [0] * 9, "three": [0, 1, 1]}

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.media.audio import read_sound
-from stages.media.video import read_frames
+from stages.videos.audio import read_sound
+from stages.videos.video import read_frames
 from tests.benchmarks.voices import CLIPS, agreement, blendshapes, rewritten
 
 

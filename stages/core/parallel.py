@@ -28,7 +28,7 @@ from tqdm import tqdm
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.files import sweep, write_text
-from stages.core.provenance import file_hash
+from stages.core.hashing import file_hash
 from stages.core.workers import Acknowledgement, Attempt, Engine, ThisProcess, Workers
 
 Item = TypeVar("Item")

@@ -24,7 +24,7 @@ from typing import Any, Final, Literal, Protocol
 
 from stages.core.errors import DataError, SettingsError, is_full_disk, is_of_the_machine
 from stages.core.files import replacing, sweep
-from stages.core.provenance import file_hash
+from stages.core.hashing import file_hash
 
 Kind = Literal["done", "data", "settings", "disk", "other", "killed"]
 Function = Callable[[Any, Path], None]

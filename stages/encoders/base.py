@@ -56,7 +56,7 @@ class Encoder:
         Precision of pre-training where the settings say ``auto``; None follows the processor.
     replicas : int
         Parts of a pre-training batch that a CPU works on at once, see
-        :class:`stages.replicas.Replicas`; 1 for a network that draws random numbers.
+        :class:`stages.learning.replicas.Replicas`; 1 for a network that draws random numbers.
     """
 
     name: str

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stages.core.errors import DataError
-from stages.core.provenance import file_hash
+from stages.core.hashing import file_hash
 from stages.encoders.formats import CONFIG, FILES, weights_file
 from stages.settings.sources import Source
 

@@ -34,7 +34,7 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-        from stages.faces.runtime import open_session
+        from stages.core.onnx import open_session
 
         wrong = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.InvalidArgument,
                  states.NotImplemented, states.RuntimeException)  # fmt: skip

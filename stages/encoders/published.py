@@ -15,9 +15,9 @@ from stages.encoders.base import Encoder
 from stages.encoders.fetching import fetch, is_offline, trouble
 from stages.encoders.registry import any_encoder
 from stages.encoders.weights import take_weights
+from stages.settings.licences import UNKNOWN, Use, enforce
 from stages.settings.params import Params
 from stages.settings.sources import ORIGIN, Source, at_scale, made_path, read_about
-from stages.terms import UNKNOWN, Use, enforce
 
 
 @dataclass(frozen=True)

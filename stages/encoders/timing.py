@@ -115,7 +115,7 @@ class FrameClock:
         Parameters
         ----------
         blocks : iterable of (float, (samples,) np.ndarray)
-            As :func:`stages.media.audio.read_sound` yields them.
+            As :func:`stages.videos.audio.read_sound` yields them.
         """
         for time, samples in blocks:
             if self._sound.samples and time > self._times[-1] + SURPLUS_SECONDS:

@@ -52,7 +52,8 @@ def save_weights(
     au_start : int, optional
         First of the head's 12 outputs that are AU logits; None where it has none.
     data : sequence of mapping
-        What it was trained on, with the licences: the fields of :class:`stages.terms.Dataset`.
+        What it was trained on, with the licences: the fields of
+        :class:`stages.settings.licences.Dataset`.
     """
     about: dict[str, Any] = {
         "encoder": encoder.name,

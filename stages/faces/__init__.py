@@ -1,1 +1,5 @@
-"""Finding faces, following one of them, and cutting it out aligned."""
+"""Finding and following faces: detectors, tracks, labelled faces of a CSV.
+
+Imports the rooms below; a new detector is a file here and its name in
+:mod:`stages.faces.detector`.
+"""

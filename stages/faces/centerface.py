@@ -16,8 +16,8 @@ import onnx
 from numpy.typing import NDArray
 
 from stages.core.errors import SettingsError
-from stages.faces.detector import Detections, suppress_overlaps
-from stages.faces.runtime import open_session
+from stages.core.onnx import open_session
+from stages.faces.detections import Detections, suppress_overlaps
 
 STRIDE = 4  # pixels of the input to a cell of the output
 MULTIPLE = 32  # the network halves its input five times

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.faces.detector import Detections, intersection_over_union
+from stages.faces.detections import Detections, intersection_over_union
 
 BYSTANDER = 0.15  # a face smaller than this share of the largest one's area is a bystander
 REACH = 1.0  # sizes of the face by which it may move from one detection to the next ...

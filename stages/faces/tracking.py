@@ -18,8 +18,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.faces.alignment import crop_displacement
-from stages.faces.detector import Detector, detect_within
+from stages.crops.alignment import crop_displacement
+from stages.faces.detections import Detector, detect_within
 from stages.faces.face import Face, choose, faces_of, interpolate, nearest, same
 
 Image = NDArray[np.uint8]

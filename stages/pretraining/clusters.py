@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.encoders.base import AudioEncoder
-from stages.fitting import epoch_seed
+from stages.learning.fit import epoch_seed
 from stages.pretraining.speech import (
     PCM_SCALE,
     Parts,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stages.core.errors import SettingsError
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
-from stages.fitting import epoch_seed
+from stages.learning.fit import epoch_seed
 from stages.pretraining import faces, speech_tasks
 from stages.pretraining.tasks import Task, make_joint_task
 from stages.settings.params import Pretrain

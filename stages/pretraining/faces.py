@@ -11,10 +11,10 @@ from torch import Tensor
 
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS
-from stages.crops import CropReader, decode_jpeg
+from stages.crops.crop_file import CropReader, decode_jpeg
 from stages.encoders.base import VisualEncoder
 from stages.encoders.running import prefetch
-from stages.fitting import epoch_seed
+from stages.learning.fit import epoch_seed
 from stages.pretraining.augmentation import augment
 from stages.pretraining.tasks import UNKNOWN
 

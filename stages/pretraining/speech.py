@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stages.core.errors import DataError
 from stages.encoders.base import AudioEncoder
-from stages.fitting import epoch_seed
+from stages.learning.fit import epoch_seed
 from stages.pretraining.faces import held_out
 from stages.pretraining.tasks import UNKNOWN, Task
 

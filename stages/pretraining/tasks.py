@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.core.facs import EXPRESSIONS, N_AUS
-from stages.intensity import intensity_of_logits
-from stages.losses import intensity_loss, masked_bce, positive_weight
-from stages.scores import all_ones_f1, f1_per_au, icc_per_au
+from stages.core.intensity import intensity_of_logits
+from stages.learning.losses import intensity_loss, masked_bce, positive_weight
+from stages.learning.metrics import all_ones_f1, f1_per_au, icc_per_au
 
 UNKNOWN = -1  # AU, expression or phoneme
 VARIANCE_FLOOR = 1e-6
@@ -210,7 +210,8 @@ def make_joint_task(
     intensity_weight : float
         Of the loss of intensity beside that of presence.
     weighted : bool
-        Whether a rare AU's presence counts more, see :func:`stages.losses.positive_weight`.
+        Whether a rare AU's presence counts more, see
+        :func:`stages.learning.losses.positive_weight`.
 
     Returns
     -------

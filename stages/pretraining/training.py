@@ -1,6 +1,6 @@
 """Training an encoder for its tasks, after masked reconstruction where that is its task.
 
-Both parts go through :func:`stages.fitting.fit`, each with a state of its own: a run that is
+Both parts go through :func:`stages.learning.fit.fit`, each with a state of its own: a run that is
 killed in either goes on from there.
 """
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from stages.compute import make_fabric
+from stages.core.devices import make_fabric
+from stages.core.settings import Compute
 from stages.encoders.base import Encoder, VisualEncoder
-from stages.fitting import Fitted, Recipe, epoch_seed, fit
+from stages.learning.fit import Fitted, Recipe, epoch_seed, fit
 from stages.pretraining.examples import Batch, Examples
 from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
 from stages.pretraining.tasks import Task
-from stages.settings.params import Compute, Pretrain, Reconstruction
+from stages.settings.params import Pretrain, Reconstruction
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -133,7 +134,7 @@ def pretrain(
     compute: Compute,
     folder: Path,
 ) -> tuple[WithHead, Fitted, dict[str, float]]:
-    """Train an encoder for its task; see :func:`stages.fitting.fit` for resuming.
+    """Train an encoder for its task; see :func:`stages.learning.fit.fit` for resuming.
 
     Returns
     -------

@@ -1,1 +1,4 @@
-"""The report: what is known of each run, the paper's tables and claims, figures, and the page."""
+"""What a run of the pipeline is worth: figures, tables, claims, plots, the page.
+
+Reads what the stages left; nothing here changes a result. Imports the rooms below.
+"""

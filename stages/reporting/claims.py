@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from stages.bootstrap import Difference
-from stages.paper_tables import (
+from stages.reporting.bootstrap import Difference
+from stages.reporting.paper_tables import (
     CALIBRATED,
     ENSEMBLE,
     HYBRIDS,

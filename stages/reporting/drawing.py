@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages import figures as plain
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.core.files import write_rows
-from stages.crops import CropReader
-from stages.page import Html, paragraph, picture, subheading, table
-from stages.reporting import figures
+from stages.crops.crop_file import CropReader
+from stages.learning.metrics import all_ones_f1, base_rates, f1_per_au, precision_recall
+from stages.reporting import plots as plain
+from stages.reporting import run_plots as figures
+from stages.reporting.confusion import mistaken_for
 from stages.reporting.evidence import Evidence
-from stages.reporting.mistaken import mistaken_for
+from stages.reporting.page import Html, paragraph, picture, subheading, table
+from stages.reporting.score_table import describe, table_rows
 from stages.reporting.sections import Section, kind_of
 from stages.reporting.timeline import LONGEST, faces_of, richest_stretch, timeline
-from stages.scores import all_ones_f1, base_rates, f1_per_au, precision_recall
-from stages.table import describe, table_rows
 
 
 @dataclass(frozen=True)

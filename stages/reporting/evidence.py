@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.dataset import Video, load_videos
-from stages.ensembles import Rule, combine
-from stages.paper_tables import ENSEMBLE, TABLES
-from stages.predictions import FILE, RunPredictions, read_predictions
+from stages.ensembles.ensemble import Rule, combine
+from stages.reporting.paper_tables import ENSEMBLE, TABLES
 from stages.reporting.results import Logits, Scored, score
+from stages.sequence.dataset import Video, load_videos
+from stages.sequence.predictions import FILE, RunPredictions, read_predictions
 
 NEARLY = 1e-7  # how near to 0 and 1 a probability may come before its logit is taken
 

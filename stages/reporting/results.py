@@ -11,7 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.bootstrap import (
+from stages.core.errors import DataError
+from stages.core.facs import NOT_ANNOTATED
+from stages.reporting.bootstrap import (
     Counts,
     Difference,
     Interval,
@@ -22,8 +24,6 @@ from stages.bootstrap import (
     sum_groups,
     video_counts,
 )
-from stages.core.errors import DataError
-from stages.core.facs import NOT_ANNOTATED
 
 SETS = ("held_out", "test")
 Logits = Mapping[str, NDArray[np.float32]]
@@ -45,7 +45,7 @@ class Scored:
     names : tuple of str
         The annotated faces, sorted.
     counts : (seeds, faces, 12, 3) np.ndarray
-        See :func:`stages.bootstrap.video_counts`.
+        See :func:`stages.reporting.bootstrap.video_counts`.
     ones : (faces, 12, 3) np.ndarray
         The same of the baseline that always says 1.
     groups : tuple of str

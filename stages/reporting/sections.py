@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.bootstrap import RESAMPLES
-from stages.page import Html, claim, paragraph, picture, subheading, table, tiles, whisker
-from stages.paper_tables import CALIBRATED, MODEL_TITLES, SUBMISSIONS, TABLES, run_title
+from stages.reporting.bootstrap import RESAMPLES
 from stages.reporting.claims import HELD, TOWARDS, Claim, best_single
+from stages.reporting.page import Html, claim, paragraph, picture, subheading, table, tiles, whisker
+from stages.reporting.paper_tables import CALIBRATED, MODEL_TITLES, SUBMISSIONS, TABLES, run_title
 from stages.reporting.results import Scored
 from stages.reporting.tables import (
     NOT_TRAINED,
@@ -182,7 +182,7 @@ def mask_section(folder: Path) -> Section | None:
 
 
 def encoders_section(folder: Path, label: str) -> Section | None:
-    """Table of encoders that `single` wrote; None where there is none."""
+    """Table of encoders that `probe` wrote; None where there is none."""
     try:
         with (folder / "table.csv").open(encoding="utf-8") as file:
             rows = list(csv.reader(file))

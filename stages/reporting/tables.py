@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.bootstrap import Interval
-from stages.paper_tables import CALIBRATED, FOLD_MEAN, TABLES, Row, Table
+from stages.reporting.bootstrap import Interval
+from stages.reporting.paper_tables import CALIBRATED, FOLD_MEAN, TABLES, Row, Table
 from stages.reporting.results import Scored
 
 NOT_TRAINED = "not trained: make tables"

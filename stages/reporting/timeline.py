@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
-from stages.crops import FACE, CropReader
-from stages.figures import BLUE, ORANGE, new_figure, save_figure
+from stages.crops.crop_file import FACE, CropReader
+from stages.reporting.plots import BLUE, ORANGE, new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

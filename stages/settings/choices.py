@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from stages.settings.setting_types import Number, Section
+from stages.core.setting_types import Number, Section
 
 Preset = Literal["corrected", "paper", "code"]
 

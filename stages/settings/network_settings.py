@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from stages.settings.setting_types import Fraction, Number, Positive, Section
+from stages.core.setting_types import Fraction, Number, Positive, Section
 
 Model = Literal[
     "transformer",

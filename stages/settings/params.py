@@ -11,13 +11,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stages.core import paths
 from stages.core.errors import SettingsError
-from stages.settings.choices import ChoiceSettings, Preset
-from stages.settings.expressions import FaceExpressions
-from stages.settings.network_settings import Model, Models
-from stages.settings.refusals import sentence
-from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
-from stages.settings.setting_types import (
-    DeviceName,
+from stages.core.refusals import sentence
+from stages.core.setting_types import (
     Fraction,
     Number,
     Positive,
@@ -26,6 +21,11 @@ from stages.settings.setting_types import (
     Share,
     Span,
 )
+from stages.core.settings import Compute
+from stages.settings.choices import ChoiceSettings, Preset
+from stages.settings.expressions import FaceExpressions
+from stages.settings.network_settings import Model, Models
+from stages.settings.run_settings import EnsembleSettings, RunRow, Splits
 from stages.settings.sources import check_weights
 from stages.settings.training_presets import fill_training
 
@@ -37,19 +37,6 @@ LicenceText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^|\
 PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
 Scale = Literal["small", "full"]
-
-
-class Compute(Section):
-    """Where the work runs; never part of what a result was made from.
-
-    With several GPUs `device` ``cuda`` and ``auto`` spread the workers over them; ``cuda:1`` is
-    one of them.
-    """
-
-    workers: Positive | None = None
-    device: DeviceName = "auto"
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
-    offline: bool = False
 
 
 class Data(Section):

@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from stages.core.facs import AU_NAMES
+from stages.core.setting_types import Number, Positive, Section
 from stages.settings.network_settings import Model
-from stages.settings.setting_types import Number, Positive, Section
 
 FRAME_HEAD: Final = "frame_head"  # the baseline: what the encoders say, frame by frame
 AUTO: Final = "auto"  # of `ensemble.main`

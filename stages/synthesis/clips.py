@@ -7,16 +7,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.synthesis import pitfalls
-from stages.synthesis.people import sample_person
-from stages.synthesis.plan import Clip
-from stages.synthesis.portrait import Portrait, head_of
+from stages.synthesis.audio.sentences import sentence
+from stages.synthesis.audio.sound import record, sample_room
+from stages.synthesis.audio.speech import Manner, Utterance, sample_voice, speak
+from stages.synthesis.people.people import sample_person
+from stages.synthesis.performance import pitfalls
+from stages.synthesis.performance.plan import Clip
+from stages.synthesis.performance.script import play, speech_of
 from stages.synthesis.randomness import generator
-from stages.synthesis.scene import sample_scene
-from stages.synthesis.script import play, speech_of
-from stages.synthesis.sentences import sentence
-from stages.synthesis.sound import record, sample_room
-from stages.synthesis.speech import Manner, Utterance, sample_voice, speak
+from stages.synthesis.render.portrait import Portrait, head_of
+from stages.synthesis.render.scene import sample_scene
 from stages.synthesis.video_file import write_video
 
 QUALITIES: Final = (20, 35)  # constant rate factors of libx264, the last not included

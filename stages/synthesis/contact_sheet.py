@@ -11,12 +11,12 @@ from PIL import Image
 
 from stages.core.facs import AU_MEANINGS, AU_NAMES, AU_NUMBERS, N_AUS
 from stages.core.files import replacing
-from stages.synthesis.articulation import N_FEATURES
-from stages.synthesis.head_model import Head
-from stages.synthesis.motion import Motion
-from stages.synthesis.people import sample_person
-from stages.synthesis.portrait import Portrait, head_of
-from stages.synthesis.scene import Scene, sample_scene
+from stages.synthesis.head.head_model import Head
+from stages.synthesis.people.people import sample_person
+from stages.synthesis.performance.articulation import N_FEATURES
+from stages.synthesis.performance.motion import Motion
+from stages.synthesis.render.portrait import Portrait, head_of
+from stages.synthesis.render.scene import Scene, sample_scene
 
 Pixels = NDArray[np.uint8]
 

@@ -17,13 +17,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.synthesis.affect import NEUTRAL_MANNER, STATES
-from stages.synthesis.phonemes import PHONEMES
+from stages.synthesis.audio.phonemes import PHONEMES
+from stages.synthesis.audio.sentences import sentence
+from stages.synthesis.audio.sound import record, sample_room
+from stages.synthesis.audio.spectra import resampled
+from stages.synthesis.audio.speech import Utterance, sample_voice, speak
+from stages.synthesis.performance.affect import NEUTRAL_MANNER, STATES
 from stages.synthesis.randomness import generator
-from stages.synthesis.sentences import sentence
-from stages.synthesis.sound import record, sample_room
-from stages.synthesis.spectra import resampled
-from stages.synthesis.speech import Utterance, sample_voice, speak
 
 SAMPLE_RATE: Final = 16_000  # Hz
 Columns = dict[str, list[NDArray[Any]]]

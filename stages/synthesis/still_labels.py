@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.affect import (
+from stages.synthesis.audio.phonemes import MOUTHS, SILENCE
+from stages.synthesis.performance.affect import (
     STATES,
     VISIBLE,
     expression_index,
@@ -21,7 +22,6 @@ from stages.synthesis.affect import (
     sample_active,
     sample_apex,
 )
-from stages.synthesis.phonemes import MOUTHS, SILENCE
 
 # Share of the stills that show an AU, about: its chance on top of what the states bring.
 WANTED: Final = 0.22

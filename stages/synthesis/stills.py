@@ -1,9 +1,9 @@
 """Labelled still faces of people who appear in no clip, for pre-training the visual encoders.
 
-A file of stills is a crop file (`stages.crops`) with the labels of its rows besides: ``au`` (n, 12)
-int8, ``au_intensity`` (n, 12) float32 0 to 5, ``valence`` and ``arousal`` (n,) float32,
-``expression`` (n,) int8, ``person`` (n,) int32. Faces are found and aligned as stage `crop` does
-it.
+A file of stills is a crop file (`stages.crops.crop_file`) with the labels of its rows besides:
+``au`` (n, 12) int8, ``au_intensity`` (n, 12) float32 0 to 5, ``valence`` and ``arousal`` (n,)
+float32, ``expression`` (n,) int8, ``person`` (n,) int32. Faces are found and aligned as stage
+`crop` does it.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.facs import INTENSITY_MAX
-from stages.crops import CropWriter
-from stages.faces.alignment import align
-from stages.faces.detector import detect_within, load_detector
+from stages.crops.alignment import align
+from stages.crops.crop_file import CropWriter
+from stages.faces.detections import detect_within
+from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
-from stages.synthesis.articulation import FEATURES
-from stages.synthesis.degrading import degraded
-from stages.synthesis.motion import sample_motion
-from stages.synthesis.occluders import OCCLUDED, occluded
-from stages.synthesis.people import sample_person
-from stages.synthesis.phonemes import MOUTHS
-from stages.synthesis.portrait import Portrait, head_of
+from stages.synthesis.audio.phonemes import MOUTHS
+from stages.synthesis.people.people import sample_person
+from stages.synthesis.performance.articulation import FEATURES
+from stages.synthesis.performance.motion import sample_motion
 from stages.synthesis.randomness import generator
-from stages.synthesis.rendering import FaceState
-from stages.synthesis.scene import sample_scene
+from stages.synthesis.render.degrading import degraded
+from stages.synthesis.render.occluders import OCCLUDED, occluded
+from stages.synthesis.render.portrait import Portrait, head_of
+from stages.synthesis.render.rendering import FaceState
+from stages.synthesis.render.scene import sample_scene
 from stages.synthesis.still_labels import StillLabels, sample_still
 
 SIDE: Final = 224  # pixels of the picture that the face is cut out of

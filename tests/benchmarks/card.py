@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
-from stages.card import FILE, Card
 from stages.core.facs import AU_NAMES
 from stages.core.files import write_json, write_text
+from stages.inference.card import FILE, Card
 from stages.make_weights import PRETRAINED, RECIPE
-from stages.table import as_markdown
+from stages.reporting.score_table import as_markdown
 
 PHOTOS = "102 photos of the Face Research Lab London Set, neutral and smiling"
 CORPUS = "test clips of the generated corpus"

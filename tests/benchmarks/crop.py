@@ -14,13 +14,13 @@ import numpy as np
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.crop import Task, crop_entry
-from stages.crops import CropReader, CropWriter
-from stages.faces.alignment import align, crop_displacement
+from stages.crops.alignment import align, crop_displacement
+from stages.crops.crop_file import CropReader, CropWriter
 from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose, faces_of, nearest
-from stages.manifest import Manifest
-from stages.media.video import read_frames
 from stages.settings.params import load_params
+from stages.videos.manifest import Manifest
+from stages.videos.video import read_frames
 
 
 def crop_plainly(task: Task, path: Path) -> None:

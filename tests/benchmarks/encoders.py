@@ -21,20 +21,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages import audio, face_features
+from stages import audio
 from stages.core import paths
 from stages.core.console import run_stage
+from stages.core.feature_store import FeatureReader
 from stages.core.files import write_json
-from stages.crops import CropReader
+from stages.crops.crop_file import CropReader
+from stages.encoders import face_extraction as face_features
 from stages.encoders.base import VisualEncoder
+from stages.encoders.extraction import use_one_thread
+from stages.encoders.loading import Encoding, choose_encoding, load_encoding
 from stages.encoders.registry import audio_encoder
 from stages.encoders.running import encode_sound, inference
-from stages.encoding import Encoding, choose_encoding, load_encoding
-from stages.features import use_one_thread
-from stages.manifest import Entry, Manifest, read_timestamps
-from stages.media.audio import read_sound
 from stages.settings.params import Params, load_params
-from stages.store import FeatureReader
+from stages.videos.audio import read_sound
+from stages.videos.manifest import Entry, Manifest, read_timestamps
 
 PLAIN_FRAMES = 100  # frames on which the plain way is timed
 PLAIN_SECONDS = 2.0  # of sound around a frame, for the plain way

@@ -27,13 +27,13 @@ from tqdm import tqdm
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.articulation import FEATURES
-from stages.synthesis.motion import Motion
-from stages.synthesis.people import sample_person
-from stages.synthesis.phonemes import MOUTHS
-from stages.synthesis.portrait import Portrait, head_of
+from stages.synthesis.audio.phonemes import MOUTHS
+from stages.synthesis.people.people import sample_person
+from stages.synthesis.performance.articulation import FEATURES
+from stages.synthesis.performance.motion import Motion
 from stages.synthesis.randomness import generator
-from stages.synthesis.scene import Scene, sample_scene
+from stages.synthesis.render.portrait import Portrait, head_of
+from stages.synthesis.render.scene import Scene, sample_scene
 from stages.synthesis.still_labels import sample_still
 
 Floats = NDArray[np.float64]

@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 from skimage import data
 
 from stages.core import paths
-from stages.crops import decode_jpeg, encode_jpeg
-from stages.dataset import nearest_valid
+from stages.crops.alignment import align
+from stages.crops.crop_file import decode_jpeg, encode_jpeg
 from stages.encoders.running import encode_images, encode_sound, inference
 from stages.encoders.timing import FrameClock
-from stages.faces.alignment import align
 from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
-from stages.media.audio import read_sound
-from stages.media.video import read_frames
-from stages.prediction.options import Options
-from stages.prediction.predict import predict_file
-from stages.prediction.predictor import Predictor, load_predictor, share_cores
-from stages.prediction.results import read_rows
+from stages.inference.options import Options
+from stages.inference.predict import predict_file
+from stages.inference.predictor import Predictor, load_predictor, share_cores
+from stages.inference.results import read_rows
+from stages.sequence.dataset import nearest_valid
+from stages.sequence.windows import window_starts
 from stages.synthesis.video_file import write_video
-from stages.windows import window_starts
+from stages.videos.audio import read_sound
+from stages.videos.video import read_frames
 
 WIDTH, HEIGHT, RATE = 640, 360, 25
 PARTS = ("decode", "detect", "encode", "sound", "predict", "write")

@@ -28,14 +28,15 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AU_NAMES
 from stages.core.paths import default_ensemble
-from stages.evaluation.run import Evaluation, evaluate
-from stages.evaluation.scoring import Scores
-from stages.media.photo import read_photo
-from stages.prediction.folder import predict_all
-from stages.prediction.options import Options
-from stages.prediction.results import read_rows
+from stages.inference.evaluation.result import Evaluation
+from stages.inference.evaluation.run import evaluate
+from stages.inference.evaluation.scoring import Scores
+from stages.inference.folder import predict_all
+from stages.inference.options import Options
+from stages.inference.results import read_rows
+from stages.reporting.score_table import as_markdown
 from stages.synthesis.video_file import write_video
-from stages.table import as_markdown
+from stages.videos.photo import read_photo
 
 SHARED = Path("../shared")
 SMILE = AU_NAMES.index("AU12")

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.faces.alignment import align
-from stages.faces.detector import detect_within, load_detector
+from stages.crops.alignment import align
+from stages.faces.detections import detect_within
+from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
-from stages.media.video import read_frames
+from stages.videos.video import read_frames
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 DETECTED = 640  # pixels that the longer side is reduced to

@@ -17,14 +17,14 @@ import torch
 import typer
 
 from stages.core import paths
-from stages.dataset import Video, load_videos
-from stages.joint_features import Features, audio_paths, visual_paths
-from stages.losses import masked_bce
-from stages.networks import Dimensions, build_network
-from stages.runs import read_run
+from stages.core.feature_store import FeatureReader
+from stages.learning.losses import masked_bce
+from stages.sequence.dataset import Video, load_videos
+from stages.sequence.features import Features, audio_paths, visual_paths
+from stages.sequence.networks import Dimensions, build_network
+from stages.sequence.runs import read_run
+from stages.sequence.windows import Batch, make_batch, training_batches, window_starts
 from stages.settings.params import load_params
-from stages.store import FeatureReader
-from stages.windows import Batch, make_batch, training_batches, window_starts
 
 
 def batches(features: Features, videos: Sequence[Video], window: int, size: int) -> Iterator[Batch]:

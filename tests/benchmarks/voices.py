@@ -29,10 +29,10 @@ from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
-from stages.prediction.options import Options
-from stages.prediction.predict import predict_file
-from stages.prediction.predictor import Predictor, load_predictor
-from stages.prediction.results import read_rows
+from stages.inference.options import Options
+from stages.inference.predict import predict_file
+from stages.inference.predictor import Predictor, load_predictor
+from stages.inference.results import read_rows
 
 CLIPS: Final = Path(__file__).resolve().parents[3] / "shared" / "clips"
 WAYS: Final = ("with its sound", "without sound", "with another's sound")

@@ -10,14 +10,15 @@ import pytest
 import yaml
 from torch import Tensor, nn
 
-from stages import frames, pretrain, visual
+from stages import pretrain, visual
+from stages import pretrain_frames as frames
 from stages.core.errors import SettingsError
 from stages.core.facs import N_AUS
+from stages.core.feature_store import FeatureReader
 from stages.encoders.base import VisualEncoder
+from stages.encoders.loading import load_encoding
 from stages.encoders.registry import ENCODERS
-from stages.encoding import load_encoding
 from stages.settings.params import load_params
-from stages.store import FeatureReader
 from tests import stand_ins
 
 

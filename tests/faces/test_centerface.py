@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from stages.faces.alignment import crop_displacement
+from stages.crops.alignment import crop_displacement
 from stages.faces.centerface import CenterFace
-from stages.faces.detector import detect_within
+from stages.faces.detections import detect_within
 
 PEOPLE = Path(insightface.__file__).parent / "data" / "images" / "t1.jpg"
 

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from stages.core.errors import SettingsError
-from stages.faces.detector import (
+from stages.core.onnx import providers_for
+from stages.faces.detections import (
     Detections,
     detect_within,
     intersection_over_union,
-    load_detector,
     suppress_overlaps,
 )
-from stages.faces.runtime import providers_for
+from stages.faces.detector import load_detector
 
 
 class Brightest:

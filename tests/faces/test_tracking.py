@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.faces.alignment import ARCFACE_TEMPLATE
-from stages.faces.detector import Detections
+from stages.crops.alignment import ARCFACE_TEMPLATE
+from stages.faces.detections import Detections
 from stages.faces.face import Face, choose, interpolate, nearest
 from stages.faces.tracking import Follower, follow
 

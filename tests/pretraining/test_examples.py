@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stages.core.errors import DataError
-from stages.crops import CropWriter
+from stages.crops.crop_file import CropWriter
 from stages.encoders.registry import audio_encoder, visual_encoder
 from stages.pretraining import augmentation, faces, speech
 from tests import stand_ins

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from stages.paper_tables import SUBMISSIONS, TABLES, table_runs
 from stages.reporting.claims import (
     AGAINST,
     HELD,
@@ -19,6 +18,7 @@ from stages.reporting.claims import (
     judge,
     share_text,
 )
+from stages.reporting.paper_tables import SUBMISSIONS, TABLES, table_runs
 from stages.reporting.results import Scored, compare, score
 from stages.reporting.tables import Results
 

@@ -13,20 +13,20 @@ import pytest
 import yaml
 
 from stages import report, submit
-from stages.calibration import Calibration
 from stages.core.errors import DataError, SettingsError
-from stages.core.provenance import file_hash
-from stages.crops import CropWriter
-from stages.dataset import make_video, write_inputs
-from stages.ensembles import Ensemble, Member, Weights, write_ensemble
-from stages.manifest import Entry, Manifest
-from stages.page import Html, table, whisker, write_page
-from stages.predictions import PredictionWriter
+from stages.core.hashing import file_hash
+from stages.crops.crop_file import CropWriter
+from stages.ensembles.calibration import Calibration
+from stages.ensembles.ensemble import Ensemble, Member, Weights, write_ensemble
+from stages.learning.metrics import f1_per_au
 from stages.reporting.drawing import read_curves
 from stages.reporting.evidence import gather, logits_of, together
+from stages.reporting.page import Html, table, whisker, write_page
 from stages.reporting.timeline import richest_stretch, runs_of
-from stages.scores import f1_per_au
+from stages.sequence.dataset import make_video, write_inputs
+from stages.sequence.predictions import PredictionWriter
 from stages.settings.params import Crop
+from stages.videos.manifest import Entry, Manifest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VIDEOS = {"train": 6, "validation": 4, "test": 4}
@@ -301,7 +301,7 @@ def test_members_are_joined_seed_by_seed_where_none_was_trained(reported: Path) 
         evidence = gather(folders("main", "visual", "nobody"), "synthetic")
         assert set(evidence.results) == {"main", "visual"}
         assert evidence.results["main"]["held_out"].names == tuple(NAMES["validation"])
-        from stages.predictions import read_predictions
+        from stages.sequence.predictions import read_predictions
 
         main = read_predictions(Path("models/runs/main/predictions.h5"))
         visual = read_predictions(Path("models/runs/visual/predictions.h5"))

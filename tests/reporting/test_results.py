@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stages.core.errors import DataError
-from stages.reporting.mistaken import mistaken_for
+from stages.learning.metrics import all_ones_f1, f1_per_au
+from stages.reporting.confusion import mistaken_for
 from stages.reporting.results import compare, score
-from stages.scores import all_ones_f1, f1_per_au
 
 FRAMES = {"a": 40, "b": 25, "b_left": 25, "c": 60}
 GROUPS = {"a": "a", "b": "b", "b_left": "b", "c": "c"}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from stages.paper_tables import TABLES, table_runs
+from stages.reporting.paper_tables import TABLES, table_runs
 from stages.reporting.results import Scored, score
 from stages.reporting.tables import (
     ALL_ONES,

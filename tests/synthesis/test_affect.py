@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
-from stages.synthesis.affect import (
+from stages.synthesis.performance.affect import (
     STATES,
     VISIBLE,
     expression_index,

@@ -11,7 +11,10 @@ pytest.importorskip("warp")
 pytest.importorskip("anny")
 
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.action_units import (
+from stages.synthesis.head.head import build_head
+from stages.synthesis.head.head_bank import HeadBank, bank_path, load_bank
+from stages.synthesis.head.head_model import Head
+from stages.synthesis.people.action_units import (
     AU_FOLDS,
     AU_SHAPES,
     BOUNDS,
@@ -19,14 +22,11 @@ from stages.synthesis.action_units import (
     fold_weights,
     gaze_of,
 )
-from stages.synthesis.camera import rotation_vector
-from stages.synthesis.head import build_head
-from stages.synthesis.head_bank import HeadBank, bank_path, load_bank
-from stages.synthesis.head_model import Head
-from stages.synthesis.mesh_files import FACE_SHAPES
-from stages.synthesis.people import Person, sample_person
-from stages.synthesis.rendering import FaceState, Renderer
-from stages.synthesis.scene import Scene, sample_scene
+from stages.synthesis.people.mesh_files import FACE_SHAPES
+from stages.synthesis.people.people import Person, sample_person
+from stages.synthesis.render.camera import rotation_vector
+from stages.synthesis.render.rendering import FaceState, Renderer
+from stages.synthesis.render.scene import Scene, sample_scene
 
 MM = 0.01  # decimetres
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.action_units import N_SHAPES
-from stages.synthesis.articulation import FEATURES
-from stages.synthesis.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
-from stages.synthesis.head_model import Head
-from stages.synthesis.looks import COVERINGS, FRINGES, Looks, looks_of
-from stages.synthesis.mesh_files import FACE_SHAPES
-from stages.synthesis.motion import Motion
-from stages.synthesis.people import HAIRSTYLES, Person, sample_person
-from stages.synthesis.portrait import Portrait, head_bank, head_of
-from stages.synthesis.rendering import FaceState, Renderer
-from stages.synthesis.scene import Scene, sample_scene
-from stages.synthesis.skin import brow_canvas, covered_region
+from stages.synthesis.head.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
+from stages.synthesis.head.head_model import Head
+from stages.synthesis.head.skin import brow_canvas, covered_region
+from stages.synthesis.people.action_units import N_SHAPES
+from stages.synthesis.people.looks import COVERINGS, FRINGES, Looks, looks_of
+from stages.synthesis.people.mesh_files import FACE_SHAPES
+from stages.synthesis.people.people import HAIRSTYLES, Person, sample_person
+from stages.synthesis.performance.articulation import FEATURES
+from stages.synthesis.performance.motion import Motion
+from stages.synthesis.render.portrait import Portrait, head_bank, head_of
+from stages.synthesis.render.rendering import FaceState, Renderer
+from stages.synthesis.render.scene import Scene, sample_scene
 
 
 def people(count: int) -> list[Person]:

@@ -5,13 +5,19 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AFF_WILD2_BASE_RATES
-from stages.synthesis import pitfalls
-from stages.synthesis.courses import CONSTANT, HELD, KINDS, LIVELY, NEUTRAL
-from stages.synthesis.people import sample_person
-from stages.synthesis.pitfalls import PITFALLS
-from stages.synthesis.plan import SPLITS, Settings, plan_clips, split_clips, split_people
+from stages.synthesis.people.people import sample_person
+from stages.synthesis.performance import pitfalls
+from stages.synthesis.performance.courses import CONSTANT, HELD, KINDS, LIVELY, NEUTRAL
+from stages.synthesis.performance.pitfalls import PITFALLS
+from stages.synthesis.performance.plan import (
+    SPLITS,
+    Settings,
+    plan_clips,
+    split_clips,
+    split_people,
+)
+from stages.synthesis.performance.script import play, speech_of
 from stages.synthesis.randomness import generator
-from stages.synthesis.script import play, speech_of
 
 
 def _settings(**changes):

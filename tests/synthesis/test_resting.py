@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.action_units import FOLDS, face_shape_weights
-from stages.synthesis.mesh_files import FACE_SHAPES
-from stages.synthesis.resting import SMILE, Resting, sample_resting
+from stages.synthesis.people.action_units import FOLDS, face_shape_weights
+from stages.synthesis.people.mesh_files import FACE_SHAPES
+from stages.synthesis.people.resting import SMILE, Resting, sample_resting
 from stages.synthesis.still_labels import sample_still
 
 FOREHEAD = FOLDS.index("forehead_inner")

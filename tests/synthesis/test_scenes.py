@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.synthesis import degrading, occluders
-from stages.synthesis.backgrounds import paint_background
-from stages.synthesis.developing import Developer
-from stages.synthesis.environments import PLACES, basis, place_light
-from stages.synthesis.portrait import FURTHEST
-from stages.synthesis.scene import BACKGROUNDS, BASE_ROTATION, RIGS, Scene, sample_scene
+from stages.synthesis.render import degrading, occluders
+from stages.synthesis.render.backgrounds import paint_background
+from stages.synthesis.render.developing import Developer
+from stages.synthesis.render.environments import PLACES, basis, place_light
+from stages.synthesis.render.portrait import FURTHEST
+from stages.synthesis.render.scene import BACKGROUNDS, BASE_ROTATION, RIGS, Scene, sample_scene
 
 LUMINANCE = np.array((0.2126, 0.7152, 0.0722))
 

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NAMES, AU_NUMBERS, N_AUS, NOT_ANNOTATED
-from stages.synthesis import articulation
-from stages.synthesis.affect import VISIBLE
-from stages.synthesis.courses import CONSTANT, Course, spread_required
-from stages.synthesis.episodes import Episode, intensities, sample_episode
-from stages.synthesis.ledger import Brief
-from stages.synthesis.motion import LIMITS, leave_picture, sample_motion
-from stages.synthesis.script import Line, Script, combine, play, speech_of
-from stages.synthesis.speech import Manner, Voice, sample_voice
-from stages.synthesis.writing import write_script
+from stages.synthesis.audio.speech import Manner, Voice, sample_voice
+from stages.synthesis.performance import articulation
+from stages.synthesis.performance.affect import VISIBLE
+from stages.synthesis.performance.courses import CONSTANT, Course, spread_required
+from stages.synthesis.performance.episodes import Episode, intensities, sample_episode
+from stages.synthesis.performance.ledger import Brief
+from stages.synthesis.performance.motion import LIMITS, leave_picture, sample_motion
+from stages.synthesis.performance.script import Line, Script, combine, play, speech_of
+from stages.synthesis.performance.writing import write_script
 
 RATES = np.array(list(AFF_WILD2_BASE_RATES.values()))
 PRESSOR, PART, DROP = (AU_NUMBERS.index(number) for number in (24, 25, 26))

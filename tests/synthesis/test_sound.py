@@ -2,13 +2,13 @@ import h5py
 import numpy as np
 import pytest
 
+from stages.synthesis.audio.microphones import coded, delay, sample_microphone, telephone, through
+from stages.synthesis.audio.sound import record, sample_room
+from stages.synthesis.audio.spectra import filtered, resampled
+from stages.synthesis.audio.speech import Manner, Voice, speak
+from stages.synthesis.audio.surroundings import babble, knocks, music
 from stages.synthesis.clips import unseen
-from stages.synthesis.microphones import coded, delay, sample_microphone, telephone, through
-from stages.synthesis.sound import record, sample_room
-from stages.synthesis.spectra import filtered, resampled
-from stages.synthesis.speech import Manner, Voice, speak
 from stages.synthesis.speech_data import Speaker, write_speaker
-from stages.synthesis.surroundings import babble, knocks, music
 
 RATE = 16_000
 

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from stages.core.errors import SettingsError
-from stages.synthesis import speech
-from stages.synthesis.articulation import CLOSED, JAW, PARTED, mouth_track
-from stages.synthesis.phonemes import MOUTHS, PHONEMES, SILENCE, reduced
-from stages.synthesis.sentences import sentence
-from stages.synthesis.speech import (
+from stages.synthesis.audio import speech
+from stages.synthesis.audio.phonemes import MOUTHS, PHONEMES, SILENCE, reduced
+from stages.synthesis.audio.sentences import sentence
+from stages.synthesis.audio.speech import (
     ACCENTS,
     FEMALE_VARIANTS,
     FOREIGN,
@@ -18,7 +17,8 @@ from stages.synthesis.speech import (
     sample_voice,
     speak,
 )
-from stages.synthesis.timbre import LEVEL
+from stages.synthesis.audio.timbre import LEVEL
+from stages.synthesis.performance.articulation import CLOSED, JAW, PARTED, mouth_track
 
 VOICE = Voice("en-us", "m3")
 TEXT = "My brother bought a big map, and the puppy jumped."

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AU_NUMBERS, EXPRESSIONS, N_AUS
-from stages.synthesis.affect import VISIBLE
-from stages.synthesis.phonemes import PHONEMES, SILENCE
-from stages.synthesis.sound import record, sample_room
-from stages.synthesis.spectra import resampled
-from stages.synthesis.speech import Manner, Voice, speak
+from stages.synthesis.audio.phonemes import PHONEMES, SILENCE
+from stages.synthesis.audio.sound import record, sample_room
+from stages.synthesis.audio.spectra import resampled
+from stages.synthesis.audio.speech import Manner, Voice, speak
+from stages.synthesis.performance.affect import VISIBLE
 from stages.synthesis.speech_data import SAMPLE_RATE, Speaker, join_speakers, write_speaker
 from stages.synthesis.still_labels import sample_still
 

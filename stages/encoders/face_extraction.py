@@ -1,0 +1,159 @@
+"""Features of face crops by one visual encoder, whole videos and masked copies of some.
+
+What the stages `visual` and `masked` share: the list of the work, and doing it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core import paths
+from stages.core.hashing import file_hash, identity_of
+from stages.crops.crop_file import FACE, CropReader
+from stages.crops.masked_clips import Copy, masked_batches
+from stages.encoders.extraction import make_store
+from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
+from stages.settings.params import Params
+from stages.videos.manifest import Manifest
+
+WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
+
+
+@dataclass(frozen=True)
+class Work:
+    """The crops of one face of one video, and what to encode them with."""
+
+    name: str
+    crops: Path
+    frames: int
+    frame_rate: float
+    batch: int
+    encoding: Encoding
+    copy: Copy | None = None  # these frames with half of the face hidden, instead of all frames
+
+
+def read_batches(
+    crops: CropReader, batch: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """Decode the crops that show a face.
+
+    Parameters
+    ----------
+    crops : CropReader
+    batch : int
+        Faces in a batch.
+
+    Yields
+    ------
+    (n,) np.ndarray
+        int64, the faces' rows in the crop file.
+    (n, 112, 112, 3) np.ndarray
+        uint8, RGB.
+    """
+    rows = np.flatnonzero(crops.status == FACE)
+    for first in range(0, len(rows), batch):
+        chosen = rows[first : first + batch]
+        images = crops.read(int(chosen[0]), int(chosen[-1]) + 1)
+        yield chosen, np.stack([image for image in images if image is not None])
+
+
+def encode_video(work: Work, path: Path) -> None:
+    """Write the features of one face of one video, a store of one dataset."""
+    from stages.encoders.base import VisualEncoder
+    from stages.encoders.running import encode_images, inference, prefetch
+
+    loaded = load_encoding(work.encoding)
+    encoder, device = loaded.encoder, loaded.device
+    assert isinstance(encoder, VisualEncoder)
+    with (
+        CropReader(work.crops) as crops,
+        feature_writer(path, work.encoding, loaded) as store,
+        inference(device, loaded.precision),
+    ):
+        if work.copy is None:
+            frames, batches = len(crops), read_batches(crops, work.batch)
+        else:
+            frames, batches = work.copy.frames, masked_batches(crops, work.copy, work.batch)
+        features = store.create(work.name, frames, work.frame_rate)
+        for rows, images in prefetch(batches):
+            encoded = encode_images(encoder, loaded.network, images, device)
+            # batches are stretches of rows with holes where there is no face
+            stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
+            stretch[rows - rows[0]] = encoded
+            features[rows[0] : rows[-1] + 1] = stretch
+
+
+def list_work(name: str, params: Params) -> dict[str, Work]:
+    """List what an encoder has to do: the crops of every entry of the manifest that has some.
+
+    Raises
+    ------
+    DataError
+        When the encoder's weights are missing.
+    SettingsError
+        When the licence of its weights is not allowed.
+    """
+    encoding = choose_encoding("visual", name, params)
+    return {
+        entry.name: Work(
+            name=entry.name,
+            crops=paths.CROPS / f"{entry.name}.h5",
+            frames=entry.frames,
+            frame_rate=entry.frame_rate,
+            batch=params.visual[name].batch,
+            encoding=encoding,
+        )
+        for entry in Manifest.load(paths.INDEX).entries
+        # `crop` said why one is missing
+        if (paths.CROPS / f"{entry.name}.h5").is_file()
+    }
+
+
+def of_copies(works: dict[str, Work], copies: list[Copy]) -> dict[str, Work]:
+    """List the work on masked copies by the copies' names, from the work on their sources."""
+    return {
+        copy.name: replace(works[copy.source], name=copy.name, frames=copy.frames, copy=copy)
+        for copy in copies
+        if copy.source in works
+    }
+
+
+def make_visual_store(
+    path: Path,
+    name: str,
+    items: dict[str, Work],
+    params: Params,
+    *,
+    stage: str,
+    keep: bool = False,
+) -> None:
+    """Encode some faces with one encoder and assemble its store; see :func:`make_store`."""
+    settings = params.visual[name]
+    identity = identity_of(
+        "stages.encoders.face_extraction",
+        [name, params.scale, settings.model_dump()],
+        {
+            key: [
+                work.encoding.weights_hash,
+                file_hash(work.crops),
+                work.frame_rate,
+                work.copy.as_list() if work.copy else None,
+            ]
+            for key, work in items.items()
+        },
+    )
+    make_store(
+        path,
+        encode_video,
+        items,
+        names={key: [key] for key in items},
+        stage=stage,
+        identity=identity,
+        workers=params.compute.workers,
+        frames=sum(work.frames for work in items.values()),
+        worth_a_worker=WORTH_A_WORKER[params.scale],
+        keep=keep,
+    )

@@ -1,0 +1,199 @@
+"""Which videos there are to predict, what their files are called, and which are done already."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stages.core.errors import DataError
+from stages.core.hashing import file_hash
+from stages.inference.outputs import Outputs
+from stages.inference.results import read_about
+from stages.inference.writing import ENDINGS
+from stages.videos.manifest import check_name
+from stages.videos.photo import SUFFIXES as PHOTO_SUFFIXES
+from stages.videos.video import EXTENSIONS
+
+# of a folder these are taken; a file that is named is tried whatever it is called
+TAKEN = frozenset(
+    (
+        *EXTENSIONS,
+        ".3gp",
+        ".asf",
+        ".dv",
+        ".flv",
+        ".gif",
+        ".h264",
+        ".hevc",
+        ".ivf",
+        ".m2ts",
+        ".mts",
+        ".mxf",
+        ".nut",
+        ".ogv",
+        ".rm",
+        ".ts",
+        ".vob",
+        ".wtv",
+        ".y4m",
+        *PHOTO_SUFFIXES,
+    )
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A video to predict.
+
+    Attributes
+    ----------
+    path : Path
+    below : Path
+        Folder of its files, relative to the folder of all results.
+    name : str
+        What its files are called, without their endings.
+    """
+
+    path: Path
+    below: Path
+    name: str
+
+
+def check_output_name(name: str) -> str:
+    """Return a name that can become a file's; DataError says why another cannot."""
+    return check_name(name)
+
+
+def find_videos(given: Sequence[Path], recursive: bool) -> tuple[list[Input], dict[str, str]]:
+    """List the videos among files and folders.
+
+    The files of a video are called after its stem; where another video of the same folder has
+    the same stem, after its whole name. Those of two folders with the same names are kept apart
+    by a number that is drawn from the path. So what a video's files are called depends on what
+    lies beside it and on the command, not on the order of the work.
+
+    Parameters
+    ----------
+    given : sequence of Path
+        Files and folders.
+    recursive : bool
+        Look into the folders' folders, whose names the results keep.
+
+    Returns
+    -------
+    list of Input
+        Each video once.
+    dict of str to str
+        Why a path gave nothing, a sentence each.
+    """
+    found: dict[Path, Path] = {}
+    failed: dict[str, str] = {}
+    for path in given:
+        try:
+            if path.is_dir():
+                videos = sorted(_inside(path, recursive))
+                if not videos:
+                    more = "" if recursive else "; with --recursive its folders are searched, too"
+                    failed[str(path)] = f"{path} holds no video and no photo{more}."
+                for video in videos:
+                    found.setdefault(video, video.parent.relative_to(path))
+            elif path.exists():
+                found.setdefault(path, Path())
+            else:
+                failed[str(path)] = f"{path} is not there."
+        except OSError as error:
+            failed[str(path)] = f"{path} cannot be read: {error.strerror}."
+    once = {os.path.realpath(path): path for path in reversed(found)}
+    kept = [path for path in found if once[os.path.realpath(path)] == path]
+    stems = Counter(_place(found[path], path.stem) for path in kept)
+    names = {
+        path: path.stem if stems[_place(found[path], path.stem)] == 1 else path.name
+        for path in kept
+    }
+    places = Counter(_place(found[path], names[path]) for path in kept)
+    inputs = []
+    for path in kept:
+        name = names[path]
+        if places[_place(found[path], name)] > 1:
+            name = f"{name}-{_mark(path)}"
+        inputs.append(Input(path, found[path], name))
+    return inputs, failed
+
+
+def _place(below: Path, name: str) -> tuple[str, str]:
+    """What two videos must not share; some file systems do not tell upper from lower case."""
+    return below.as_posix().lower(), name.lower()
+
+
+def _mark(path: Path) -> str:
+    return hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:8]
+
+
+def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for here, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        for name in files:
+            if Path(name).suffix.lower() in TAKEN and not name.startswith("."):
+                yield Path(here) / name
+
+
+@cache
+def _hash(path: Path, size: int, modified: int) -> str:
+    return file_hash(path)
+
+
+def source_of(path: Path) -> dict[str, Any]:
+    """Say which file a prediction is of: its name, size and SHA-256; neither folder nor time.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read.
+    """
+    try:
+        state = path.stat()
+        sha256 = _hash(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    return {
+        "name": path.name,
+        "bytes": state.st_size,
+        "sha256": sha256,
+    }
+
+
+def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, Any]) -> bool:
+    """Whether a video's files are there, whole, and are what would be written.
+
+    Parameters
+    ----------
+    video : Path
+    outputs : Outputs
+        The claim on the files.
+    ensemble : str
+        The ensemble's hash.
+    settings : dict
+        See :meth:`stages.inference.predictor.Predictor.settings`.
+
+    Raises
+    ------
+    DataError
+        When the files are of another video.
+    """
+    about = read_about(outputs.path(".json"))
+    if about is None:
+        return False
+    if about["source"].get("sha256") != source_of(video)["sha256"]:
+        raise DataError(
+            f"{outputs.path('.json')} is of another video, or {video} has changed: name another "
+            f"folder with --out, or remove {outputs.name}.json, .csv and .parquet."
+        )
+    same = about["ensemble"]["hash"] == ensemble and about["options"] == settings
+    return same and outputs.is_whole(*ENDINGS)

@@ -1,0 +1,1 @@
+"""Results to look at: the overlay, the report, the timeline."""

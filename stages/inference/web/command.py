@@ -1,0 +1,68 @@
+"""The command `aufusion serve`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from stages.core.paths import default_ensemble
+
+
+def serve(
+    ensemble: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the ensemble.",
+            metavar="DIR",
+            default_factory=default_ensemble,
+            show_default="the one that is shipped; without it models/ensemble",
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Option(help="Where videos and results are kept.", metavar="DIR")
+    ] = Path("aufusion-videos"),
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; one for other machines needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(help="What one must know to get in.", envvar="AUFUSION_TOKEN"),
+    ] = None,
+    max_megabytes: Annotated[float, typer.Option(help="Most of one video.")] = 500,
+    max_minutes: Annotated[float, typer.Option(help="Longest video.")] = 15,
+    max_jobs: Annotated[int, typer.Option(help="Most videos in the queue.")] = 8,
+    max_working_minutes: Annotated[float, typer.Option(help="Longest work on one video.")] = 120,
+    faces: Annotated[
+        Literal["main", "all"], typer.Option(help="The main person, or everyone.")
+    ] = "main",
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
+    ] = "auto",
+) -> None:
+    """Show a web page that predicts the AUs of videos dropped on it; Ctrl-C stops it."""
+    import sys
+    from functools import partial
+
+    from stages.core.console import run_stage
+    from stages.ensembles.ensemble import load_ensemble
+    from stages.inference.options import Options
+    from stages.inference.web.predicting import predict_upload
+    from stages.inference.web.serving import serve as run
+    from stages.inference.web.settings import Limits, Settings
+
+    def work() -> None:
+        limits = Limits(max_megabytes, max_minutes, max_jobs, max_working_minutes)
+        settings = Settings(folder, host, port, token, limits)
+        load_ensemble(ensemble)  # what is wrong with it is said now, not at the first video
+        run(settings, partial(predict_upload, ensemble, Options(faces=faces, device=device)))
+
+    try:
+        run_stage(work)
+    except SystemExit as end:
+        sys.exit(2 if end.code == 1 else end.code)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to a command line."""
+    app.command()(serve)

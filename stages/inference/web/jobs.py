@@ -1,0 +1,297 @@
+"""The queue and the history: one video is worked on at a time; all of them survive a restart."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from stages.core.errors import DataError
+from stages.inference.web.apart import Stopped, run_apart
+from stages.inference.web.checking import Facts, check_upload
+from stages.inference.web.job import (
+    ID,
+    RESULTS,
+    Job,
+    JobFolder,
+    clean_name,
+    hold_folder,
+    new_id,
+    now,
+)
+from stages.inference.web.pace import Pace
+from stages.inference.web.settings import Limits
+from stages.inference.web.work import Predictor, work
+
+CHECK_SECONDS: Final = 60.0  # longest look at a new upload
+SPARE_BYTES: Final = 200_000_000  # of the disk, that uploads leave free
+
+
+class Busy(Exception):
+    """No room for another video: a sentence that says why."""
+
+
+class Jobs:
+    """Videos that wait, are worked on, or are done.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made where it does not exist. Each job has a folder in it, named by 32 hexadecimal
+        digits; nothing else in it is touched.
+    limits : Limits
+    predict : callable
+        What makes the results; see :data:`stages.inference.web.work.Predictor`.
+
+    Raises
+    ------
+    SettingsError
+        If the folder cannot be written or another server uses it.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, predict: Predictor) -> None:
+        self.folder, self.limits, self._predict = folder, limits, predict
+        self._changed = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+        self._uploads = 0
+        self._closing = False
+        self._running: str | None = None
+        self._stop = threading.Event()  # of the present work
+        self._pace = Pace()
+        self._lock = hold_folder(folder)
+        self._restore()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop the present work, to be begun again at the next start; wait for that."""
+        with self._changed:
+            self._closing = True
+            self._stop.set()
+            self._changed.notify_all()
+        self._thread.join()
+        self._lock.close()
+
+    def _restore(self) -> None:
+        found = []
+        for path in self.folder.iterdir():
+            if not (ID.fullmatch(path.name) and path.is_dir()):
+                continue
+            folder = JobFolder(path)
+            job = folder.read()
+            if job is None:
+                if folder.is_broken_upload():
+                    shutil.rmtree(path, ignore_errors=True)
+                continue
+            if job.state == "running":
+                job.state, job.done, job.phase = "waiting", 0, ""
+            found.append(job)
+        self._jobs = {job.id: job for job in sorted(found, key=lambda job: (job.created, job.id))}
+
+    def files(self, job: Job) -> JobFolder:
+        """The files of a job."""
+        return JobFolder(self.folder / job.id)
+
+    def find(self, name: str) -> Job | None:
+        """Job by its id; None for any text that is none."""
+        with self._changed:
+            return self._jobs.get(name)
+
+    @contextmanager
+    def upload(self, size: int) -> Iterator[JobFolder]:
+        """Take a place in the queue and a new folder; both are given back unless a job came of it.
+
+        Parameters
+        ----------
+        size : int
+            Bytes expected; 0 where unknown.
+
+        Raises
+        ------
+        Busy
+            If as many videos as allowed are there, or the disk is full.
+        """
+        with self._changed:
+            self._make_sure_of_room(size)
+            self._uploads += 1
+        folder = JobFolder(self.folder / new_id())
+        try:
+            folder.path.mkdir()
+            yield folder
+        finally:
+            with self._changed:
+                self._uploads -= 1
+                known = folder.path.name in self._jobs
+            if not known:
+                shutil.rmtree(folder.path, ignore_errors=True)
+
+    def _make_sure_of_room(self, size: int) -> None:
+        waiting = sum(job.state in ("waiting", "running") for job in self._jobs.values())
+        if waiting + self._uploads >= self.limits.jobs:
+            raise Busy(
+                f"The queue is full ({self.limits.jobs} videos): wait until one is done, or cancel"
+                " one."
+            )
+        if shutil.disk_usage(self.folder).free < size + SPARE_BYTES:
+            raise Busy("The server's disk is full: delete old videos first.")
+
+    def add(self, folder: JobFolder, name: str) -> Job:
+        """Check an upload, and put it into the queue.
+
+        Parameters
+        ----------
+        folder : JobFolder
+            Of :meth:`upload`, with the video in it.
+        name : str
+            The client's name of the file.
+
+        Raises
+        ------
+        DataError
+            If it is no video, or too long.
+        """
+        facts: Facts = run_apart(
+            check_upload,
+            (folder.video, folder.poster, self.limits),
+            log=folder.log,
+            seconds=CHECK_SECONDS,
+            stop=threading.Event(),
+        )
+        job = Job(
+            id=folder.path.name,
+            name=clean_name(name),
+            size=folder.video.stat().st_size,
+            created=now(),
+            facts=facts,
+            total=facts.pictures,
+        )
+        folder.write(job)
+        with self._changed:
+            self._jobs[job.id] = job
+            self._changed.notify_all()
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job that waits or is worked on; its upload stays."""
+        with self._changed:
+            if job.state == "waiting":
+                job.state = "stopped"
+                self._write(job)
+            elif job.state == "running":
+                self._stop.set()
+
+    def restart(self, job: Job) -> None:
+        """Put a job that failed or was stopped into the queue again.
+
+        Raises
+        ------
+        Busy
+            If the queue is full.
+        """
+        with self._changed:
+            self._make_sure_of_room(0)
+            if job.state in ("failed", "stopped") and job.id in self._jobs:
+                job.state, job.error, job.done, job.phase = "waiting", "", 0, ""
+                self._jobs[job.id] = self._jobs.pop(job.id)  # at the queue's end
+                self._write(job)
+                self._changed.notify_all()
+
+    def delete(self, job: Job) -> None:
+        """Forget a job and remove its files; work on it is stopped."""
+        with self._changed:
+            self._jobs.pop(job.id, None)
+            if self._running == job.id:
+                self._stop.set()  # the thread removes the files when nothing writes them any more
+                return
+        shutil.rmtree(self.files(job).path, ignore_errors=True)
+
+    def _write(self, job: Job) -> None:
+        if job.id in self._jobs:
+            self.files(job).write(job)
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._closing:
+                job = next((job for job in self._jobs.values() if job.state == "waiting"), None)
+                if job is not None:
+                    job.state, job.done, job.phase = "running", 0, "starting"
+                    self._running = job.id
+                    self._stop.clear()
+                    self._pace = Pace()
+                    self._write(job)
+                    return job
+                self._changed.wait()
+        return None
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            folder = self.files(job)
+            begun = time.monotonic()
+            try:
+                folder.clear()
+                run_apart(
+                    work,
+                    (self._predict, folder, job.name, job.facts),
+                    log=folder.log,
+                    seconds=self.limits.working_minutes * 60,
+                    stop=self._stop,
+                    hear=partial(self._hear, job),
+                )
+                job.files = {
+                    kind: file.stat().st_size for kind in RESULTS if (file := folder.result(kind))
+                }
+                end, error = "done", ""
+            except Stopped:
+                end, error = ("waiting" if self._closing else "stopped"), ""
+            except DataError as problem:
+                end, error = "failed", str(problem).replace(str(folder.video), "This video")
+            except OSError as problem:
+                end, error = "failed", f"The server's disk gave an error: {problem.strerror}."
+            self._end(job, end, error, time.monotonic() - begun)
+
+    def _end(self, job: Job, state: Any, error: str, working: float) -> None:
+        folder = self.files(job)
+        if state != "done":
+            folder.clear()
+        with self._changed:
+            job.state, job.error, job.working, job.phase = state, error, working, ""
+            self._running = None
+            if job.id in self._jobs:
+                try:
+                    self._write(job)
+                except OSError:  # a full disk must not end the thread
+                    job.state, job.error = "failed", "The server's disk is full."
+            else:
+                shutil.rmtree(folder.path, ignore_errors=True)
+
+    def _hear(self, job: Job, message: tuple[str, Any]) -> None:
+        kind, value = message
+        with self._changed:
+            if kind == "phase":
+                job.phase = value
+                return
+            done, total = value
+            job.done, job.total = done, max(total or job.facts.pictures, done)
+            self._pace.add(time.monotonic(), done)
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """What the page shows of each job, newest first."""
+        with self._changed:
+            waiting = [job.id for job in self._jobs.values() if job.state == "waiting"]
+            rows = []
+            for job in self._jobs.values():
+                row = asdict(job)
+                row["ahead"] = waiting.index(job.id) if job.id in waiting else None
+                if job.id in waiting and self._running is not None:
+                    row["ahead"] += 1
+                speed = self._pace.speed if job.id == self._running else None
+                row["speed"] = speed
+                row["left"] = None if speed is None else (job.total - job.done) / speed
+                rows.append(row)
+        return sorted(rows, key=lambda row: (row["created"], row["id"]), reverse=True)

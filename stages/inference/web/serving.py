@@ -1,0 +1,77 @@
+"""Runs the server until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from stages.core.console import say
+from stages.core.errors import SettingsError
+from stages.inference.web.settings import Settings, is_loopback
+from stages.inference.web.work import Predictor
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket that the server answers on.
+
+    Raises
+    ------
+    SettingsError
+        If the address is not this machine's, or the port is taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        opened = socket.socket(family, kind, protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"--host {host} --port {port} cannot be listened on ({error.strerror}): name another"
+            " port, or 0 for any that is free."
+        ) from None
+    return opened
+
+
+def address(settings: Settings, port: int) -> str:
+    """What to type into a browser on this machine, or on another where others are let in."""
+    host = settings.host
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(settings: Settings, predict: Predictor) -> None:
+    """Serve the page until Ctrl-C or a signal.
+
+    Parameters
+    ----------
+    settings : Settings
+    predict : callable
+        What makes a video's files; is called in a process of its own.
+
+    Raises
+    ------
+    SettingsError
+        If the folder or the address cannot be used.
+    """
+    import uvicorn
+
+    from stages.inference.web.app import create_app
+    from stages.inference.web.jobs import Jobs
+
+    with listen(settings.host, settings.port) as opened:
+        jobs = Jobs(Path(settings.folder).resolve(), settings.limits, predict)
+        say(f"Open {address(settings, opened.getsockname()[1])} in a browser; Ctrl-C stops.")
+        say(f"Videos and results are kept in {jobs.folder}")
+        if not is_loopback(settings.host):
+            say("The token and the videos travel unencrypted: use a network that you trust.")
+        config = uvicorn.Config(
+            create_app(settings, jobs),
+            log_level="warning",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        uvicorn.Server(config).run(sockets=[opened])

@@ -1,0 +1,117 @@
+"""Losses over labels of which some are unknown."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.core.errors import DataError
+from stages.core.facs import AU_NUMBERS, INTENSITY_MAX, NOT_ANNOTATED, PRESENT_FROM
+from stages.core.intensity import LOGITS_A_STEP
+from stages.settings.choices import PositiveWeight
+
+
+def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:
+    """Weight of each AU's positive class: its negatives for each of its positives, 1 at least.
+
+    An AU that is active more often than not is not weighted down: F1 counts what is found of it.
+
+    Parameters
+    ----------
+    labels : (samples, aus) torch.Tensor
+        1, 0 or -1 (not annotated), of the training part alone.
+    limit : float
+        Largest weight, for an AU that hardly ever occurs.
+
+    Returns
+    -------
+    (aus,) torch.Tensor
+        float32.
+    """
+    positives = (labels == 1).sum(0).float()
+    negatives = (labels == 0).sum(0).float()
+    return (negatives / positives.clamp(min=1)).clamp(1, limit)
+
+
+def class_weight(labels: Tensor, rule: PositiveWeight) -> Tensor | None:
+    """Weight of each AU's positive class by one of the protocol's rules.
+
+    Parameters
+    ----------
+    labels : (samples, 12) torch.Tensor
+        1, 0 or -1 (not annotated), of the training part alone.
+    rule : {"negatives", "au25", "none"}
+        :func:`positive_weight`; active frames of AU25 for each of the AU's; no weight.
+
+    Returns
+    -------
+    (12,) torch.Tensor or None
+        float32; None for the plain loss.
+
+    Raises
+    ------
+    DataError
+        When the weights are relative to AU25, and it is never active.
+    """
+    if rule == "none":
+        return None
+    if rule == "negatives":
+        return positive_weight(labels)
+    active = (labels == 1).sum(0).float()
+    reference = active[AU_NUMBERS.index(25)]
+    if not reference:
+        raise DataError(
+            "No training frame has AU25 active, which the weights of the loss are relative to: "
+            "set choices.positive_weight to negatives or none."
+        )
+    return reference / active.clamp(min=1)
+
+
+def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Binary cross entropy over the labels that are known.
+
+    Parameters
+    ----------
+    logits : (..., aus) torch.Tensor
+    labels : (..., aus) torch.Tensor
+        1, 0 or -1; what is -1 has no part in the loss.
+    weight : (aus,) torch.Tensor, optional
+        Weight of the positive class (``pos_weight``, not ``weight``: the latter would scale
+        an AU's negatives along with its positives).
+
+    Returns
+    -------
+    () torch.Tensor
+        Mean over the known labels; 0 where none is known.
+    """
+    known = labels != NOT_ANNOTATED
+    loss = functional.binary_cross_entropy_with_logits(
+        logits.float(), labels.clamp(min=0).float(), pos_weight=weight, reduction="none"
+    )
+    zero = torch.zeros((), device=loss.device)
+    return torch.where(known, loss, zero).sum() / known.sum().clamp(min=1)
+
+
+def intensity_loss(logits: Tensor, intensity: Tensor) -> Tensor:
+    """Smooth L1 between the intensity that a logit stands for and the true one, where known.
+
+    Parameters
+    ----------
+    logits : (..., aus) torch.Tensor
+        See :func:`stages.core.intensity.intensity_of_logits`.
+    intensity : (..., aus) torch.Tensor
+        0 to 5; what is NaN has no part in the loss.
+
+    Returns
+    -------
+    () torch.Tensor
+        Mean over the known intensities; 0 where none is known.
+    """
+    known = ~torch.isnan(intensity)
+    truth = torch.where(known, intensity, 0.0)
+    said = PRESENT_FROM + logits.float() / LOGITS_A_STEP
+    # what lies beyond an end of the scale is that end: no error where the truth is there, too,
+    # and a gradient that leads back where it is not
+    said = torch.where(truth <= 0, said.clamp(min=0), said)
+    said = torch.where(truth >= INTENSITY_MAX, said.clamp(max=INTENSITY_MAX), said)
+    loss = functional.smooth_l1_loss(said, truth, reduction="none")
+    return torch.where(known, loss, 0.0).sum() / known.sum().clamp(min=1)

@@ -1,1 +1,0 @@
-"""Reading video files: pictures and sound with their true presentation times."""

@@ -1,0 +1,204 @@
+"""Say of each encoder what it was taught and what it is worth alone (`dvc repro probe`).
+
+In: labels and faces (data/inputs.h5), the feature stores of all encoders, their pre-training scores
+(metrics/pretrain), frames a second as `make bench` measured them (metrics/speed.json). Out:
+metrics/encoders.json, for each encoder the validation F1 of a transformer that reads its features
+and nothing else, beside the all-ones baseline (numbers only, tracked by git), and
+metrics/encoders/table.csv, the same with all else that is known of it.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from stages.core import paths
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError
+from stages.core.facs import AU_NAMES
+from stages.core.feature_store import FeatureReader
+from stages.core.files import write_json, write_rows
+from stages.core.hashing import file_hash, identity_of
+from stages.core.parallel import map_videos, partial_folder
+from stages.encoders.extraction import use_one_thread
+from stages.learning.metrics import all_ones_f1
+from stages.reporting.figure_files import read_json
+from stages.sequence.dataset import load_videos
+from stages.sequence.protocol import network_settings, resolve_choices
+from stages.settings.licences import Use, store_use
+from stages.settings.params import Params, load_params
+
+MODEL: Final = "transformer"
+SHOWN = ("AU25", "AU26")  # what sound tells of
+HEADING = (
+    "encoder",
+    "pre-training, held-out people",
+    "width",
+    "store, MB",
+    "frames a second, one core",
+    "weights from",
+    "licence",
+    "F1 alone",
+    *(f"F1 alone, {name}" for name in SHOWN),
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One encoder whose features a network is trained on."""
+
+    name: str
+    audio: bool
+    store: Path
+    params: Params
+
+
+def works(params: Params) -> dict[str, Work]:
+    """List every encoder of the settings, whether the networks read it or not."""
+    found = {
+        name: Work(name, False, paths.VISUAL_FEATURES / f"{name}.h5", params)
+        for name in params.visual
+    }
+    for name in params.audio:
+        found[name] = Work(name, True, paths.AUDIO_FEATURES / f"{name}.h5", params)
+    return found
+
+
+def alone(params: Params) -> Params:
+    """Settings of a training on one encoder: fewer epochs, and sound is never withheld."""
+    train = params.train.model_copy(update={**params.single.model_dump(), "sound_dropout": 0.0})
+    return params.model_copy(update={"train": train})
+
+
+def train_alone(work: Work, path: Path) -> None:
+    """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
+    import torch
+
+    from stages.sequence.features import Features
+    from stages.sequence.networks import build_network
+    from stages.sequence.selection import scored_videos
+    from stages.sequence.training import dimensions_of, train_network, validation_f1
+
+    params = alone(work.params)
+    # masked copies would only blur what is asked here
+    videos = {
+        split: [video for video in load_videos(split) if not video.masked]
+        for split in ("train", "validation")
+    }
+    settings, choices = network_settings(params, MODEL), resolve_choices(params)
+    stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
+    with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
+        dimensions = dimensions_of(MODEL, settings, features, choices)
+        fitted = train_network(
+            params,
+            dimensions,
+            features,
+            videos["train"],
+            videos["validation"],
+            Path(folder),
+            Path(folder) / "curves",
+            seed=params.seed,
+            description=f"{work.name} alone",
+            progress=False,
+        )
+        network = build_network(dimensions)
+        network.load_state_dict(fitted.state)
+        f1 = validation_f1(
+            network.eval(),
+            features,
+            scored_videos(videos["validation"], choices),
+            window=params.train.window,
+            device=torch.device("cpu"),
+            choices=choices,
+        )
+    path.write_text(json.dumps([float(value) for value in f1]), encoding="utf-8")
+
+
+def beside_chance(figures: Mapping[str, float]) -> str:
+    """Pre-training scores that have a level of chance, each with it, as a text."""
+    shown = []
+    for key, value in figures.items():
+        levels = [figures[f"{key}_{kind}"] for kind in ("chance", "all_ones")
+                  if f"{key}_{kind}" in figures]  # fmt: skip
+        levels += [0.0] if key == "ccc" else []  # a constant has no concordance with anything
+        shown += [f"{key.replace('_', ' ')} {value:.3f} (chance {level:.3f})" for level in levels]
+    return ", ".join(shown) or "-"
+
+
+def table_row(work: Work, width: int, use: Use, f1: list[float], speed: float | None) -> list[str]:
+    """One encoder's row of the report's table, see ``HEADING``."""
+    return [
+        work.name,
+        beside_chance(read_json(paths.PRETRAIN_SCORES / f"{work.name}.json")),
+        str(width),
+        f"{work.store.stat().st_size / 1e6:.1f}",
+        "-" if speed is None else f"{speed:.0f}",
+        use.source,
+        use.licence.partition(":")[0] or "-",  # without what follows on its origin
+        f"{np.mean(f1):.3f}",
+        *(f"{f1[AU_NAMES.index(name)]:.3f}" for name in SHOWN),
+    ]
+
+
+def main() -> None:
+    """Train on each encoder alone, two or more at once, and write the table."""
+    params = load_params()
+    validation = load_videos("validation")
+    if not validation:
+        raise DataError("No video of the validation split can be used: see `dvc repro inputs`.")
+    ones = all_ones_f1(np.concatenate([video.labels for video in validation]))
+    items = works(params)
+    widths, uses = {}, {}
+    for name, work in items.items():
+        with FeatureReader(work.store) as store:
+            widths[name], uses[name] = store.width, store_use(name, store.attributes)
+    identity = identity_of(
+        "stages.probe",
+        [params.seed, params.scale, alone(params).train.model_dump()],
+        [network_settings(params, MODEL), resolve_choices(params).model_dump()],
+        [file_hash(paths.INPUTS), *(file_hash(work.store) for work in items.values())],
+    )
+    with partial_folder("single", identity) as folder:
+        outcome = map_videos(
+            train_alone,
+            items,
+            folder,
+            suffix=".json",
+            workers=params.compute.workers,
+            description="networks on one encoder",
+            initializer=use_one_thread,
+        )
+        if outcome.failed:
+            reasons = [f"  {name}: {reason}" for name, reason in outcome.failed.items()]
+            raise DataError("\n".join(["No network could be trained on:", *reasons]))
+        scores = {name: json.loads(path.read_text()) for name, path in outcome.done.items()}
+    speeds = read_json(paths.SPEED).get(params.scale, {})
+    rows = [list(HEADING)]
+    rows += [
+        table_row(work, widths[name], uses[name], scores[name], speeds.get(name))
+        for name, work in items.items()
+    ]
+    baseline = [f"{ones.mean():.3f}", *(f"{ones[AU_NAMES.index(name)]:.3f}" for name in SHOWN)]
+    rows.append(["all-ones baseline", *[""] * (len(HEADING) - 1 - len(baseline)), *baseline])
+    paths.SINGLE_REPORT.mkdir(parents=True, exist_ok=True)
+    write_rows(paths.SINGLE_REPORT / "table.csv", rows)
+    content = {
+        name: {
+            "macro": round(float(np.mean(values)), 6),
+            **{au: round(float(value), 6) for au, value in zip(AU_NAMES, values, strict=True)},
+        }
+        for name, values in {**{name: scores[name] for name in items}, "all_ones": ones}.items()
+    }
+    label = "synthetic" if params.data.root == paths.CORPUS_VIDEOS else "own_data"
+    write_json(paths.SINGLE_SCORES, {label: content})
+    say("F1 on validation, each encoder alone: ")
+    for row in rows[1:]:
+        say(f"  {row[0]:<18}{row[-3]}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,242 @@
+"""Training the networks of a run: every seed, and its predictions, within a folder of its own.
+
+The folder outlives a kill: a seed that is done is not trained again, an unfinished one goes on
+after its last epoch. All is done with one thread a process at the small scale, where more gain
+nothing; so neither the number of cores nor that of runs side by side changes a byte.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stages.core import paths
+from stages.core.console import say
+from stages.core.errors import DataError
+from stages.core.files import link_or_copy, replacing_folder
+from stages.core.hashing import file_hash, identity_of
+from stages.core.parallel import PARTIAL, partial_folder
+from stages.core.torchrun import process_rank
+from stages.sequence.protocol import resolve_choices
+from stages.sequence.runs import Run, run_path
+from stages.settings.params import Params
+
+if TYPE_CHECKING:  # torch is not imported for a run that is trained already
+    from stages.sequence.features import Features
+    from stages.sequence.networks import Dimensions
+    from stages.sequence.splits import Parts
+
+RESULT: Final = "result"  # in the folder of unfinished work: all that the run has made, complete
+UNFINISHED: Final = "unfinished"  # the same while it is made
+CURVES: Final = "curves"
+MIX_SEEDS: Final = 1000  # from one mix's first seed to the next one's
+
+
+def run_identity(params: Params, run: Run) -> str:
+    """Hash of everything that a run's result depends on."""
+    return identity_of(
+        "stages.sequence.run",
+        [params.seed, params.scale, params.train.model_dump(), params.splits.model_dump()],
+        resolve_choices(params).model_dump(),
+        [file_hash(run_path(run.name)), file_hash(paths.INPUTS)],
+    )
+
+
+@contextmanager
+def run_folder(params: Params, run: Run, *, keep: bool = False) -> Iterator[tuple[Path, bool]]:
+    """Folder for a run's unfinished work, and whether this process is the one that writes.
+
+    Parameters
+    ----------
+    params : Params
+    run : Run
+    keep : bool
+        Leave the folder when the block ends.
+
+    Yields
+    ------
+    Path, bool
+        Of the processes of ``torchrun`` only the first one locks, writes and removes the folder.
+    """
+    stage, identity = f"train@{run.name}", run_identity(params, run)
+    if process_rank():
+        yield PARTIAL / stage / identity, False
+        return
+    with partial_folder(stage, identity, keep=keep) as folder:
+        yield folder, True
+
+
+def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) -> None:
+    """Train a run's networks and predict what they were not trained on.
+
+    Parameters
+    ----------
+    params : Params
+    run : Run
+    folder : Path
+        Takes ``RESULT``, a folder with ``seedN.safetensors``, ``curves`` and ``predictions.h5``.
+        It gets its name when it is complete.
+    progress : bool
+        Show progress bars.
+
+    Raises
+    ------
+    DataError
+        When there is no video to train on, or to choose an epoch by.
+    """
+    import torch
+
+    from stages.sequence.dataset import load_videos
+    from stages.sequence.features import open_features
+    from stages.sequence.splits import divide
+    from stages.sequence.training import dimensions_of
+
+    if params.scale == "small" and process_rank() == 0:
+        torch.set_num_threads(1)
+    choices = resolve_choices(params)
+    parts = divide(
+        load_videos(),
+        run.split,
+        masked=run.masked,
+        mix_held_out=params.splits.mix_held_out,
+        seed=params.seed,
+        balanced=choices.balanced_aus,
+    )
+    if not parts.training or (not parts.held_out and not run.split.startswith("mix")):
+        what = "train on" if not parts.training else "choose an epoch by"
+        raise DataError(
+            f"Run {run.name} (split {run.split}) has no video to {what}: see what "
+            "`dvc repro index` and `dvc repro inputs` say of the data root."
+        )
+    copies = sum(video.masked for video in parts.training)
+    say(
+        f"{run.name}: {len(parts.training) - copies} videos and {copies} masked copies, "
+        f"{sum(video.frames for video in parts.training)} frames; "
+        f"held out: {len(parts.held_out)} videos"
+    )
+    if parts.left_out:
+        names = ", ".join(video.name for video in parts.left_out)
+        say(f"{run.name}: not trained on, for their video or person is scored: {names}")
+    with open_features(run.visual, run.audio, masked=copies > 0) as features:
+        dimensions = dimensions_of(run.model, run.settings, features, choices)
+        for number in range(params.train.seeds):
+            _train_seed(params, run, dimensions, features, parts, folder, number, progress)
+        if process_rank() == 0:
+            _predict(params, run, dimensions, features, parts, folder / UNFINISHED)
+            (folder / UNFINISHED).rename(folder / RESULT)
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Put what a run has made to where DVC looks for it, by one rename.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the unfinished work, with ``RESULT`` in it.
+    target : Path
+        A folder that is there is replaced. Killed at any moment, either `target` or ``RESULT`` is
+        complete.
+    """
+    result = folder / RESULT
+    with replacing_folder(target) as fresh:
+        shutil.copytree(
+            result,
+            fresh,
+            copy_function=lambda source, copy: link_or_copy(Path(source), Path(copy)),
+            dirs_exist_ok=True,
+        )
+    result.rename(folder / UNFINISHED)  # it is removed next: nobody takes a part for complete
+
+
+def network_path(folder: Path, number: int) -> Path:
+    """Return the checkpoint of one of a run's seeds, counted from 0."""
+    return folder / f"seed{number}.safetensors"
+
+
+def run_seed(seed: int, split: str) -> int:
+    """Seed of a run's first network: each mix has one of its own, for mixes are averaged."""
+    number = split.removeprefix("mix")
+    return seed + MIX_SEEDS * int(number) if number != split else seed
+
+
+def _train_seed(
+    params: Params,
+    run: Run,
+    dimensions: "Dimensions",
+    features: "Features",
+    parts: "Parts",
+    folder: Path,
+    number: int,
+    progress: bool,
+) -> None:
+    from stages.sequence.networks import save_network
+    from stages.sequence.training import train_network
+
+    made = folder / UNFINISHED
+    path = network_path(made, number)
+    if path.exists():
+        return
+    seed = run_seed(params.seed, run.split) + number
+    unfinished = folder / f"seed{number}"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    fitted = train_network(
+        params,
+        dimensions,
+        features,
+        parts.training,
+        parts.held_out,
+        unfinished,
+        made / CURVES / f"seed{number}",
+        seed=seed,
+        progress=progress,
+        description=f"train {run.name}, {run.model}, seed {seed}",
+    )
+    if process_rank() == 0:
+        notes = {
+            "run": run.name,
+            "split": run.split,
+            "visual": ",".join(run.visual),
+            "audio": ",".join(run.audio),
+            "best_epoch": str(fitted.best_epoch),
+        }
+        save_network(path, dimensions, fitted.state, notes)
+        shutil.rmtree(unfinished)
+
+
+def _predict(
+    params: Params,
+    run: Run,
+    dimensions: "Dimensions",
+    features: "Features",
+    parts: "Parts",
+    folder: Path,
+) -> None:
+    from stages.core.devices import pick_device
+    from stages.sequence.networks import load_network
+    from stages.sequence.predictions import FILE, PredictionWriter
+    from stages.sequence.selection import scored_videos
+    from stages.sequence.windows import predict_logits
+
+    device = pick_device(params.compute)
+    networks = [
+        load_network(network_path(folder, number))[0].to(device)
+        for number in range(params.train.seeds)
+    ]
+    about = run.as_dict()
+    about["parameters"] = sum(p.numel() for p in networks[0].parameters())
+    choices = resolve_choices(params)
+    videos = scored_videos([*parts.held_out, *parts.test], choices)
+    with PredictionWriter(folder / FILE, about) as writer:
+        for number, network in enumerate(networks):
+            for mute in (False, True) if dimensions.audio_width else (False,):
+                logits = predict_logits(
+                    network,
+                    features,
+                    videos,
+                    window=params.train.window,
+                    device=device,
+                    mute=mute,
+                    choices=choices,
+                )
+                writer.write(number, logits, mute=mute)

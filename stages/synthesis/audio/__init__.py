@@ -1,0 +1,1 @@
+"""Speech and everything else that is heard."""

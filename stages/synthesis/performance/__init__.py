@@ -1,0 +1,1 @@
+"""What people do and say in a clip: affect, episodes, scripts, exact labels."""

@@ -1,0 +1,1 @@
+"""From heads, light and a camera to pictures."""

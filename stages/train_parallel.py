@@ -1,0 +1,85 @@
+"""Train several runs at once, before `dvc repro` puts them in place one after another.
+
+DVC runs one stage at a time. `python -m stages.train_parallel JOBS` trains the runs that
+`dvc status` finds changed in so many processes, each into its folder of unfinished work, where
+the stage `train` finds them done. What a run gives does not depend on what is trained beside it.
+A second argument names the stage, where it is not the one of `dvc.yaml`: `stages/dvc.yaml:train`.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.console import run_stage, say
+from stages.core.errors import DataError, SettingsError
+from stages.core.hashing import identity_of
+from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.encoders.extraction import use_one_thread
+from stages.sequence.run import RESULT, run_folder, run_identity, train_run
+from stages.sequence.runs import Run, read_run
+from stages.settings.params import Params, load_params
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run that is to be trained."""
+
+    run: Run
+    params: Params
+
+
+def changed_runs(stage: str) -> list[str]:
+    """Names of the runs that DVC would train.
+
+    Raises
+    ------
+    DataError
+        When DVC cannot say.
+    """
+    command = [sys.executable, "-m", "dvc", "status", "--json", stage]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DataError(f"`dvc status {stage}` failed: {done.stderr.strip()[-300:]}")
+    found = json.loads(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "{}")
+    return sorted(name.rpartition("@")[2] for name in found if name.rpartition("@")[0] == stage)
+
+
+def train_aside(work: Work, path: Path) -> None:
+    """Train one run and leave it in its folder; `path` gets a note that it is done."""
+    with run_folder(work.params, work.run, keep=True) as (folder, _):
+        if not (folder / RESULT).exists():
+            train_run(work.params, work.run, folder, progress=False)
+    path.write_text("done\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Train what is to be trained, so many runs at once."""
+    params = load_params()
+    jobs, stage = [*sys.argv[1:], "train"][:2] if len(sys.argv) > 1 else ("", "train")
+    if jobs and not (jobs.isdigit() and int(jobs) > 0):
+        raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
+    count = int(jobs) if jobs else worker_count(params.compute.workers)
+    names = changed_runs(stage)
+    if count == 1 or len(names) < 2:
+        return  # the stage itself does it as well
+    items = {name: Work(read_run(name), params) for name in names}
+    say(f"training {len(items)} runs, {count} at once: {', '.join(names)}")
+    hashes = [run_identity(params, work.run) for work in items.values()]
+    with partial_folder("train_parallel", identity_of("stages.train_parallel", hashes)) as folder:
+        outcome = map_videos(
+            train_aside,
+            items,
+            folder,
+            suffix=".txt",
+            workers=count,
+            description="runs trained",
+            initializer=use_one_thread,
+        )
+    for name, reason in outcome.failed.items():
+        say(f"{name}: {reason}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

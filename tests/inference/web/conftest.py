@@ -1,0 +1,46 @@
+"""A server in this process, over a folder of the test's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from stages.inference.web.app import create_app
+from stages.inference.web.jobs import Jobs
+from stages.inference.web.settings import Limits, Settings
+from stages.inference.web.work import Predictor
+from tests.inference.web import stand_in
+
+Start = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stand_in.make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def begin(
+            predict: Predictor = stand_in.predict,
+            *,
+            host: str = "127.0.0.1",
+            token: str | None = None,
+            **limits: float,
+        ) -> TestClient:
+            settings = Settings(folder, host=host, token=token, limits=Limits(**limits))
+            jobs = Jobs(folder, settings.limits, predict)
+            app = create_app(settings, jobs)
+            client = TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False)
+            return stack.enter_context(client)
+
+        yield begin

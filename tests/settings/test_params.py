@@ -1,0 +1,136 @@
+"""Settings: the shipped file, and what is refused with which words."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from stages.core.errors import SettingsError
+from stages.sequence.networks import NETWORKS
+from stages.settings.network_settings import Model, Models
+from stages.settings.params import load_params
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = (ROOT / "params.yaml").read_text()
+
+
+def changed(tmp_path: Path, key: str, value: object) -> Path:
+    content = yaml.safe_load(SHIPPED)
+    section = content
+    *parents, last = key.split(".")
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_shipped_settings_are_valid() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert params.model in NETWORKS
+    assert set(Models.model_fields) == set(get_args(Model)) == set(NETWORKS)
+
+
+def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) -> None:
+    path = changed(tmp_path, "train.learning_rate", "PLACEHOLDER")
+    path.write_text(path.read_text().replace("PLACEHOLDER", "3e-05"))
+    assert yaml.safe_load(path.read_text())["train"]["learning_rate"] == "3e-05"
+    assert load_params(path).train.learning_rate == pytest.approx(3e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("ensemble.offsets", {"AU5": 1.0}, "'AU5' is no AU; allowed: AU01"),
+        ("ensemble.thresholds", [0.6, 0.8], "on either side of 0.5"),
+        ("ensemble.thresholds", [0.2, 1.0], "ensemble.thresholds"),
+        ("ensemble.false_alarms", 2, "ensemble.false_alarms = 2"),
+        ("model", "transfromer", "'cross_attention_transformer' or 'frame_head'"),
+        ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
+        ("data.faces_expressions", "ferplus", "'affectnet', 'affwild2', 'fer2013' or 'rafdb'"),
+        ("scale", "medium", "'small' or 'full'"),
+        ("crop.detector", "mtcnn", "'centerface' or 'insightface'"),
+        ("visual.ires100.weights", "hub:owner/model@main", "hub:OWNER/REPOSITORY[/FILE]@COMMIT"),
+        ("audio.wav2vec.weights", "random", "file:PATH"),
+        ("licences.noncommercial", "ask", "'warn', 'refuse' or 'allow'"),
+        ("compute.offline", "maybe", "compute.offline = 'maybe'"),
+        ("compute.device", "gpu", "allowed: auto, cpu, cuda (all GPUs), cuda:0, cuda:1"),
+        ("pretrain.wav2vec.kind", "visual", "kind is visual, which has no wav2vec"),
+        ("train.epoch", 3, "train.epoch is no setting; allowed here: window, batch"),
+        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, model, protocol"),
+        ("train.batch", 0, "train.batch = 0"),
+        ("train.batch", True, "train.batch = True"),
+        ("train.sound_dropout", 1.5, "train.sound_dropout = 1.5"),
+        ("corpus.clips", "many", "corpus.clips = 'many'"),
+        ("protocol", "papers", "'corrected', 'paper' or 'code'"),
+        ("choices.frames", "some", "'all' or 'complete'"),
+        ("choices.stopping", "early", "'mean', 'each_au' or 'never'"),
+        ("choices.tcn_causal", "maybe", "choices.tcn_causal = 'maybe'"),
+        ("choices.dropped_copies", 1.0, "choices.dropped_copies = 1.0"),
+        ("choices.fold", "in_order", "allowed here: frames, no_face, short_videos"),
+        ("models.tcn.small.causal", True, "allowed here: width, channels, kernel, dropout, head"),
+        ("mask.hidden_label", "one", "'zero' or 'ignore'"),
+        ("mask.share", -0.1, "mask.share = -0.1"),
+        (
+            "features.visual",
+            ["ires50"],
+            "'ires50'; allowed: densenet, ires100, mae, mobilenet, vit",
+        ),
+        ("pretrain.vit.auxiliary", ["au"], "task and auxiliary name a task twice"),
+        ("pretrain.vit.auxiliary", ["mae"], "mae is no auxiliary task"),
+        ("pretrain.vit.task", "mae", "reconstruction belongs to the task mae"),
+        ("pretrain.mae.auxiliary", [], "the task mae needs auxiliary tasks"),
+        ("pretrain.mae.reconstruction.rate", 1, "allowed here: hidden, epochs, learning_rate"),
+        ("pretrain.mae.reconstruction.hidden", 1.0, "pretrain.mae.reconstruction.hidden = 1.0"),
+        ("pretrain.vit.data", "train", "'faces', 'faces+train' or 'corpus/speech'"),
+        ("features.audio", ["fbank", "fbank"], "features.audio names an encoder twice"),
+        (
+            "visual.ires100.batches",
+            3,
+            "visual.ires100.batches is no setting; allowed here: weights",
+        ),
+    ],
+)
+def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: object, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_params(changed(tmp_path, key, value))
+    assert words in str(caught.value)
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="top folder"):
+        load_params(tmp_path / "nothing.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    with pytest.raises(SettingsError, match="not valid YAML"):
+        load_params(tmp_path / "broken.yaml")
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(SettingsError, match="holds no settings"):
+        load_params(tmp_path / "empty.yaml")
+
+
+def test_no_setting_has_a_name_that_dvcs_run_cache_drops() -> None:
+    def keys(section: object) -> set[str]:
+        if not isinstance(section, dict):
+            return set()
+        return set(section) | {key for value in section.values() for key in keys(value)}
+
+    assert not {"size", "nfiles"} & keys(yaml.safe_load(SHIPPED))
+
+
+def test_a_wrong_setting_stops_a_stage_at_once_without_a_traceback(tmp_path: Path) -> None:
+    changed(tmp_path, "model", "lstm9")
+    process = subprocess.run(
+        [sys.executable, "-m", "stages.train", "main"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert "'cross_attention_transformer' or 'frame_head'" in process.stderr

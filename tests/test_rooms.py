@@ -1,0 +1,84 @@
+"""The house: commands in the root, rooms below, arrows down only."""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+from stages.core.hashing import ROOT
+
+# a room may import the rooms before it
+ORDER = (
+    "core", "settings", "learning", "crops", "videos", "faces", "encoders", "synthesis", "sequence",
+    "pretraining", "ensembles", "reporting", "inference",
+)  # fmt: skip
+HOUSE = ROOT / "stages"
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path): path for path in sorted(HOUSE.rglob("*.py"))}
+COMMANDS = {name for name, path in FILES.items() if path.parent == HOUSE} - {"stages"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the house that a file imports, those inside functions and for types too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in FILES else str(node.module) for name in names}
+    return found & set(FILES)
+
+
+ARROWS = {name: imported(path) for name, path in FILES.items()}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_the_rooms_are_the_folders_of_the_house() -> None:
+    folders = {path.parent.name for path in HOUSE.glob("*/__init__.py")}
+    assert folders == set(ORDER)
+    assert len(ORDER) <= 13
+    assert len(COMMANDS) <= 25
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_command_imports_no_command(name: str) -> None:
+    assert not ARROWS[name] & COMMANDS
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_room_imports_only_the_rooms_before_it(name: str) -> None:
+    allowed = {"stages", *(f"stages.{below}" for below in ORDER[: ORDER.index(name) + 1])}
+    for module, targets in ARROWS.items():
+        if module.startswith(f"stages.{name}"):
+            wrong = {one for one in targets if ".".join(one.split(".")[:2]) not in allowed}
+            assert not wrong, f"{module} imports {', '.join(sorted(wrong))}"
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    arrows = {name: targets - {name} for name, targets in ARROWS.items()}
+    list(graphlib.TopologicalSorter(arrows).static_order())  # raises CycleError
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for name, path in FILES.items():
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text())), name
+    for name in ORDER:
+        assert "mport" in str(ast.get_docstring(ast.parse(FILES[f"stages.{name}"].read_text())))
+
+
+def test_tests_lie_in_the_folder_of_their_room() -> None:
+    folders = {path.name for path in (ROOT / "tests").iterdir() if list(path.glob("test_*.py"))}
+    assert folders == set(ORDER)
