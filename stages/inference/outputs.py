@@ -30,7 +30,7 @@ from stages.core.files import claim, sweep, sync, temporaries, temporary_path
 from stages.core.hashing import file_hash
 from stages.inference.seals import seal, sealed_table
 
-TABLES: Final = (".csv", ".parquet", ".png")  # that NAME.json names
+TABLES: Final = (".csv", ".parquet", ".png")  # that NAME.json names, where nothing else is said
 OVERLAY: Final = ".overlay.mp4"
 PHOTO_OVERLAY: Final = ".overlay.jpg"
 REPORT: Final = ".html"
@@ -90,6 +90,8 @@ class Outputs:
         What the files are called, without their endings.
     kind : str
         What ``NAME.json`` says that it is.
+    tables : sequence of str, optional
+        Endings of the files that ``NAME.json`` names with their hashes.
 
     Raises
     ------
@@ -97,8 +99,8 @@ class Outputs:
         On entry, when another process writes these files, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, name: str, kind: str) -> None:
-        self.folder, self.name, self._kind = folder, name, kind
+    def __init__(self, folder: Path, name: str, kind: str, tables: Sequence[str] = TABLES) -> None:
+        self.folder, self.name, self._kind, self._tables = folder, name, kind, tables
         self._claim = contextlib.ExitStack()
 
     def path(self, ending: str) -> Path:
@@ -131,10 +133,10 @@ class Outputs:
         for unfinished in temporaries(self.folder, self.path(".json").name):
             for name, sha256 in named_hashes(read_json(unfinished, self._kind)).items():
                 path = self.folder / name
-                mine = path in map(self.path, TABLES)
+                mine = path in map(self.path, self._tables)
                 if mine and named.get(name) != sha256 and _has(path, sha256):
                     path.unlink()
-        names = [self.path(ending).name for ending in (".json", *TABLES, *EXTRAS)]
+        names = [self.path(ending).name for ending in (".json", *self._tables, *EXTRAS)]
         for path in temporaries(self.folder, *names):
             path.unlink(missing_ok=True)
 
@@ -169,7 +171,7 @@ class Outputs:
                 continue
             if ending == ".json":
                 ours = self.about is not None
-            elif ending in EXTRAS:
+            elif ending in EXTRAS and ending not in self._tables:
                 ours = sealed_table(path) is not None
             else:
                 ours = _has(path, named.get(path.name))

@@ -14,7 +14,6 @@ from stages.inference.evaluation.ranking import HIGH, LOW, SHORTEST, SHOWN
 from stages.inference.evaluation.result import Evaluation
 from stages.inference.evaluation.scoring import MEASURES, means
 from stages.inference.evaluation.writing import (
-    NAME,
     SHARES,
     TITLES,
     group_tables,
@@ -143,36 +142,24 @@ def _sections(evaluation: Evaluation, places: Places) -> list[tuple[str, str]]:
     return sections
 
 
-def write_html(out: Path, evaluation: Evaluation, place: Callable[[], Places]) -> None:
+def write_html(path: Path, evaluation: Evaluation, place: Callable[[], Places]) -> None:
     """Write ``evaluation.html``.
 
     Parameters
     ----------
-    out : Path
+    path : Path
     evaluation : Evaluation
     place : callable
         Says where the files are: media, our result, and whose face in it.
-
-    Raises
-    ------
-    DataError
-        When it cannot be written.
     """
     made = evaluation.about.get("ensemble")
     what = (
         f"{evaluation.tool}, ensemble {made['name']}" if isinstance(made, dict) else evaluation.tool
     )
-    temporary = out / f".{NAME}.html.part"
-    try:
-        write_page(
-            temporary,
-            f"{evaluation.tool} on {evaluation.about['evaluated']}",
-            f"{sentence(evaluation)}. Made with `aufusion evaluate` ({what}).",
-            _sections(evaluation, place()),
-            _tiles(evaluation),
-        )
-        temporary.replace(out / f"{NAME}.html")
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror}).") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_page(
+        path,
+        f"{evaluation.tool} on {evaluation.about['evaluated']}",
+        f"{sentence(evaluation)}. Made with `aufusion evaluate` ({what}).",
+        _sections(evaluation, place()),
+        _tiles(evaluation),
+    )

@@ -14,12 +14,13 @@ from tqdm import tqdm
 from stages.core import paths
 from stages.core.console import say
 from stages.core.errors import DataError
+from stages.core.files import temporary_path
 from stages.inference.comparison.external_predictions import OURS
 from stages.inference.comparison.tracks import Track
 from stages.inference.evaluation.items import Found, Labelled
 from stages.inference.evaluation.labels import read_labels, unlabelled
 from stages.inference.evaluation.mistakes import worst
-from stages.inference.evaluation.page import write_html
+from stages.inference.evaluation.page import Places, write_html
 from stages.inference.evaluation.predictions import (
     Library,
     Said,
@@ -32,8 +33,9 @@ from stages.inference.evaluation.ranking import Pair, rank
 from stages.inference.evaluation.result import Evaluation
 from stages.inference.evaluation.samples import Gathering
 from stages.inference.evaluation.scoring import by_group, score
-from stages.inference.evaluation.writing import as_json, as_text, check_out, write_csv, write_json
+from stages.inference.evaluation.writing import KIND, NAME, TABLES, as_json, as_text, write_csv
 from stages.inference.options import Options
+from stages.inference.outputs import Outputs, discard, sentences
 
 PREDICTIONS = "predictions"  # below --out; kept, and used again
 TWO = "two_people"  # of videos in which two people are annotated
@@ -188,9 +190,35 @@ def evaluate(
     Raises
     ------
     DataError, SettingsError
-        When nothing can be evaluated.
+        When nothing can be evaluated, another process writes into `out`, or files that are not
+        ours bear the names there.
     """
-    check_out(out)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file: name a folder with --out.")
+    with Outputs(out, NAME, KIND, TABLES) as outputs:
+        outputs.refuse_others(".json", *TABLES)
+        evaluation, places = _measure(given, out, ensemble, predictions, reference, options)
+        written = {ending: temporary_path(outputs.path(ending)) for ending in TABLES}
+        try:
+            with sentences(out):
+                write_csv(written[".csv"], evaluation)
+                write_html(written[".html"], evaluation, places)
+            outputs.put(as_json(evaluation), written)
+        finally:
+            discard(list(written.values()))
+    say(as_text(evaluation))
+    return evaluation
+
+
+def _measure(
+    given: Path,
+    out: Path,
+    ensemble: Path,
+    predictions: Path | None,
+    reference: Path | None,
+    options: Options | None,
+) -> tuple[Evaluation, Callable[[], Places]]:
+    """Find all figures, and what says where the files of the worst mistakes are."""
     theirs = None if predictions is None else Library(predictions)
     against = None if reference is None else Library(reference)
     try:
@@ -231,17 +259,13 @@ def evaluate(
     if against is not None:
         evaluation.ranking = rank(pairs)
     evaluation.mistakes = worst(evaluation.samples)
-    write_json(out, as_json(evaluation))
-    write_csv(out, evaluation)
     wrong = {mistake.file for mistake in evaluation.mistakes}
 
-    def places() -> dict[str, tuple[Path, Path | None, int]]:
+    def places() -> Places:
         return {
             item.file.name: _place(item, ask(item))
             for item in found.items
             if item.file.name in wrong
         }
 
-    write_html(out, evaluation, places)
-    say(as_text(evaluation))
-    return evaluation
+    return evaluation, places

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from stages.core.errors import DataError
+from stages.core.files import write_rows
 from stages.inference.evaluation.intervals import LEVEL, Estimate
 from stages.inference.evaluation.ranking import HIGH, LOW, SHOWN, Ranking
 from stages.inference.evaluation.result import Evaluation
@@ -18,7 +16,7 @@ from stages.reporting.score_table import as_markdown
 
 KIND: Final = "aufusion evaluation"
 NAME: Final = "evaluation"
-ENDINGS: Final = (".csv", ".html", ".json")
+TABLES: Final = (".csv", ".html")  # that ``evaluation.json`` names
 TITLES: Final = {
     "auc": "AUC",
     "auc_within": "AUC within clips",
@@ -31,50 +29,6 @@ TITLES: Final = {
 }
 SHARES: Final = ("precision", "hits", "false_alarms")
 DECIMALS = 6
-
-
-def check_out(out: Path) -> None:
-    """Refuse a folder in which files that are not ours bear the names of ours.
-
-    Raises
-    ------
-    DataError
-        When there are such files.
-    """
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file: name a folder with --out.")
-    others = [out / f"{NAME}{ending}" for ending in ENDINGS if (out / f"{NAME}{ending}").exists()]
-    if not others:
-        return
-    try:
-        about = json.loads((out / f"{NAME}.json").read_text(encoding="utf-8"))
-        ours = isinstance(about, dict) and about.get("kind") == KIND
-    except (OSError, ValueError):
-        ours = False
-    if not ours:
-        raise DataError(
-            f"{others[0]} is there and was not made by `aufusion evaluate`: name another folder "
-            "with --out."
-        )
-
-
-def put(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it.
-
-    Raises
-    ------
-    DataError
-        When it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}).") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _number(value: float) -> float | None:
@@ -121,11 +75,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """All figures as plain values."""
     samples = evaluation.samples
     found: dict[str, Any] = {
-        "kind": KIND,
-        "format": 1,
+        "format": 2,
         "tool": evaluation.tool,
         **evaluation.about,
-        "files": len(samples.files),
+        "media": len(samples.files),
         "people": len(samples.people),
         "labelled_frames": len(samples),
         "level": LEVEL,
@@ -143,11 +96,6 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
             "aus": {name: _ranking(one) for name, one in evaluation.ranking.items()},
         }
     return found
-
-
-def write_json(out: Path, content: dict[str, Any]) -> None:
-    """Write ``evaluation.json``."""
-    put(out / f"{NAME}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _rows(evaluation: Evaluation) -> Iterator[list[Any]]:
@@ -172,18 +120,13 @@ def _rows(evaluation: Evaluation) -> Iterator[list[Any]]:
             ]  # fmt: skip
 
 
-def write_csv(out: Path, evaluation: Evaluation) -> None:
-    """Write ``evaluation.csv``: one row a group, AU and measure."""
-    from io import StringIO
-
-    file = StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        ["group", "value", "au", "measure", "estimate", "low", "high", "people", "positives",
-         "negatives", "note"]
-    )  # fmt: skip
-    writer.writerows(_rows(evaluation))
-    put(out / f"{NAME}.csv", file.getvalue())
+def write_csv(path: Path, evaluation: Evaluation) -> None:
+    """Write ``evaluation.csv``: one row per group, AU and measure."""
+    heading = [
+        "group", "value", "au", "measure", "estimate", "low", "high", "people", "positives",
+        "negatives", "note",
+    ]  # fmt: skip
+    write_rows(path, [heading, *_rows(evaluation)])
 
 
 def short(one: Estimate | None, measure: str, interval: bool = True) -> str:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from stages.cli import app
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES
 from stages.inference.evaluation.predictions import our_track
+from stages.inference.evaluation.writing import KIND, NAME, TABLES
+from stages.inference.outputs import Outputs
 from stages.inference.results import read_rows
 from stages.synthesis.video_file import write_video
 from tests.inference import tiny
@@ -161,7 +163,7 @@ def test_annotated_clips_of_two_people(ensemble: Path, clips: Path, tmp_path: Pa
     code, said = run(clips, "--ensemble", ensemble, "--out", out, "--device", "cpu")
     assert code == 0
     found = json.loads((out / "evaluation.json").read_text())
-    assert (found["files"], found["labelled_frames"]) == (3, 72)
+    assert (found["media"], found["labelled_frames"]) == (3, 72)
     both = read_rows(out / "predictions/two_people/two.parquet")
     scores, labels, inside = [], [], []
     for person in both.face_ids:
@@ -227,9 +229,92 @@ def test_what_cannot_begin_is_said(
     assert "Traceback" not in output
 
 
-def test_files_of_others_are_not_overwritten(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "evaluation.html").write_text("mine")
-    code, said = run(photos, "--out", tmp_path)
+def figures(folder: Path) -> Path:
+    """A folder of photos, with another tool's figures of them, in seconds."""
+    folder.mkdir()
+    lines, theirs = ["image,AU12"], ["input,frame,FaceScore,AU01,AU12"]
+    for k in range(4):
+        Image.new("RGB", (64, 64), (40 * k, 90, 90)).save(folder / f"{k}.png")
+        lines.append(f"{k}.png,{k % 2}")
+        theirs.append(f"{k}.png,0,0.99,0.1,{0.2 + 0.5 * (k % 2)}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    (folder.parent / "pyfeat.csv").write_text("\n".join(theirs) + "\n")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("ending", ["csv", "html", "json"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_files_of_others_are_not_overwritten(tmp_path: Path, ending: str, changed: bool) -> None:
+    photos, out = figures(tmp_path / "photos"), tmp_path / "out"
+    words = (photos, "--predictions", tmp_path / "pyfeat.csv", "--out", out)
+    if changed:  # ours, and changed by the user since
+        assert run(*words)[0] == 0
+        with (out / f"evaluation.{ending}").open("a") as file:
+            file.write("my notes")
+    else:
+        out.mkdir()
+        (out / f"evaluation.{ending}").write_text("mine")
+    before = contents(out)
+    code, said = run(*words)
     assert code == 2
-    assert "was not made by `aufusion evaluate`" in said
-    assert (tmp_path / "evaluation.html").read_text() == "mine"
+    assert "is there and not as AUFusion wrote it" in said
+    assert contents(out) == before
+
+
+def test_own_files_are_renewed_and_nothing_else_is_left(tmp_path: Path) -> None:
+    photos, out = figures(tmp_path / "photos"), tmp_path / "out"
+    words = (photos, "--predictions", tmp_path / "pyfeat.csv", "--out", out)
+    assert run(*words)[0] == 0
+    first = contents(out)
+    assert set(first) == {f"evaluation.{ending}" for ending in ("csv", "html", "json")}
+    assert run(*words)[0] == 0
+    assert contents(out) == first
+    (photos / "labels.csv").write_text("image,AU12\n0.png,1\n1.png,0\n")
+    assert run(*words)[0] == 0
+    assert contents(out).keys() == first.keys()
+    assert all(contents(out)[name] != first[name] for name in first)
+
+
+def test_a_second_writer_is_refused_at_once(tmp_path: Path) -> None:
+    photos, out = figures(tmp_path / "photos"), tmp_path / "out"
+    words = (photos, "--predictions", tmp_path / "pyfeat.csv", "--out", out)
+    with Outputs(out, NAME, KIND, TABLES):
+        code, said = run(*words)
+        assert code == 2
+        assert "is being written by another AUFusion" in said
+    assert run(*words)[0] == 0
+
+
+def test_what_a_kill_left_is_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, out = figures(tmp_path / "photos"), tmp_path / "out"
+    words = (photos, "--predictions", tmp_path / "pyfeat.csv", "--out", out)
+    assert run(*words)[0] == 0
+    whole = contents(out)
+    (photos / "labels.csv").write_text("image,AU12\n0.png,1\n1.png,0\n")
+    assert run(*words)[0] == 0
+    renewed = contents(out)
+
+    class Killed(BaseException):
+        pass
+
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if Path(target).name == "evaluation.json":
+            raise Killed
+        return replace(self, target)
+
+    for name, content in whole.items():
+        (out / name).write_bytes(content)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Path, "replace", killed)
+        run(*words)
+    assert contents(out) != whole
+    assert run(*words)[0] == 0
+    assert contents(out) == renewed
