@@ -53,8 +53,8 @@ weights: $(STAMP) ## make the weights that are shipped, by models/pretrained/rec
 
 tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
 	@echo "==> training the runs of the tables, $(JOBS) at once"
-	@$(BIN)/python -m stages.train_parallel $(JOBS) stages/dvc.yaml:train
-	@$(BIN)/dvc repro stages/dvc.yaml
+	@$(BIN)/python -m stages.train_parallel $(JOBS) metrics/tables/dvc.yaml:train
+	@$(BIN)/dvc repro metrics/tables/dvc.yaml
 
 test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)
 	@echo "==> pytest"

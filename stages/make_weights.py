@@ -57,7 +57,7 @@ def prepare(recipe: Path, workspace: Path) -> None:
     workspace.mkdir(parents=True, exist_ok=True)
     code = workspace / "stages"
     shutil.rmtree(code, ignore_errors=True)
-    shutil.copytree("stages", code, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock"))
+    shutil.copytree("stages", code, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED:
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, workspace / name)

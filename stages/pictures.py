@@ -121,7 +121,8 @@ def read_graph(path: Path) -> list[tuple[str, str]]:
     for name, stage in stages.items():
         for dep in _possible(stage["deps"]):
             for stem, source in stems.items():
-                if (dep == stem or dep.startswith(f"{stem}/")) and source != name:
+                inside = dep.startswith(f"{stem}/") or stem.startswith(f"{dep}/")
+                if (dep == stem or inside) and source != name:
                     edges.add((source, name))
     return sorted(edges)
 

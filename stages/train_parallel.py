@@ -3,7 +3,8 @@
 DVC runs one stage at a time. `python -m stages.train_parallel JOBS` trains the runs that
 `dvc status` finds changed in so many processes, each into its folder of unfinished work, where
 the stage `train` finds them done. What a run gives does not depend on what is trained beside it.
-A second argument names the stage, where it is not the one of `dvc.yaml`: `stages/dvc.yaml:train`.
+A second argument names the stage, where it is not the one of `dvc.yaml`:
+`metrics/tables/dvc.yaml:train`.
 """
 
 import json

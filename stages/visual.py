@@ -1,28 +1,46 @@
-"""Features of the faces, one run an encoder (`dvc repro visual@ires100`).
+"""Features of the faces, one run per encoder (`dvc repro visual@ires100`, `masked@ires100`).
 
 In: the manifest (data/index), the face crops (data/crops), the encoder's weights. Out:
 data/features/visual/ENCODER.h5, a feature store with one row per decoded frame; rows of frames
-without a face are NaN.
+without a face are NaN. With ``masked`` as a second word, in: the list of masked copies
+(data/masked.h5) as well; out: data/features/masked/ENCODER.h5, with one dataset per copy.
 """
 
 import sys
 
 from stages.core import paths
-from stages.core.console import run_stage
+from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
-from stages.encoders.face_extraction import list_work, make_visual_store
+from stages.core.feature_store import FeatureWriter
+from stages.crops.masked_clips import read_copies
+from stages.encoders.face_extraction import list_work, make_visual_store, of_copies
 from stages.settings.params import load_params
+
+MASKED = "masked"
 
 
 def main() -> None:
-    """Encode the crops of every entry of the manifest with the encoder of the command line."""
+    """Encode the crops of every entry, or the masked copies, with one encoder."""
     params = load_params()
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    name, of_masked = [*sys.argv[1:], "", ""][:2]
     if name not in params.visual:
         allowed = ", ".join(params.visual)
         raise SettingsError(f"{name!r} is no encoder of `visual`; allowed: {allowed}.")
-    path = paths.VISUAL_FEATURES / f"{name}.h5"
-    make_visual_store(path, name, list_work(name, params), params, stage=f"visual@{name}")
+    if of_masked not in ("", MASKED):
+        raise SettingsError(f"{of_masked!r} is not known here; allowed: {MASKED}, or nothing.")
+    items = list_work(name, params)
+    if not of_masked:
+        path = paths.VISUAL_FEATURES / f"{name}.h5"
+        make_visual_store(path, name, items, params, stage=f"visual@{name}")
+        return
+    path = paths.MASKED_FEATURES / f"{name}.h5"
+    items = of_copies(items, read_copies(paths.MASKED))
+    if items:
+        make_visual_store(path, name, items, params, stage=f"masked@{name}")
+        return
+    say(f"masked: no masked copies for {name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FeatureWriter(path, encoder=name, weights_hash="", width=0, settings={}).close()
 
 
 if __name__ == "__main__":

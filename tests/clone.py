@@ -30,14 +30,6 @@ def leave_out_encoders(folder: Path) -> None:
         content["features"][kind] = [name for name in names if name not in LEFT_OUT]
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     stages = yaml.safe_load((folder / "dvc.yaml").read_text())
-    for stage in stages["stages"].values():
-        body = stage.get("do", stage)
-        body["deps"] = [
-            dep for dep in body["deps"]
-            if dep.startswith("stages/") or Path(dep).stem not in LEFT_OUT
-        ]  # fmt: skip
-    masked = stages["stages"]["masked"]
-    masked["outs"] = [out for out in masked["outs"] if Path(out).stem not in LEFT_OUT]
     stages["stages"]["audio"]["matrix"]["encoder"] = ["wav2vec"]
     (folder / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
 
@@ -86,7 +78,7 @@ class Clone:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         (folder / ".dvc").mkdir(exist_ok=True)
-        for lock in ("dvc.lock", "stages/dvc.lock"):
+        for lock in ("dvc.lock", "metrics/tables/dvc.lock"):
             (folder / lock).unlink(missing_ok=True)
         (folder / ".venv").mkdir()
         for part in ("bin", "lib", "pyvenv.cfg"):

@@ -89,7 +89,7 @@ def test_the_weights_of_one_encoder_redo_its_store_and_what_reads_it(
 ) -> None:
     setting = "file:weights.safetensors@sha256:" + "0" * 64
     ran = pipeline.repro(**{f"{kind}__{name}__weights": setting})
-    stores = {f"{kind}@{name}"} | ({"masked"} if kind == "visual" else set())
+    stores = {f"{kind}@{name}"} | ({f"masked@{name}"} if kind == "visual" else set())
     assert ran == {f"pretrain@{name}"} | stores | READERS
 
 

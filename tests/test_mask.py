@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from stages import inputs, mask, masked, visual
+from stages import inputs, mask, visual
 from stages.core import paths
+from stages.core.errors import SettingsError
 from stages.core.facs import AU_NAMES
 from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.alignment import ARCFACE_TEMPLATE
@@ -106,11 +107,16 @@ def change(folder: Path, **changes: object) -> None:
     )
 
 
+def make_masked_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["visual", "ires100", "masked"])
+    visual.main()
+
+
 def run(monkeypatch: pytest.MonkeyPatch) -> None:
     mask.main()
     monkeypatch.setattr("sys.argv", ["visual", "ires100"])
     visual.main()
-    masked.main()
+    make_masked_store(monkeypatch)
     inputs.main()
 
 
@@ -318,7 +324,7 @@ def test_the_report_shows_faces_and_counts_and_the_same_bytes_again(
 
 
 @pytest.mark.usefixtures("project")
-def test_killed_after_one_encoder_it_is_not_encoded_again_and_nothing_stays_at_the_end(
+def test_killed_after_one_copy_it_is_not_encoded_again_and_nothing_stays_at_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(monkeypatch)
@@ -326,26 +332,35 @@ def test_killed_after_one_encoder_it_is_not_encoded_again_and_nothing_stays_at_t
     store, encoded = Path("data/features/masked/ires100.h5"), []
     first, encode = store.read_bytes(), face_features.encode_video
 
+    class Killed(BaseException):
+        pass
+
+    def killed_at_the_second(work: face_features.Work, path: Path) -> None:
+        if encoded:
+            raise Killed
+        encoded.append(work.name)
+        encode(work, path)
+
     def counted(work: face_features.Work, path: Path) -> None:
         encoded.append(work.name)
         encode(work, path)
 
-    class Killed(BaseException):
-        pass
-
-    def killed(stage: str) -> None:
-        raise Killed
-
-    monkeypatch.setattr(face_features, "encode_video", counted)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(masked, "clear_partial", killed)
-        masked.main()
-    assert encoded == ["a:lower:000035", "b:upper:000095"]
+    with pytest.raises(Killed):
+        monkeypatch.setattr(face_features, "encode_video", killed_at_the_second)
+        make_masked_store(monkeypatch)
     store.unlink()  # as DVC does before it runs a stage
-    masked.main()
-    assert len(encoded) == 2
+    monkeypatch.setattr(face_features, "encode_video", counted)
+    make_masked_store(monkeypatch)
+    assert encoded == ["a:lower:000035", "b:upper:000095"]
     assert store.read_bytes() == first
     assert not list(Path(".partial").glob("masked@*/*/"))
+
+
+@pytest.mark.usefixtures("project")
+def test_masked_is_the_only_second_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["visual", "ires100", "mask"])
+    with pytest.raises(SettingsError, match="'mask' is not known here; allowed: masked"):
+        visual.main()
 
 
 @pytest.mark.usefixtures("project")

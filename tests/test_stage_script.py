@@ -92,7 +92,7 @@ def test_without_any_python_that_has_the_packages_there_is_a_sentence(project: P
 
 
 def test_every_stage_is_run_by_the_script() -> None:
-    for pipeline in ("dvc.yaml", "stages/dvc.yaml"):
+    for pipeline in ("dvc.yaml", "metrics/tables/dvc.yaml"):
         lines = (ROOT / pipeline).read_text().splitlines()
         commands = [line.split("cmd:")[1].strip() for line in lines if "cmd:" in line]
         assert commands

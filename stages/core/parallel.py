@@ -97,12 +97,6 @@ def partial_folder(stage: str, identity: str, *, keep: bool = False) -> Iterator
             shutil.rmtree(folder)
 
 
-def clear_partial(stage: str) -> None:
-    """Remove what a stage kept for a later run to take up (:func:`partial_folder`, `keep`)."""
-    for folder in (PARTIAL / stage).glob("*/"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def worker_count(workers: int | None) -> int:
     """Return the number of worker processes: the setting, or the cores this process may use."""
     return workers if workers is not None else len(os.sched_getaffinity(0))

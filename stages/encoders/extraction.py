@@ -34,7 +34,6 @@ def make_store(
     workers: int | None,
     frames: int,
     worth_a_worker: int,
-    keep: bool = False,
 ) -> None:
     """Encode every video and assemble the store.
 
@@ -58,15 +57,13 @@ def make_store(
         Frames of all items.
     worth_a_worker : int
         Frames that take about as long as a process takes to start: for fewer, none is started.
-    keep : bool
-        Leave the pieces for a later run with the same identity.
 
     Raises
     ------
     DataError
         When no item could be encoded.
     """
-    with partial_folder(stage, identity, keep=keep) as folder:
+    with partial_folder(stage, identity) as folder:
         outcome = map_videos(
             function,
             items,

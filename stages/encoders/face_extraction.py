@@ -128,7 +128,6 @@ def make_visual_store(
     params: Params,
     *,
     stage: str,
-    keep: bool = False,
 ) -> None:
     """Encode some faces with one encoder and assemble its store; see :func:`make_store`."""
     settings = params.visual[name]
@@ -155,5 +154,4 @@ def make_visual_store(
         workers=params.compute.workers,
         frames=sum(work.frames for work in items.values()),
         worth_a_worker=WORTH_A_WORKER[params.scale],
-        keep=keep,
     )
