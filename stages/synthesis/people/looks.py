@@ -44,6 +44,8 @@ class Looks:
         How dark the line between closed lips is.
     polish : float
         How tight the highlights on the skin are.
+    patches : float
+        How uneven they are: pores and grease break them up.
     iris_size : float
         Radians at the centre of the eyeball.
     lashes : float
@@ -81,6 +83,7 @@ class Looks:
     lower_lip: Colour
     seam: float
     polish: float
+    patches: float
     iris_size: float
     lashes: float
     spots: float
@@ -102,18 +105,20 @@ def _scaled(colour: Colour, factors: tuple[float, ...]) -> Colour:
     return red, green, blue
 
 
-def _lip_colours(tone: float, rng: np.random.Generator) -> tuple[Colour, Colour]:
+def _lip_colours(person: Person, rng: np.random.Generator) -> tuple[Colour, Colour]:
     """What the colour of the upper and of the lower lip is multiplied with."""
-    dark = float(np.clip((0.5 - tone) / 0.3, 0.0, 1.0))
+    dark = float(np.clip((0.5 - person.tone) / 0.3, 0.0, 1.0))
     upper = rng.uniform(0.75, 1.1) - dark * rng.uniform(0.0, 0.25)
     lower = rng.uniform(0.85, 1.15)
-    # pink that shows through where the skin is dark: none in some, much in others
-    pink = dark * rng.random()
-    tint = 1.0 + pink * np.array((1.3, 0.95, 1.0)) * rng.uniform(0.8, 1.2, 3)
-    shades = upper * (1.0 + 0.25 * (tint - 1.0)), lower * tint
-    return _scaled((1.0, 1.0, 1.0), tuple(shades[0].tolist())), _scaled(
-        (1.0, 1.0, 1.0), tuple(shades[1].tolist())
-    )
+    # where the skin is dark, greyish pink shows through: none in some, most of the lip in others
+    share = dark * rng.beta(1.1, 1.1)
+    pink = np.array(linear(rng.uniform((115.0, 82.0, 82.0), (190.0, 145.0, 145.0))))
+    factor = (pink / np.maximum(np.multiply(person.skin, person.lips), 1e-3)).clip(0.5, 10.0)
+    both = (upper * (1.0 + (factor - 1.0) * 0.3 * share * rng.random()),
+            lower + (factor - lower) * 0.8 * share)  # fmt: skip
+    red, green, blue = np.broadcast_to(both[0], 3).tolist()
+    low_red, low_green, low_blue = np.broadcast_to(both[1], 3).tolist()
+    return (red, green, blue), (low_red, low_green, low_blue)
 
 
 def looks_of(person: Person) -> Looks:
@@ -138,7 +143,7 @@ def looks_of(person: Person) -> Looks:
     frame = _FRAMES[rng.choice(len(_FRAMES), p=(0.45, 0.15, 0.1, 0.1, 0.08, 0.06, 0.06))]
     fabric = rng.random(3)
     fabric = fabric.mean() + (fabric - fabric.mean()) * rng.random()
-    upper, lower = _lip_colours(person.tone, generator(person.texture_seed, "lips"))
+    upper, lower = _lip_colours(person, generator(person.texture_seed, "lips"))
     shine = generator(person.texture_seed, "shine")
     return Looks(
         brow_shift=float(np.clip(rng.normal(0.0, 0.014), -0.03, 0.03)),
@@ -152,6 +157,7 @@ def looks_of(person: Person) -> Looks:
         lower_lip=lower,
         seam=float(shine.uniform(0.15, 0.75)),
         polish=float(0.6 * shine.random() ** 1.5),
+        patches=float(shine.random()),
         iris_size=float(rng.uniform(0.375, 0.435)),
         lashes=float(rng.uniform(0.3, 1.0)),
         spots=float(rng.random() ** 2),

@@ -101,7 +101,7 @@ def _folds(age: float, rng: np.random.Generator) -> tuple[NDArray[np.float64], N
             stems[stem] = float(rng.uniform(*_GAINS[own])), float(rng.random())
         depth, kept = stems[stem]
         gain[row] = np.clip(depth * rng.uniform(0.85, 1.15), 0.0, 1.0)
-        rest[row] = depth * kept * np.interp(age, (25, 45, 85), (0.0, 0.15, 0.6))
+        rest[row] = depth * kept * np.interp(age, (14, 30, 45, 85), (0.02, 0.12, 0.22, 0.6))
     return gain, rest
 
 

@@ -111,6 +111,7 @@ def look_of(head: Head) -> Any:
     lips = np.asarray(person.lips)
     look.lips, look.lower_lips = vec3(lips * looks.upper_lip), vec3(lips * looks.lower_lip)
     look.skin, look.seam, look.polish = vec3(person.skin), looks.seam, looks.polish
+    look.patches = looks.patches
     look.lip_gloss = 0.12 + 0.35 * person.lip_paint
     look.oil, look.liner = 1.6 * person.oil, 0.18 + 0.5 * person.lid_paint
     look.lash = vec3(0.35 * np.asarray(person.brows) + 0.004)

@@ -26,6 +26,7 @@ class Look:
     skin: wp.vec3
     oil: float
     polish: float
+    patches: float
     teeth: wp.vec3
     tongue: wp.vec3
     lashes: float

@@ -105,6 +105,10 @@ def shade_sample(
             albedo = albedo * (1.0 - lip) + wp.cw_mul(tint, albedo * 0.5 + look.skin * 0.5) * lip
         albedo = albedo * wp.max(1.0 - fold[2], 0.25)
         gloss = look.oil * (1.0 - 0.85 * hairy) * (1.0 - lip) + look.lip_gloss * lip
+        if gloss > 0.02 and look.patches > 0.0:
+            pore = grain(rest[0] * 28.0, rest[1] * 28.0, 5.0)
+            patch = grain(rest[0] * 9.0, rest[1] * 9.0, 11.0)
+            gloss = gloss * wp.max(1.0 + look.patches * (1.4 * pore + 1.0 * patch - 1.2), 0.0)
         occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[2], 0.2)
         # the line of the lashes: skin of the lids within a few samples of the eyeball
         if surface[2] > 0.05:
