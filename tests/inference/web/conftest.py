@@ -1,12 +1,15 @@
 """A server in this process, over a folder of the test's own."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from stages.inference.web import apart
 from stages.inference.web.app import create_app
 from stages.inference.web.jobs import Jobs
 from stages.inference.web.settings import Limits, Settings
@@ -14,6 +17,24 @@ from stages.inference.web.work import Predictor
 from tests.inference.web import stand_in
 
 Start = Callable[..., TestClient]
+
+
+@dataclass
+class Clock:
+    """What a server takes for the time; it goes as the real one does, and can be put forward."""
+
+    ahead: float = 0.0  # seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which work is found to take too long."""
+    made = Clock()
+    monkeypatch.setattr(apart, "time", made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -103,12 +103,11 @@ def predict(video: Path, out: Path, progress: Progress) -> None:
 
 
 def predict_at_leave(video: Path, out: Path, progress: Progress) -> None:
-    """Tell of frame 5 of 50 twice, then wait for a file named ``go`` beside the jobs' folders."""
+    """Tell of frames 2 and 5 of 50, then wait for a file named ``go`` beside the jobs' folders."""
     (out / "pid").write_text(str(os.getpid()))
     progress(2, 50)
-    time.sleep(0.2)
-    progress(5, 50)
     while not (out.parent.parent / "go").exists():
+        progress(5, 50)  # not all that is told is passed on
         time.sleep(0.02)
     predict(video, out, progress)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-PATIENCE = 120.0  # seconds, after which what is waited for will not come
+PATIENCE = 600.0  # seconds, after which what is waited for will not come
 
 
 def wait_for(what: Callable[[], Any]) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from stages.core.errors import DataError
 from stages.inference.web.apart import Stopped, Tell, run_apart
+from tests.inference.web.conftest import Clock
 from tests.inference.web.talk import lives, wait_for
 from tests.stand_ins import ROOT
 
@@ -102,11 +103,19 @@ def test_it_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
     wait_for(lambda: gone(both(pids)))
 
 
-def test_it_may_take_so_long_and_no_longer(tmp_path: Path) -> None:
+def test_it_may_take_so_long_and_no_longer(tmp_path: Path, clock: Clock) -> None:
     pids = tmp_path / "pids"
+
+    def wait_long() -> None:
+        both(pids)
+        clock.ahead = 601.0
+
+    helper = threading.Thread(target=wait_long)
+    helper.start()
     with pytest.raises(DataError, match="longer than the server allows"):
-        call(sleep_with_a_child, tmp_path / "log", pids, seconds=3.0)
-    wait_for(lambda: not pids.exists() or gone(both(pids)))
+        call(sleep_with_a_child, tmp_path / "log", pids, seconds=600.0)
+    helper.join()
+    wait_for(lambda: gone(both(pids)))
 
 
 def test_it_dies_with_a_server_that_is_killed(tmp_path: Path) -> None:
@@ -115,7 +124,7 @@ def test_it_dies_with_a_server_that_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import pathlib, sys\n"
         "if __name__ == '__main__':\n"
-        "    from tests.web import test_apart as here\n"
+        f"    import {__name__} as here\n"
         "    folder = pathlib.Path(sys.argv[1])\n"
         "    here.call(here.sleep_with_a_child, folder / 'log', folder / 'pids')\n"
     )
