@@ -22,6 +22,7 @@ import yaml
 
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
+from stages.core.files import replacing_folder, write_json
 from stages.settings.params import load_params
 
 PRETRAINED: Final = Path("models/pretrained")
@@ -171,13 +172,6 @@ def ship(workspace: Path, target: Path) -> None:
     size = sum(path.stat().st_size for path in files)
     if size > LARGEST:
         raise DataError(f"{source} has {size} bytes; what is shipped may have {LARGEST}.")
-    for path in target.iterdir():
-        if path.name not in KEPT:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in files:
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
     with (workspace / LOG).open(newline="", encoding="utf-8") as file:
         took = {
             row["stage"]: {"seconds": float(row["seconds"]), "peak_gib": float(row["peak_gib"])}
@@ -189,8 +183,15 @@ def ship(workspace: Path, target: Path) -> None:
         "ensembles_synthetic": json.loads((metrics / "ensembles.json").read_text(encoding="utf-8")),
         "stages": took,
     }
-    text = json.dumps(figures, indent=1) + "\n"
-    (target / "training.json").write_text(text, encoding="utf-8")
+    kept = [target / name for name in KEPT if (target / name).is_file()]
+    with replacing_folder(target) as fresh:
+        for path in kept:
+            shutil.copyfile(path, fresh / path.name)
+        for path in files:
+            place = fresh / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+        write_json(fresh / "training.json", figures, indent=1)
     say(f"{target}: {len(files)} files, {size / 2**20:.1f} MiB")
 
 

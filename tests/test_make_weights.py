@@ -1,6 +1,8 @@
 """The recipe of the shipped weights: its settings, its workspace, what is put in place."""
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,22 @@ def test_what_is_too_large_is_not_shipped(
         ship(workspace, target)
     assert not list(target.iterdir())
     assert LARGEST == 40 * 2**20
+
+
+def test_what_is_shipped_is_the_old_or_the_new_and_no_mixture(
+    tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "pretrained"
+    (target / "members").mkdir(parents=True)
+    (target / "members" / "fold1.safetensors").write_bytes(b"old")
+    (target / "ensemble.json").write_text("old")
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        ship(workspace, target)
+    files = {str(p.relative_to(target)): p.read_text() for p in target.rglob("*") if p.is_file()}
+    assert files == {"members/fold1.safetensors": "old", "ensemble.json": "old"}
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] == "."] == []
