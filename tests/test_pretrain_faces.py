@@ -14,6 +14,7 @@ from stages.crops.crop_file import CropReader
 from stages.faces import label_files as face_files
 from stages.faces.detector import load_detector
 from stages.faces.label_files import person_numbers
+from stages.pretraining.faces import load_faces
 from stages.settings.licences import GENERATED, Dataset, data_of_file
 from tests import stand_ins
 
@@ -40,6 +41,18 @@ def write(folder: Path, *lines: str) -> None:
     (folder / "faces.csv").write_text("".join(f"{line}\n" for line in (HEAD, *lines)))
 
 
+def test_intensities_reach_the_file_and_the_targets(project: Path) -> None:
+    lines = ["image,person,AU12,AU12_r", "aligned.png,zoe,,3.5", "aligned.png,amy,0,"]
+    (project / "faces.csv").write_text("\n".join(lines) + "\n")
+    stills.main()
+    seen, unseen = load_faces(Path("data/faces.h5"), ["au"], 0.5, 0)
+    targets = np.concatenate([seen.targets.numpy(), unseen.targets.numpy()])
+    targets = targets[np.argsort(targets[:, 6])]
+    np.testing.assert_array_equal(targets[:, 6], [0, 1])
+    np.testing.assert_array_equal(targets[:, 12 + 6], np.float32([np.nan, 3.5]))
+    assert np.isnan(np.delete(targets, [6, 18], axis=1)[:, 11:]).all()
+
+
 def test_faces_are_aligned_labelled_and_bad_lines_left_out(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +69,7 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
     )
     stills.main()
     with CropReader(Path("data/faces.h5")) as faces:
+        assert not faces.has("au_intensity"), "presence alone trains presence alone"
         assert len(faces) == 3
         assert faces.status.all()
         crops = faces.read()

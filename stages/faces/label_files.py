@@ -1,8 +1,9 @@
 """From a table of labelled pictures to a file of aligned faces with their labels.
 
 The file is a crop file (:mod:`stages.crops.crop_file`) with a dataset for each kind of label, a row
-each: ``au`` (n, 12) int8, ``valence`` and ``arousal`` float32, ``expression`` int8, ``person``
-int32, and unknown values as in :mod:`stages.pretraining.tasks`.
+each: ``au`` (n, 12) int8, ``au_intensity`` (n, 12) float32 where some are known, ``valence`` and
+``arousal`` float32, ``expression`` int8, ``person`` int32, and unknown values as in
+:mod:`stages.pretraining.tasks`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -135,6 +136,9 @@ def join_faces(
                     )
                     kept.append(row)
         writer.add("au", np.array([row.aus for row in kept], np.int8).reshape(len(kept), N_AUS))
+        strong = np.array([row.intensities for row in kept], np.float32).reshape(len(kept), N_AUS)
+        if not np.isnan(strong).all():  # presence alone trains presence alone
+            writer.add("au_intensity", strong)
         for name in AFFECT:
             writer.add(name, np.array([getattr(row, name) for row in kept], np.float32))
         writer.add("expression", np.array([row.expression for row in kept], np.int8))

@@ -3,7 +3,9 @@
 ``image`` is a path relative to the CSV, which may not lead out of the CSV's folder, or an
 absolute one, for the CSV is the user's own. ``person`` (optional) keeps one person's pictures on
 one side of the validation; without it every picture counts as somebody else. Labels are any of
-AU1 ... AU26 (our 12; AU01 as well; 1, 0), ``valence`` and ``arousal`` (-1 to 1), ``expression``
+AU1 ... AU26 (our 12; AU01 as well; 1, 0), their intensities AU1_r ... AU26_r (0 to 5; AU01_r as
+well; beside presence or alone, which is present from :data:`stages.core.facs.PRESENT_FROM` on
+then), ``valence`` and ``arousal`` (-1 to 1), ``expression``
 (a name of :data:`stages.core.facs.EXPRESSIONS`, or the number that the database of the setting
 `data.faces_expressions` gives it). An empty cell, ``nan`` and, but for valence and arousal, -1 mean
 that it is not known; so does an expression of the database that is none of ours.
@@ -18,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import DataError
-from stages.core.facs import AU_NUMBERS, EXPRESSIONS
+from stages.core.facs import AU_NUMBERS, EXPRESSIONS, INTENSITY_MAX, PRESENT_FROM
 from stages.settings.expressions import ALIASES, DATABASES
 
 UNKNOWN = -1
-AU_COLUMN = re.compile(r"au0?([1-9]\d?)", re.IGNORECASE)
+AU_COLUMN = re.compile(r"au0?([1-9]\d?)(_r)?", re.IGNORECASE)
 AFFECT = ("valence", "arousal")
-ALLOWED = "image, person, AU1 ... AU26, valence, arousal, expression"
+ALLOWED = "image, person, AU1 ... AU26, AU1_r ... AU26_r, valence, arousal, expression"
 
 
 class AmbiguousNumber(Exception):
@@ -44,6 +46,8 @@ class Row:
         ``""`` where it is not known.
     aus : tuple of int
         1, 0 or -1 (not known) for each of the 12 AUs.
+    intensities : tuple of float
+        0 to 5 or NaN (not known) for each of them.
     valence, arousal : float
         NaN where it is not known.
     expression : int
@@ -54,6 +58,7 @@ class Row:
     image: Path
     person: str
     aus: tuple[int, ...]
+    intensities: tuple[float, ...]
     valence: float
     arousal: float
     expression: int
@@ -83,7 +88,7 @@ def _key(title: str) -> str:
     title = title.strip()
     au = AU_COLUMN.fullmatch(title)
     if au:
-        return f"AU{int(au[1])}" if int(au[1]) in AU_NUMBERS else ""
+        return f"AU{int(au[1])}{(au[2] or '').lower()}" if int(au[1]) in AU_NUMBERS else ""
     return title.lower() if title.lower() in ("image", "person", *AFFECT, "expression") else ""
 
 
@@ -102,6 +107,28 @@ def _au(name: str, text: str) -> int:
     if value not in (0, 1, UNKNOWN):
         raise DataError(f"{name} = {text!r}; allowed: 0, 1, and -1 or nothing where not known")
     return int(value)
+
+
+def _intensity(name: str, text: str) -> float:
+    value = _number(text)
+    if value == UNKNOWN:
+        return math.nan
+    if not (math.isnan(value) or 0 <= value <= INTENSITY_MAX):
+        raise DataError(
+            f"{name} = {text!r}; allowed: 0 to {INTENSITY_MAX:g}, and -1 or nothing where not known"
+        )
+    return value
+
+
+def _with_strength(name: str, presence: int, intensity: float) -> int:
+    """Presence of an AU whose intensity may be known beside it, or alone."""
+    if math.isnan(intensity):
+        return presence
+    if presence == UNKNOWN:
+        return int(intensity >= PRESENT_FROM)
+    if presence and not intensity:
+        raise DataError(f"{name} = 1 and {name}_r = 0 contradict each other: correct one of them")
+    return presence
 
 
 def _affect(name: str, text: str) -> float:
@@ -143,11 +170,18 @@ def _place(folder: Path, text: str) -> Path:
 
 
 def _row(line: int, folder: Path, cells: dict[str, str], database: str) -> Row:
+    told = tuple(_au(f"AU{n}", cells.get(f"AU{n}", "")) for n in AU_NUMBERS)
+    strong = tuple(_intensity(f"AU{n}_r", cells.get(f"AU{n}_r", "")) for n in AU_NUMBERS)
+    aus = tuple(
+        _with_strength(f"AU{n}", presence, intensity)
+        for n, presence, intensity in zip(AU_NUMBERS, told, strong, strict=True)
+    )
     row = Row(
         line=line,
         image=_place(folder, cells["image"]),
         person=cells.get("person", ""),
-        aus=tuple(_au(f"AU{n}", cells.get(f"AU{n}", "")) for n in AU_NUMBERS),
+        aus=aus,
+        intensities=strong,
         valence=_affect("valence", cells.get("valence", "")),
         arousal=_affect("arousal", cells.get("arousal", "")),
         expression=_expression(cells.get("expression", ""), database),

@@ -13,9 +13,9 @@ import av
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.hashing import package_versions
-from stages.core.intensity import intensity_of
 from stages.inference.card import load_card
 from stages.inference.footage import File
+from stages.inference.levels import levels_of
 from stages.inference.options import Options
 from stages.inference.outputs import Outputs
 from stages.inference.predictor import Predictor
@@ -139,9 +139,7 @@ def about_of(
         "calibration": {
             "aus": list(AU_NAMES),
             **ensemble.calibration.as_dict(),
-            "intensities": [
-                round(float(value), 3) for value in intensity_of(ensemble.calibration.thresholds)
-            ],
+            "intensities": levels_of(ensemble.calibration.thresholds).tolist(),
         },
         "crop": ensemble.crop.model_dump(mode="json"),
         "licences": licences,

@@ -14,7 +14,6 @@ from pyarrow import parquet
 
 from stages.core.facs import N_AUS
 from stages.core.files import temporary_path
-from stages.core.intensity import intensity_of
 from stages.ensembles.calibration import Calibration
 from stages.inference.columns import (
     BOX,
@@ -25,6 +24,7 @@ from stages.inference.columns import (
     NOBODY,
     PROBABILITIES,
 )
+from stages.inference.levels import DECIMALS, levels_of, written_intensities
 from stages.inference.outputs import Outputs, discard, sentences
 from stages.inference.row_assembler import Frame
 
@@ -32,7 +32,7 @@ ROWS_PER_GROUP = 4096  # of the Parquet file; so many are held in memory
 ENDINGS = (".csv", ".parquet")  # of the tables
 
 _DECIMALS = {"timestamp": 6, "confidence": 4, **dict.fromkeys((*BOX, *LANDMARKS), 2),
-             **dict.fromkeys(PROBABILITIES, 6), **dict.fromkeys(INTENSITIES, 3)}  # fmt: skip
+             **dict.fromkeys(PROBABILITIES, 6), **dict.fromkeys(INTENSITIES, DECIMALS)}  # fmt: skip
 
 
 def _type(column: str) -> pa.DataType:
@@ -55,6 +55,7 @@ def cells(frame: Frame, calibration: Calibration) -> Iterator[list[Cell]]:
 
     Numbers are rounded as they stand in the text file, so that both files say the same.
     """
+    levels = levels_of(calibration.thresholds)
     for row in frame.rows:
         nobody = row.face_id == NOBODY
         assert row.probabilities is not None
@@ -71,7 +72,9 @@ def cells(frame: Frame, calibration: Calibration) -> Iterator[list[Cell]]:
             round(confidence, _DECIMALS["confidence"]),
             *_numbers(None if face is None else face.box, len(BOX), _DECIMALS[BOX[0]]),
             *_numbers(None if nobody else written, N_AUS, _DECIMALS[PROBABILITIES[0]]),
-            *_numbers(None if nobody else intensity_of(written), N_AUS, _DECIMALS[INTENSITIES[0]]),
+            *_numbers(
+                None if nobody else written_intensities(written, active, levels), N_AUS, DECIMALS
+            ),
             *([None] * N_AUS if nobody else [int(value) for value in active]),
             *_numbers(None if face is None else face.landmarks, len(LANDMARKS), _DECIMALS[BOX[0]]),
         ]

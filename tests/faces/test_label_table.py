@@ -38,6 +38,29 @@ def test_labels_in_all_their_spellings(tmp_path: Path) -> None:
     assert third.valence == -0.25
 
 
+def test_intensities_beside_presence_or_alone(tmp_path: Path) -> None:
+    found = table(
+        tmp_path,
+        "image,AU12,AU12_r,au04_R,AU1",
+        "a.jpg,1,0.5,,",
+        "b.jpg,,2.5,1.7,-1",
+        "c.jpg,0,,-1,1",
+        "d.jpg,1,0,,",
+        "e.jpg,1,5.1,,",
+        "f.jpg,,,x,",
+    )
+    au4, au12 = AU_NUMBERS.index(4), AU_NUMBERS.index(12)
+    assert [(row.aus[au12], row.aus[au4]) for row in found.rows] == [(1, -1), (1, 0), (0, -1)]
+    known = [[n for n in (au4, au12) if not math.isnan(r.intensities[n])] for r in found.rows]
+    assert known == [[au12], [au4, au12], []]
+    assert found.rows[1].intensities[au4] == 1.7
+    assert not found.ignored
+    reasons = [found.left_out[line] for line in (5, 6, 7)]
+    assert "AU12 = 1 and AU12_r = 0 contradict" in reasons[0]
+    assert "AU12_r = '5.1'; allowed: 0 to 5" in reasons[1]
+    assert "AU4_r = 'x'" in reasons[2]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -156,7 +156,7 @@ def test_the_panel_has_room_and_letters_of_a_readable_size(size: tuple[int, int]
 
 
 @pytest.mark.parametrize("size", SIZES[:4])
-def test_bars_are_as_long_as_probabilities_and_orange_where_active(size: tuple[int, int]) -> None:
+def test_bars_are_as_long_as_intensities_and_orange_where_active(size: tuple[int, int]) -> None:
     layout = plan(*size)
     panel = Panel(layout, None)
 
@@ -169,8 +169,8 @@ def test_bars_are_as_long_as_probabilities_and_orange_where_active(size: tuple[i
     nothing, off = np.zeros(12, np.float32), np.zeros(12, np.bool_)
     for au in range(12):
         half, full = nothing.copy(), nothing.copy()
-        half[au], full[au] = 0.5, 1.0
-        assert painted(half, off)[0] == pytest.approx(painted(full, off)[0] / 2, rel=0.02)
+        half[au], full[au] = 2.5, 5.0
+        assert painted(half, off)[0] == pytest.approx(painted(full, off)[0] / 2, rel=0.04)
         on = off.copy()
         on[au] = True
         blue, orange = painted(full, on)
@@ -178,12 +178,12 @@ def test_bars_are_as_long_as_probabilities_and_orange_where_active(size: tuple[i
         assert orange >= painted(full, off)[0], "the bar, and its name in the same colour"
 
 
-def test_a_threshold_is_a_tick_at_its_place() -> None:
+def test_the_level_of_presence_is_a_tick_at_its_place() -> None:
     layout = plan(640, 360)
     images = []
-    for threshold in (0.25, 0.75):
+    for level in (1.25, 3.75):
         image = np.zeros((layout.frame[1], layout.frame[0], 3), np.uint8)
-        Panel(layout, (threshold,) * 12).draw(image, 0.0, "", None, None)
+        Panel(layout, (level,) * 12).draw(image, 0.0, "", None, None)
         images.append(image.astype(int))
     changed = np.flatnonzero((images[0] != images[1]).any((0, 2)))
     left, width = layout.panel[0], layout.panel[2]

@@ -8,6 +8,7 @@ import pytest
 
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.core.intensity import intensity_of
 from stages.inference.results import Rows, read_faces, read_rows
 from stages.inference.views.audio_envelope import waveform
 from stages.inference.views.fragment import script_json, timeline_fragment
@@ -16,6 +17,7 @@ from stages.inference.views.timeline import (
     APART,
     FULL,
     STATUSES,
+    STEP,
     add_pictures,
     find_moments,
     make_timeline,
@@ -49,6 +51,8 @@ def test_columns_are_bounded_and_hold_the_largest_of_their_frames(
         largest = [strength[a:b, au].max() for a, b in zip(starts, stops, strict=True)]
         got = np.asarray(data["tracks"][0]["probability"][au]) / FULL
         np.testing.assert_allclose(got, largest, atol=0.5 / FULL + 1e-6)
+        strong = np.asarray(data["tracks"][0]["intensity"][au]) / STEP
+        np.testing.assert_allclose(strong, intensity_of(largest), atol=0.5 / STEP + 1e-3)
 
 
 def test_one_frame_without_a_face_marks_its_column(tmp_path: Path) -> None:
@@ -63,6 +67,17 @@ def test_one_frame_without_a_face_marks_its_column(tmp_path: Path) -> None:
     seen = np.asarray(status) != "no_face"
     expected = (strength[seen] >= 0.5).mean(0)
     np.testing.assert_allclose(data["tracks"][0]["share"], expected, atol=1e-4)
+
+
+def test_what_is_present_reaches_its_level_and_nothing_else_does(tmp_path: Path) -> None:
+    rows, _, _ = made(tmp_path, 500)  # present from a probability of 0.5
+    data = make_timeline(rows, title="t", thresholds=(0.5,) * 12, columns=60)
+    for au, level in enumerate(data["levels"]):
+        strong = np.asarray(data["tracks"][0]["intensity"][au]) / STEP
+        active = np.asarray(data["tracks"][0]["active"][au]) == 1
+        assert 0 < active.sum() < 60
+        assert strong[active].min() >= level - 0.5 / STEP
+        assert strong[~active].max() < level + 0.5 / STEP
 
 
 def test_moments_are_the_strongest_with_the_face_and_apart(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ def compare(table: Table, other: Table) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row an AU that both know: ``frames`` in which both see the face, ``f1``,
-        ``correlation``, shares of frames in which it is active, ``active_ours`` and
-        ``active_theirs``; NaN where there is nothing to say. ``attrs``: ``tool``, ``aligned_by``
-        and ``notes`` on the two.
+        ``correlation`` and ``icc`` (of intensities where both tell them), shares of frames in
+        which it is active, ``active_ours`` and ``active_theirs``; NaN where there is nothing to
+        say. ``attrs``: ``tool``, ``aligned_by`` and ``notes`` on the two.
 
     Raises
     ------

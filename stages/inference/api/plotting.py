@@ -6,16 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.core.errors import DataError
-from stages.core.facs import AU_MEANINGS, AU_NAMES
+from stages.core.facs import AU_MEANINGS, AU_NAMES, INTENSITY_MAX
+from stages.core.intensity import intensity_of
 from stages.inference.columns import NO_FACE, NOBODY
+from stages.inference.views.timeline import levels_told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#2563a8", "#d9822b", "#3b8f5a", "#8b5cb3", "#b3434b", "#5f6b76")  # of people, in turn
 WANTED = ("timestamp", "face_id", "status", *AU_NAMES)
+
+
+def _intensities(rows: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Intensities of an AU; of tables that have lost theirs, by the probability."""
+    if f"{name}_r" in rows:
+        return np.asarray(rows[f"{name}_r"].to_numpy(float, na_value=np.nan))
+    return intensity_of(rows[name].to_numpy(float, na_value=np.nan)).astype(np.float64)
 
 
 def plot(table: pd.DataFrame) -> Figure:
@@ -29,8 +39,9 @@ def plot(table: pd.DataFrame) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Probabilities, bold where the AU is active, one colour a person; with gaps where the face
-        is not seen. A notebook shows it; ``figure.savefig`` writes it.
+        Intensities, 0 to 5, bold where the AU is present, one colour a person; with gaps where
+        the face is not seen, and a dotted line at the intensity from which an AU is present where
+        the table still tells it. A notebook shows it; ``figure.savefig`` writes it.
 
     Raises
     ------
@@ -57,15 +68,18 @@ def plot(table: pd.DataFrame) -> Figure:
         marker = "o" if len(rows) == 1 else None
         colour = COLOURS[position % len(COLOURS)]
         for name, axis in zip(AU_NAMES, axes, strict=True):
-            values = np.where(seen, rows[name].to_numpy(float, na_value=np.nan), np.nan)
+            values = np.where(seen, _intensities(rows, name), np.nan)
             label = f"person {person}" if name == AU_NAMES[0] else None
             axis.plot(times, values, color=colour, lw=1.0, marker=marker, label=label)
             if f"{name}_c" in rows:
                 active = rows[f"{name}_c"].to_numpy(float, na_value=np.nan) == 1
                 axis.plot(times, np.where(active, values, np.nan), color=colour, lw=2.6)
-    for name, axis in zip(AU_NAMES, axes, strict=True):
-        axis.set_ylim(-0.05, 1.05)
-        axis.set_yticks([0, 1])
+    levels = levels_told(table.attrs.get("about", {})) or (np.nan,) * len(AU_NAMES)
+    for name, axis, level in zip(AU_NAMES, axes, levels, strict=True):
+        if not np.isnan(level):
+            axis.axhline(level, color="#5f6b76", lw=0.8, ls=":", zorder=0)
+        axis.set_ylim(-0.05 * INTENSITY_MAX, 1.05 * INTENSITY_MAX)
+        axis.set_yticks([0, INTENSITY_MAX])
         axis.set_ylabel(name, rotation=0, ha="right", va="center")
         axis.text(1.01, 0.5, AU_MEANINGS[name], transform=axis.transAxes, va="center", fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)

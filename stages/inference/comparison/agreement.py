@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.inference.comparison.tracks import UNKNOWN, Track
-from stages.learning.metrics import f1_per_au
+from stages.learning.metrics import f1_per_au, icc_per_au
 
 SAME_LENGTH = 0.005  # share by which two counts of one video's frames may differ
 SLACK = 1e-6  # seconds, rounding of time stamps
@@ -44,7 +44,10 @@ class Agreement:
         Of the positive class, the same whichever of the two is taken for the truth; NaN where
         one of them decides nothing, or the AU is active in neither.
     correlation : float
-        Pearson's, of the probabilities or intensities; NaN where one has none or is constant.
+        Pearson's: of the intensities where both tell them, else of ours with what the other has
+        (a probability, say); NaN where one has none or is constant.
+    icc : float
+        ICC(3,1) of the intensities, the agreement of FACS coders; NaN where one has none.
     active_ours, active_theirs : float
         Share of the frames; NaN where nothing was decided.
     """
@@ -53,6 +56,7 @@ class Agreement:
     frames: int
     f1: float
     correlation: float
+    icc: float
     active_ours: float
     active_theirs: float
 
@@ -145,9 +149,11 @@ def agree(ours: Track, theirs: Track, pairs: Pairs) -> list[Agreement]:
     for au in AU_NAMES:
         if au not in other.strength and au not in other.decision:
             continue
-        strong = other.strength.get(au, nothing)
+        graded = au in mine.intensity and au in other.intensity
+        own = mine.intensity[au] if graded else mine.strength[au]
+        strong = other.intensity[au] if graded else other.strength.get(au, nothing)
         decided = other.decision.get(au, undecided)
-        measured = both & ~np.isnan(mine.strength[au]) & ~np.isnan(strong)
+        measured = both & ~np.isnan(own) & ~np.isnan(strong)
         judged = both & (mine.decision[au] != UNKNOWN) & (decided != UNKNOWN)
         f1 = active = active_theirs = float("nan")
         if judged.any():
@@ -156,10 +162,13 @@ def agree(ours: Track, theirs: Track, pairs: Pairs) -> list[Agreement]:
             if active or active_theirs:
                 f1 = float(f1_per_au(b[:, None], a[:, None])[0])
         # where there is no strength a correlation of decisions is still one
-        value = _correlation(mine.strength[au][measured], strong[measured])
+        value = _correlation(own[measured], strong[measured])
+        icc = float("nan")
+        if graded:
+            icc = float(icc_per_au(strong[measured, None], own[measured, None])[0])
         if not measured.any() and judged.any():
             value = _correlation(mine.strength[au][judged], decided[judged].astype(np.float64))
         found.append(
-            Agreement(au, int((measured | judged).sum()), f1, value, active, active_theirs)
+            Agreement(au, int((measured | judged).sum()), f1, value, icc, active, active_theirs)
         )
     return found

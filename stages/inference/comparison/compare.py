@@ -11,7 +11,7 @@ from stages.core.errors import DataError
 from stages.core.files import temporary_path, write_rows
 from stages.inference.comparison.agreement import Agreement, Pairs, agree, align
 from stages.inference.comparison.external_predictions import OURS, read_track
-from stages.inference.comparison.tracks import UNKNOWN, Track
+from stages.inference.comparison.tracks import INTENSITY, UNKNOWN, Track
 from stages.inference.outputs import Outputs, discard, sentences
 from stages.inference.sources import source_of
 from stages.reporting.plots import BLUE, GREY, ORANGE, new_figure, save_figure
@@ -36,19 +36,19 @@ def _mean(values: Sequence[float]) -> float:
 
 def as_table(found: Sequence[Agreement], tool: str) -> str:
     """Agreement as a table for the terminal, with the means over AUs in its last row."""
-    rows = [["AU", "frames", "F1", "correlation", "active, ours", f"active, {tool}"]]
+    rows = [["AU", "frames", "F1", "correlation", "ICC(3,1)", "active, ours", f"active, {tool}"]]
     for one in found:
-        numbers = [_number(one.f1), _number(one.correlation)]
+        numbers = [_number(one.f1), _number(one.correlation), _number(one.icc)]
         shares = [_share(one.active_ours), _share(one.active_theirs)]
         rows.append([one.au, str(one.frames), *numbers, *shares])
-    f1, correlation = (_mean([getattr(one, key) for one in found]) for key in ("f1", "correlation"))
-    rows.append(["mean", "", _number(f1), _number(correlation), "", ""])
+    means = [_mean([getattr(one, key) for one in found]) for key in ("f1", "correlation", "icc")]
+    rows.append(["mean", "", *map(_number, means), "", ""])
     return as_markdown(rows)
 
 
 def write_csv(path: Path, found: Sequence[Agreement]) -> None:
     """Write the agreement; a cell is empty where there is nothing to say."""
-    names = ("au", "frames", "f1", "correlation", "active_ours", "active_theirs")
+    names = ("au", "frames", "f1", "correlation", "icc", "active_ours", "active_theirs")
 
     def cell(value: object) -> object:
         if not isinstance(value, float):
@@ -66,7 +66,7 @@ def _thin(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw(path: Path, ours: Track, theirs: Track, pairs: Pairs, found: Sequence[Agreement]) -> None:
-    """Draw both courses of each AU over time, one above the other."""
+    """Draw both courses of each AU over time, intensities (0 to 5) where both tell them."""
     assert ours.time is not None
     times = ours.time[pairs.ours]
     shown = times[:: -(-len(times) // POINTS)]
@@ -74,26 +74,33 @@ def draw(path: Path, ours: Track, theirs: Track, pairs: Pairs, found: Sequence[A
     figure, axes = new_figure(9.5, 0.72 * len(found) + 1.1, rows=len(found))
     for row, one in enumerate(found):
         axis = axes[row, 0]  # type: ignore[index]
-        blank = np.where(mine.seen, 0.0, np.nan)
-        axis.plot(shown, _thin(mine.strength[one.au] + blank), color=BLUE, lw=1.2, label=OURS)
+        graded = one.au in mine.intensity and one.au in other.intensity
+        top = INTENSITY if graded else 1.0  # of intensities where both tell them
+        own = (mine.intensity if graded else mine.strength)[one.au]
+        course = _thin(own + np.where(mine.seen, 0.0, np.nan))
+        axis.plot(shown, course, color=BLUE, lw=1.0, label=OURS)
+        present = _thin(np.where(mine.seen, mine.decision[one.au], 0).astype(np.float64)) == 1
+        bold = np.where(present, course, np.nan)
+        axis.plot(shown, bold, color=BLUE, lw=2.6, label=f"{OURS}: active")
         blank = np.where(other.seen, 0.0, np.nan)
         if one.au in other.strength:
-            course = _thin(other.strength[one.au] + blank)
+            course = _thin((other.intensity if graded else other.strength)[one.au] + blank)
             axis.plot(shown, course, color=ORANGE, lw=1.2, label=theirs.tool)
         if one.au in other.decision:
             decided = np.where(other.decision[one.au] == UNKNOWN, np.nan, other.decision[one.au])
             on = _thin(decided + blank) == 1
             axis.fill_between(
-                shown, 0, 1, where=on, color=ORANGE, alpha=0.18, lw=0, step="mid",
+                shown, 0, top, where=on, color=ORANGE, alpha=0.18, lw=0, step="mid",
                 label=f"{theirs.tool}: active",
             )  # fmt: skip
-        axis.set_ylim(-0.04, 1.04)
+        axis.set_ylim(-0.04 * top, 1.04 * top)
         axis.set_xlim(times[0], max(times[-1], times[0] + 1e-3))
-        axis.set_yticks([0, 1])
+        axis.set_yticks([0, top])
         axis.grid(axis="y", visible=False)
         axis.set_ylabel(one.au, rotation=0, ha="right", va="center")
         axis.text(
-            1.01, 0.5, f"F1 {_number(one.f1, 2)}\nr {_number(one.correlation, 2)}",
+            1.01, 0.5, f"F1 {_number(one.f1, 2)}\nr {_number(one.correlation, 2)}"
+            + (f"\nICC {_number(one.icc, 2)}" if graded else ""),
             transform=axis.transAxes, va="center", fontsize=8.5,
         )  # fmt: skip
         axis.tick_params(labelbottom=row == len(found) - 1, labelsize=8, color=GREY)
@@ -104,7 +111,7 @@ def draw(path: Path, ours: Track, theirs: Track, pairs: Pairs, found: Sequence[A
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=3, frameon=False,
+        handles.values(), handles.keys(), loc="outside upper left", ncols=4, frameon=False,
         fontsize=9,
     )  # fmt: skip
     save_figure(figure, path)

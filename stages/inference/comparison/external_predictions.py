@@ -45,6 +45,7 @@ from stages.inference.comparison.tracks import (
     commonest,
     decisions,
     frames,
+    graded,
     largest,
     rising,
     strengths,
@@ -73,7 +74,9 @@ def _read_openface(sheet: Sheet) -> Track:
     frame = frames(sheet, "frame", 1, mine)
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
-    track = Track(sheet.path, "OpenFace", frame, time, seen, strength, decision, notes=notes)
+    track = Track(
+        sheet.path, "OpenFace", frame, time, seen, strength, decision, graded(strength), notes
+    )
     return track.take(mine)
 
 
@@ -117,7 +120,9 @@ def _read_libreface(sheet: Sheet) -> Track:
     if frame is None and time is None:
         frame = np.arange(1, len(sheet) + 1)
     seen = np.asarray(np.logical_or.reduce(known), np.bool_)
-    return Track(sheet.path, "LibreFace", frame, time, seen, strength, decision, notes=notes)
+    return Track(
+        sheet.path, "LibreFace", frame, time, seen, strength, decision, graded(strength), notes
+    )
 
 
 def _read_annotation(path: Path) -> Track:

@@ -34,7 +34,7 @@ class Track:
     decision : dict of str to (rows,) int8 np.ndarray
         By AU: 1, 0, or -1 where none was made.
     intensity : dict of str to (rows,) float64 np.ndarray
-        By AU, 0 to 5, where a tool tells it beside a probability.
+        By AU, 0 to 5, where a tool tells it, alone or beside a probability.
     notes : tuple of str
         What is to be known of the file.
     """
@@ -121,6 +121,11 @@ def strengths(
     return found, (
         f"{sheet.path.name}: {clipped} {cells} outside 0 to {high:g} and clipped (first {first}).",
     )
+
+
+def graded(strength: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Intensities, 0 to 5, of shares of the strongest."""
+    return {au: INTENSITY * values for au, values in strength.items()}
 
 
 def rising(

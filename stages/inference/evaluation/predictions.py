@@ -26,11 +26,10 @@ from stages.inference.comparison.external_predictions import (
     track_of,
     track_of_rows,
 )
-from stages.inference.comparison.tracks import INTENSITY, UNKNOWN, Track
+from stages.inference.comparison.tracks import UNKNOWN, Track
 from stages.inference.results import Rows, read_rows
 
 ENDINGS = (".parquet", ".csv", ".txt")  # the first that is there is read
-RATED = ("OpenFace", "LibreFace")  # whose strengths are intensities
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,14 @@ def at_frames(track: Track, numbers: NDArray[np.int64], wanted: NDArray[np.int64
     decisions = np.full((len(wanted), N_AUS), UNKNOWN, np.int8)
     seen = np.zeros(len(wanted), np.bool_)
     seen[at] = track.seen[row]
-    rated = track.intensity if track.tool not in RATED else track.strength
-    scale = INTENSITY if track.tool in RATED else 1.0
     for au, name in enumerate(AU_NAMES):
         if name in track.strength:
             scores[at, au] = track.strength[name][row]
         if name in track.decision:
             decisions[at, au] = track.decision[name][row]
             decisions[~seen, au] = 0  # a face that is not found is an AU that is not found
-        if name in rated:
-            told[at, au] = rated[name][row] * scale
+        if name in track.intensity:
+            told[at, au] = track.intensity[name][row]
     scores[~seen], told[~seen] = np.nan, np.nan
     return Said(track.tool, seen, scores, decisions, told)
 

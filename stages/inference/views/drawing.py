@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
+from stages.core.facs import AU_MEANINGS, AU_NAMES, INTENSITY_MAX, N_AUS
 from stages.inference.columns import INTERPOLATED, NO_FACE
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def plan(width: int, height: int) -> Layout:
 def _room(text: int) -> int:
     """Pixels that the longest name with its meaning and a number need."""
     longest = max(text_width(f"{name} {AU_MEANINGS[name]}", text, True) for name in AU_NAMES)
-    return longest + text_width("100 %", text, True) + text
+    return longest + text_width("0.0", text, True) + text
 
 
 @lru_cache(maxsize=16)
@@ -146,18 +146,18 @@ def clock(seconds: float) -> str:
 
 
 class Panel:
-    """Draws the bars of 12 AUs.
+    """Draws the bars of 12 AUs: their intensities, on rails with a notch at each whole one.
 
     Parameters
     ----------
     layout : Layout
-    thresholds : sequence of float or None
-        Probability from which each AU is active; drawn as a tick.
+    levels : sequence of float or None
+        Intensity, 0 to 5, from which each AU is present; drawn as a tick.
     """
 
-    def __init__(self, layout: Layout, thresholds: tuple[float, ...] | None) -> None:
+    def __init__(self, layout: Layout, levels: tuple[float, ...] | None) -> None:
         self._layout = layout
-        self._thresholds = thresholds
+        self._levels = levels
         self._size = layout.text
         x, y, width, _ = layout.panel
         pad = round(layout.cell * PAD)
@@ -174,7 +174,7 @@ class Panel:
         ]
         self._head = (x + pad, y + round(layout.cell * 0.22), width - 2 * pad)
         names = [f"{name} {AU_MEANINGS[name]}" for name in AU_NAMES]
-        room = across - text_width("100 %", self._size, True) - self._size // 2
+        room = across - text_width("0.0", self._size, True) - self._size // 2
         fits = all(text_width(name, self._size, True) <= room for name in names)
         self._labels = names if fits else list(AU_NAMES)
 
@@ -183,7 +183,7 @@ class Panel:
         image: Image,
         time: float | None,
         said: str,
-        probabilities: NDArray[np.float32] | None,
+        intensities: NDArray[np.float32] | None,
         active: NDArray[np.bool_] | None,
     ) -> None:
         """Draw the panel into a frame.
@@ -196,8 +196,8 @@ class Panel:
             Seconds; None for a photo.
         said : str
             About the face: its number, or that it is not seen.
-        probabilities : (12,) np.ndarray or None
-            None where nothing is known.
+        intensities : (12,) np.ndarray or None
+            0 to 5; None where nothing is known.
         active : (12,) np.ndarray or None
         """
         size = self._size
@@ -206,20 +206,23 @@ class Panel:
             write(image, clock(time), (x, y), size, WHITE, bold=True)
         write(image, said, (x + width - text_width(said, size), y), size, GREY)
         for au, (left, top, across) in enumerate(self._cells):
-            known = probabilities is not None and not np.isnan(probabilities[au])
-            value = float(probabilities[au]) if known and probabilities is not None else 0.0
+            known = intensities is not None and not np.isnan(intensities[au])
+            value = float(intensities[au]) if known and intensities is not None else 0.0
             on = active is not None and known and bool(active[au])
             ink = (ORANGE if on else WHITE) if known else GREY
             write(image, self._labels[au], (left, top), size, ink, bold=on)
-            number = f"{round(100 * value)} %" if known else "–"
+            number = f"{value:.1f}" if known else "–"
             shift = across - text_width(number, size, on)
             write(image, number, (left + shift, top), size, ink, bold=on)
             bar = top + round(size * 1.28)
             image[bar : bar + self._bar, left : left + across] = RAIL
-            filled = round(across * value)
+            filled = round(across * value / INTENSITY_MAX)
             image[bar : bar + self._bar, left : left + filled] = ORANGE if on else BLUE
-            if self._thresholds is not None:
-                tick = left + min(round(across * self._thresholds[au]), across - 2)
+            for whole in range(1, round(INTENSITY_MAX)):
+                notch = left + round(across * whole / INTENSITY_MAX)
+                image[bar : bar + self._bar, notch : notch + max(1, size // 14)] = DARK
+            if self._levels is not None:
+                tick = left + min(round(across * self._levels[au] / INTENSITY_MAX), across - 2)
                 image[bar - 2 : bar + self._bar + 2, tick : tick + max(2, size // 9)] = WHITE
 
 

@@ -29,7 +29,7 @@ from stages.inference.results import Rows, read_about, read_rows
 from stages.inference.seals import remark
 from stages.inference.views.drawing import BLUE, DARK, ORANGE, Layout, Panel, draw_face, plan
 from stages.inference.views.overlay_sound import BITEXACT, Pauses, Sound
-from stages.inference.views.timeline import faces_of, thresholds_of
+from stages.inference.views.timeline import faces_of, levels_told
 from stages.videos.clock import Log
 from stages.videos.decoding import DEFAULT_FRAME_RATE, decode, frame_rate, open_video
 from stages.videos.photo import is_photo, is_picture, read_photo
@@ -82,7 +82,7 @@ class _ByFrame:
             return
         said = str(rows.status[main])
         said = f"{said} {self._main}" if self._several else said
-        panel.draw(image, time, said, rows.probabilities[main], rows.active[main])
+        panel.draw(image, time, said, rows.intensity[main], rows.active[main])
 
 
 def _picture_stream(output: Any, layout: Layout, rate: float, base: Fraction) -> Any:
@@ -123,10 +123,10 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
         be written or is not ours.
     """
     rows = read_rows(table)
-    thresholds = thresholds_of(read_about(table.with_suffix(".json")) or {})
+    levels = levels_told(read_about(table.with_suffix(".json")) or {})
     write = _write_photo if is_photo(video) else _write
     with sealing(out) as temporary:
-        write(video, _ByFrame(rows), thresholds, temporary, remark("overlay", file_hash(table)))
+        write(video, _ByFrame(rows), levels, temporary, remark("overlay", file_hash(table)))
     return out
 
 
@@ -159,14 +159,14 @@ def _on_canvas(
 
 
 def _write_photo(
-    photo: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path, mark: str
+    photo: Path, rows: _ByFrame, levels: tuple[float, ...] | None, path: Path, mark: str
 ) -> None:
     from PIL import Image
 
     picture = read_photo(photo)
     layout = plan(picture.shape[1], picture.shape[0])
     canvas, place, scaled = _on_canvas(picture, layout)
-    rows.draw(canvas, place, scaled, Panel(layout, thresholds), 1, None)
+    rows.draw(canvas, place, scaled, Panel(layout, levels), 1, None)
     Image.fromarray(canvas).save(path, "JPEG", quality=92, subsampling=0, comment=mark.encode())
 
 
@@ -181,7 +181,7 @@ def _source(video: Path) -> Iterator[tuple[Any, float]]:
 
 
 def _write(
-    video: Path, rows: _ByFrame, thresholds: tuple[float, ...] | None, path: Path, mark: str
+    video: Path, rows: _ByFrame, levels: tuple[float, ...] | None, path: Path, mark: str
 ) -> None:
     # a start later than 0 is kept in ticks of the movie: its usual thousandths are too coarse
     options = {"fflags": "+bitexact", "movflags": "+faststart", "movie_timescale": "90000"}
@@ -198,7 +198,7 @@ def _write(
                 layout = plan(picture.shape[1], picture.shape[0])
                 base = Fraction(shown.frame.time_base or CLOCK)
                 base = base if base.denominator <= FINEST else CLOCK
-                panel = Panel(layout, thresholds)
+                panel = Panel(layout, levels)
                 stream = _picture_stream(output, layout, rate, base)
                 sound = Sound(video, source, output, pauses)
             canvas, place, scaled = _on_canvas(picture, layout)

@@ -2,6 +2,7 @@
 "use strict";
 window.AUFusion = (() => {
   const FULL = 1000; // what a probability of 1 is in the data
+  const STEP = 100; // what an intensity of 1 is in the data
 
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
@@ -18,6 +19,8 @@ window.AUFusion = (() => {
   }
 
   const percent = (value) => (value === null ? "–" : `${Math.round((100 * value) / FULL)} %`);
+  /** An intensity as numbers from 0 to 5 with one decimal. */
+  const level = (value) => (value === null ? "–" : (value / STEP).toFixed(1));
   const first = (data) => data.edges[0];
   const last = (data) => data.edges[data.edges.length - 1];
 
@@ -84,11 +87,12 @@ window.AUFusion = (() => {
     root.classList.add("auf-bars");
     const rows = data.aus.map((name, au) => {
       const fill = make("div"), value = make("output", { "aria-live": "off" });
-      const rail = make("div", { class: "auf-rail", role: "meter", "aria-valuemin": 0, "aria-valuemax": 100,
+      const rail = make("div", { class: "auf-rail", role: "meter", "aria-valuemin": 0, "aria-valuemax": data.strongest,
         "aria-label": `${name} ${data.meanings[au]}` }, fill);
-      if (data.thresholds) {
-        const tick = make("u", { title: `active from ${Math.round(100 * data.thresholds[au])} %` });
-        tick.style.left = `${100 * data.thresholds[au]}%`;
+      if (data.levels) {
+        const from = `present from ${data.levels[au].toFixed(2)}, a probability of ${Math.round(100 * data.thresholds[au])} %`;
+        const tick = make("u", { title: from });
+        tick.style.left = `${(100 * data.levels[au]) / data.strongest}%`;
         rail.append(tick);
       }
       const label = make("span", {}, `${name} `, make("small", {}, data.meanings[au]));
@@ -99,12 +103,16 @@ window.AUFusion = (() => {
     const draw = () => {
       const column = columnAt(data, place(data, video)), track = trackOf(data);
       rows.forEach(({ row, fill, rail, value }, au) => {
-        const p = track.status[column] === 0 ? null : track.probability[au][column];
-        fill.style.width = `${(100 * (p || 0)) / FULL}%`;
-        value.textContent = percent(p);
-        rail.setAttribute("aria-valuenow", Math.round((100 * (p || 0)) / FULL));
-        rail.setAttribute("aria-valuetext", p === null ? "no face" : percent(p));
-        row.classList.toggle("on", p !== null && track.active[au][column] === 1);
+        const seen = track.status[column] !== 0 && track.intensity[au][column] !== null;
+        const strength = seen ? track.intensity[au][column] : null, on = seen && track.active[au][column] === 1;
+        fill.style.width = `${(100 * (strength || 0)) / STEP / data.strongest}%`;
+        value.textContent = level(strength);
+        rail.setAttribute("aria-valuenow", ((strength || 0) / STEP).toFixed(1));
+        const spoken = seen ? `${level(strength)} of ${data.strongest}, ${on ? "present" : "absent"}, `
+          + `probability ${percent(track.probability[au][column])}` : "no face";
+        rail.setAttribute("aria-valuetext", spoken);
+        row.title = spoken;
+        row.classList.toggle("on", on);
       });
     };
     draw();
@@ -118,13 +126,13 @@ window.AUFusion = (() => {
       root.replaceChildren(...data.aus.map((name, au) => {
         const buttons = track.moments.filter((m) => m.au === au).map((m) => {
           const button = make("button", { type: "button", "data-time": m.time,
-            "aria-label": `${name}: ${Math.round(100 * m.probability)} % at ${clock(m.time)}, go there` });
+            "aria-label": `${name}: ${m.intensity.toFixed(1)} of ${data.strongest} at ${clock(m.time)}, go there` });
           if (m.picture) button.append(make("img", { src: m.picture, alt: "" }));
-          button.append(make("span", {}, clock(m.time, m.time < 3600 ? 1 : 0)), make("span", {}, `${Math.round(100 * m.probability)} %`));
+          button.append(make("span", {}, clock(m.time, m.time < 3600 ? 1 : 0)), make("span", {}, m.intensity.toFixed(1)));
           button.addEventListener("click", () => seek(data, video, m.time));
           return button;
         });
-        const share = `active in ${(100 * track.share[au]).toFixed(track.share[au] < 0.1 ? 1 : 0)} % of frames`;
+        const share = `present in ${(100 * track.share[au]).toFixed(track.share[au] < 0.1 ? 1 : 0)} % of frames`;
         return make("li", {}, make("h3", {}, `${name} ${data.meanings[au]}`), make("p", {}, share),
           buttons.length ? make("div", { class: "auf-row" }, ...buttons) : "nowhere: no face was seen");
       }));
@@ -144,5 +152,5 @@ window.AUFusion = (() => {
   const start = (root, ident, video) =>
     AUFusion.timeline(document.getElementById(root), read(ident), document.getElementById(video));
 
-  return { FULL, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf, bars, moments, read, start };
+  return { FULL, STEP, percent, level, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf, bars, moments, read, start };
 })();

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from stages.core.errors import DataError
+from stages.core.facs import INTENSITY_MAX
 from stages.core.hashing import file_hash
 from stages.inference.outputs import sealing
 from stages.inference.results import read_about, read_faces, read_rows
@@ -49,6 +50,10 @@ CANNOT_PLAY = (
     "This browser cannot play the video: it is no longer where the page expects it, or its format "
     "is none that this browser plays. The timeline works without it; `aufusion predict --overlay` "
     "writes a copy in a format that browsers play."
+)
+
+_SCALE = (
+    f"Intensity, 0 to {INTENSITY_MAX:g}; an action unit is present, and orange, from the mark on."
 )
 
 STYLE = """
@@ -175,7 +180,7 @@ def _columns(data: Mapping[str, Any]) -> str:
     held = data["frames"] / max(len(data["first_frame"]), 1)
     if held <= 1:
         return ""
-    return f" Each column shows the largest probability of its {round(held)} frames."
+    return f" Each column shows the largest intensity of its {round(held)} frames."
 
 
 def _plain(value: object) -> str:
@@ -262,7 +267,8 @@ def _page(
         "<div class='top'><div class='player'>"
         f"{_player(data['title'], address, photo)}"
         f"<p class='note' id='problem' role='status' hidden>{CANNOT_PLAY}</p></div>"
-        "<section aria-label='Probabilities at this moment'><div id='bars'></div></section></div>"
+        "<section aria-label='Intensities at this moment'><div id='bars'></div>"
+        f"<p class='facts'>{_SCALE}</p></section></div>"
         "<h2>Timeline</h2><p class='facts'>Click to go there; drag, or Ctrl and the wheel, to zoom."
         f"{_columns(data)}</p>"
         f"{timeline_fragment(data, 'timeline', 'video')}"

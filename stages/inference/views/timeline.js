@@ -1,11 +1,13 @@
 /* Draws what timeline.py makes, by plotly.js; see fragment.py for the interface. */
 "use strict";
 AUFusion.timeline = (() => {
-  const { FULL, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf } = AUFusion;
+  const { STEP, percent, level, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf } = AUFusion;
   const GREY = "#c9ced4";
   const STATUS = ["no face", "interpolated", "face"];
   const STATUS_COLOURS = ["#6b727b", "#e8c468", "#7fb8a4"];
-  const SCALE = [[0, "#f7fafd"], [0.25, "#cfe0f1"], [0.5, "#7fafd9"], [0.75, "#2f75b8"], [1, "#0b2f5c"]];
+  // intensities of what is absent in blue, of what is present in orange
+  const ABSENT = ["#f7fafd", "#5c93c9"], PRESENT = ["#fbe3c3", "#9c3f00"];
+  const SCALE = [[0, ABSENT[0]], [0.5, ABSENT[1]], [0.5, PRESENT[0]], [1, PRESENT[1]]];
 
   /** Ticks at round times, about one a hundred pixels. */
   function ticks(range, pixels) {
@@ -33,11 +35,16 @@ AUFusion.timeline = (() => {
     const middle = data.edges.slice(1).map((edge, k) => (edge + data.edges[k]) / 2);
     const says = middle.map((_, k) => `frame ${data.first_frame[k]}, ${clock(data.edges[k], 2)}`
       + (track.status[k] === 2 ? "" : `, ${STATUS[track.status[k]]}`));
+    const cell = (au, k) => `${level(track.intensity[au][k])} of ${data.strongest}, ${track.active[au][k] ? "present" : "absent"}`
+      + ` (${percent(track.probability[au][k])})<br>${says[k]}`;
+    // a present AU of the intensity 0 comes right behind an absent one of the strongest
+    const place = (au, k) => (track.intensity[au][k] === null ? null
+      : track.intensity[au][k] / STEP + (track.active[au][k] ? data.strongest + 1e-3 : 0));
     const list = [{
-      type: "heatmap", x: data.edges, y: data.aus, z: track.probability.map((row) => row.map((p) => p === null ? null : p / FULL)),
-      zmin: 0, zmax: 1, colorscale: SCALE, showscale: false, hoverongaps: false, ygap: 1,
-      customdata: data.aus.map(() => says),
-      hovertemplate: "<b>%{y}</b> %{z:.0%}<br>%{customdata}<extra></extra>",
+      type: "heatmap", x: data.edges, y: data.aus, z: data.aus.map((_, au) => says.map((_, k) => place(au, k))),
+      zmin: 0, zmax: 2 * data.strongest, colorscale: SCALE, showscale: false, hoverongaps: false, ygap: 1,
+      customdata: data.aus.map((_, au) => says.map((_, k) => cell(au, k))),
+      hovertemplate: "<b>%{y}</b> %{customdata}<extra></extra>",
     }, {
       type: "heatmap", x: data.edges, y: ["face"], z: [track.status], zmin: 0, zmax: 2, yaxis: "y2",
       colorscale: STATUS_COLOURS.flatMap((c, k) => [[k / 3, c], [(k + 1) / 3, c]]), showscale: false,
@@ -105,9 +112,10 @@ AUFusion.timeline = (() => {
     slider.addEventListener("input", () => seek(data, video, Number(slider.value)));
     const legend = make("div", { class: "auf-legend" });
     const statuses = [0, 1].filter((status) => data.tracks.some((track) => track.status.includes(status)));
-    [["0 %", SCALE[0][1]], ["50 %", SCALE[2][1]], ["100 %", SCALE[4][1]],
-      ...statuses.map((status) => [STATUS[status], STATUS_COLOURS[status]])].forEach(([text, colour]) => {
-      const entry = make("span", {}, text);
+    const ramp = ([from, to]) => `linear-gradient(90deg, ${from}, ${to})`;
+    [[`absent, intensity 0 to ${data.strongest}`, ramp(ABSENT), "ramp"], [`present, intensity 0 to ${data.strongest}`, ramp(PRESENT), "ramp"],
+      ...statuses.map((status) => [STATUS[status], STATUS_COLOURS[status], ""])].forEach(([text, colour, kind]) => {
+      const entry = make("span", kind ? { class: kind } : {}, text);
       entry.style.setProperty("--of", colour);
       legend.append(entry);
     });
@@ -116,7 +124,7 @@ AUFusion.timeline = (() => {
     function spoken() {
       const track = trackOf(data);
       const ranked = data.aus.map((name, au) => [track.share[au], name]).sort((a, b) => b[0] - a[0]).slice(0, 3);
-      return `Probabilities of 12 action units over ${clock(span)}. Most often active: `
+      return `Intensities of 12 action units over ${clock(span)}. Most often present: `
         + ranked.map(([share, name]) => `${name} ${Math.round(100 * share)} %`).join(", ")
         + `. Without a face: ${Math.round(100 * track.without_face)} % of frames.`;
     }
@@ -160,7 +168,7 @@ AUFusion.timeline = (() => {
       const column = columnAt(data, time), track = trackOf(data);
       const on = data.aus.filter((_, au) => track.active[au][column] === 1);
       const face = track.status[column] === 2 ? "" : `, ${STATUS[track.status[column]]}`;
-      slider.setAttribute("aria-valuetext", `${clock(time)}${face}, active: ${on.join(", ") || "none"}`);
+      slider.setAttribute("aria-valuetext", `${clock(time)}${face}, present: ${on.join(", ") || "none"}`);
       now.replaceChildren(make("b", {}, clock(time, 2)), ` of ${clock(whole[1])}${face}`);
     }
     function show([low, high]) {

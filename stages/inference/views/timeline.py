@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.facs import AU_MEANINGS, AU_NAMES, N_AUS
+from stages.core.facs import AU_MEANINGS, AU_NAMES, INTENSITY_MAX, N_AUS
 from stages.inference.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
+from stages.inference.levels import levels_of
 from stages.inference.results import Rows
 from stages.inference.views.audio_envelope import waveform
 
@@ -24,6 +25,7 @@ PEOPLE = 8  # at most; who is seen in most frames first
 THUMBNAIL = 96  # pixels
 APART = 1.0  # seconds at least from one moment of an AU to the next
 FULL = 1000  # what a probability of 1 is in the data: short integers make small pages
+STEP = 100  # what an intensity of 1 is in the data
 
 
 def frame_step(times: NDArray[np.float64]) -> float:
@@ -62,12 +64,19 @@ def thresholds_of(about: Mapping[str, Any]) -> tuple[float, ...] | None:
     return None
 
 
+def levels_told(about: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """Intensities from which the 12 AUs are present, by ``NAME.json``; None where it is silent."""
+    thresholds = thresholds_of(about)
+    return None if thresholds is None else tuple(levels_of(thresholds).tolist())
+
+
 @dataclass(frozen=True)
 class _Person:
-    """One person in each frame: status (frames,), probability and active (frames, 12)."""
+    """One person in each frame: status (frames,); the others (frames, 12)."""
 
     status: NDArray[np.int8]
     probability: NDArray[np.float64]
+    intensity: NDArray[np.float64]
     active: NDArray[np.bool_]
 
 
@@ -76,10 +85,12 @@ def _person(rows: Rows, face: int, numbers: NDArray[np.int64]) -> _Person:
     at = np.searchsorted(numbers, mine.frame)
     status = np.zeros(len(numbers), np.int8)
     probability = np.full((len(numbers), N_AUS), np.nan)
+    intensity = np.full((len(numbers), N_AUS), np.nan)
     active = np.zeros((len(numbers), N_AUS), np.bool_)
     status[at] = [STATUSES.index(text) for text in mine.status]
     probability[at], active[at] = mine.probabilities, mine.active
-    return _Person(status, probability, active)
+    intensity[at] = mine.intensity
+    return _Person(status, probability, intensity, active)
 
 
 def _most(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
@@ -87,8 +98,8 @@ def _most(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
     return np.asarray(np.fmax.reduceat(values, starts, axis=0))
 
 
-def _integers(values: NDArray[np.float64]) -> list[int | None]:
-    return [None if np.isnan(value) else round(float(value) * FULL) for value in values]
+def _integers(values: NDArray[np.float64], one: int) -> list[int | None]:
+    return [None if np.isnan(value) else round(float(value) * one) for value in values]
 
 
 def find_moments(
@@ -149,6 +160,7 @@ def _track(
             "time": round(float(times[frame]), 4),
             "frame": int(numbers[frame]),
             "probability": round(float(mine.probability[frame, au]), 3),
+            "intensity": round(float(mine.intensity[frame, au]), 2),
             "picture": None,
         }
         for au in range(N_AUS)
@@ -161,7 +173,8 @@ def _track(
     return {
         "face": face,
         "status": status.tolist(),
-        "probability": [_integers(row) for row in _most(mine.probability, starts).T],
+        "probability": [_integers(row, FULL) for row in _most(mine.probability, starts).T],
+        "intensity": [_integers(row, STEP) for row in _most(mine.intensity, starts).T],
         "active": _most(mine.active.astype(np.int8), starts).T.tolist(),
         "share": [round(float(value), 4) for value in share],
         "without_face": round(float((~seen).mean()), 4),
@@ -196,7 +209,8 @@ def make_timeline(
     offset : float
         Seconds on the file's clock at which the file begins; a player may call this 0.
     columns : int
-        At most so many columns; each holds the largest probabilities of its frames.
+        At most so many columns; each holds the largest intensities and probabilities of its
+        frames.
 
     Returns
     -------
@@ -214,7 +228,9 @@ def make_timeline(
         "title": title,
         "aus": list(AU_NAMES),
         "meanings": [AU_MEANINGS[name] for name in AU_NAMES],
+        "strongest": INTENSITY_MAX,
         "thresholds": None if thresholds is None else [round(float(t), 4) for t in thresholds],
+        "levels": None if thresholds is None else levels_of(thresholds).tolist(),
         "offset": round(offset, 6),
         "step": round(frame_step(times), 6),
         "frames": len(numbers),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from stages.core.intensity import intensity_of
 from stages.inference.web.app import create_app
 from stages.inference.web.jobs import Jobs
 from stages.inference.web.serving import listen
@@ -111,10 +112,9 @@ class Watched:
             )
         )
 
-    def bars(self) -> list[int]:
-        """Percentages that the bars say."""
-        texts = self.page.locator("#bars output").all_inner_texts()
-        return [int(text.removesuffix("%").strip()) for text in texts]
+    def bars(self) -> list[float]:
+        """Intensities that the bars say."""
+        return [float(text) for text in self.page.locator("#bars output").all_inner_texts()]
 
 
 @pytest.fixture
@@ -153,13 +153,13 @@ def shown(browser: sync_api.Browser, film: Path, folder: Path) -> Iterator[Watch
         watched.page.close()
 
 
-def percent(frame: int) -> list[int]:
+def strengths(frame: int) -> list[float]:
     """What the bars must say of a frame, from 0."""
-    return [round(100 * round(1000 * level) / 1000) for level in stand_in.probabilities(100)[frame]]
+    return [float(value) for value in intensity_of(stand_in.probabilities(100)[frame])]
 
 
-def close(ours: list[int], theirs: list[int]) -> bool:
-    return all(abs(one - other) <= 1 for one, other in zip(ours, theirs, strict=True))
+def close(ours: list[float], theirs: list[float]) -> bool:
+    return all(abs(one - other) <= 0.06 for one, other in zip(ours, theirs, strict=True))
 
 
 def test_upload_progress_and_the_video(
@@ -192,15 +192,15 @@ def test_playing_moves_the_cursor_and_the_bars(shown: Watched) -> None:
     watched, page = shown, shown.page
     watched.rewind()
     assert watched.cursor() == pytest.approx(watched.place(0), abs=2)
-    assert close(watched.bars(), percent(0))
+    assert close(watched.bars(), strengths(0))
     page.evaluate("document.getElementById('video').play()")
     watched.wait_for_time("> 0.8")
     page.evaluate("document.getElementById('video').pause()")
     page.wait_for_timeout(100)
     moment = watched.time()
     assert watched.cursor() == pytest.approx(watched.place(moment), abs=2)
-    assert close(watched.bars(), percent(int(moment * stand_in.RATE + 1e-3)))
-    assert not close(watched.bars(), percent(0))
+    assert close(watched.bars(), strengths(int(moment * stand_in.RATE + 1e-3)))
+    assert not close(watched.bars(), strengths(0))
 
 
 def test_a_click_on_the_timeline_seeks(shown: Watched) -> None:
@@ -214,7 +214,7 @@ def test_a_click_on_the_timeline_seeks(shown: Watched) -> None:
         watched.wait_for_time(f"< {seconds + 0.05}")
         page.wait_for_timeout(100)
         assert watched.cursor() == pytest.approx(watched.place(watched.time()), abs=2)
-        assert close(watched.bars(), percent(int(watched.time() * stand_in.RATE + 1e-3)))
+        assert close(watched.bars(), strengths(int(watched.time() * stand_in.RATE + 1e-3)))
 
 
 def test_frames_are_stepped_through_by_keyboard(shown: Watched) -> None:
@@ -224,10 +224,10 @@ def test_frames_are_stepped_through_by_keyboard(shown: Watched) -> None:
     for frame in (1, 2, 3):
         page.keyboard.press("Enter")
         watched.wait_for_time(f">= {frame / stand_in.RATE}")
-        assert close(watched.bars(), percent(frame))
+        assert close(watched.bars(), strengths(frame))
     page.locator("#back").press("Space")
     watched.wait_for_time("< 0.1")
-    assert close(watched.bars(), percent(2))
+    assert close(watched.bars(), strengths(2))
     slider = page.get_by_role("slider", name="Position in the video")
     slider.focus()
     page.keyboard.press("End")
