@@ -18,6 +18,7 @@ from stages.inference.evaluation.command import add_to as add_evaluate
 from stages.inference.web.command import add_to as add_serve
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
+FORMAT_NAMES = "openface, events, summary, bids, elan, textgrid, boris"  # not imported: it is slow
 
 app = typer.Typer(
     add_completion=False,
@@ -74,11 +75,20 @@ EnsembleFolder = Annotated[
 
 @app.command()
 def predict(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Videos, photos, and folders of them.", metavar="PATH...")
-    ],
     out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
     ensemble: EnsembleFolder,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Videos, photos, folders of them, @FILE for a list of them.", metavar="PATH..."
+        ),
+    ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list", help="A file that names a path a line; - reads them.", metavar="FILE"
+        ),
+    ] = None,
     faces: Annotated[
         Faces, typer.Option(help="The main person, or everyone under numbers of their own.")
     ] = Faces.main,
@@ -94,6 +104,31 @@ def predict(
     ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Write a page with the timeline of the AUs.")
+    ] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help=f"Write it as this, too: {FORMAT_NAMES}. May be repeated.",
+            metavar="FORMAT",
+        ),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(help="Seconds: no pictures before.", metavar="SECONDS")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(help="Seconds: no pictures from here on.", metavar="SECONDS")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the files of the only video are called.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Predict again what is done, and over results of other "
+            "videos of the same name; files that AUFusion did not write stay.",
+        ),
     ] = False,
     device: Annotated[
         str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
@@ -113,7 +148,9 @@ def predict(
 
     def work() -> int:
         from stages.inference.folder import Extras, predict_all
+        from stages.inference.formats.convert import check_formats
         from stages.inference.options import Options
+        from stages.inference.sources import expand
 
         options = Options(
             faces=faces.value,
@@ -121,9 +158,14 @@ def predict(
             batch=batch,
             device=device,
             precision=precision.value,
+            start=start,
+            end=end,
         )
-        extras = Extras(overlay=overlay, report=report)
-        done = predict_all(paths, ensemble, out, options, recursive=recursive, extras=extras)
+        extras = Extras(overlay=overlay, report=report, formats=check_formats(formats or ()))
+        done = predict_all(
+            expand(paths or (), lists or ()), ensemble, out, options, recursive=recursive,
+            extras=extras, name=name, overwrite=overwrite,
+        )  # fmt: skip
         return FAILED if done.failed else 0
 
     _guarded(work)
@@ -151,6 +193,35 @@ def info(
         from stages.inference.info import describe
 
         print(documented.as_text() if columns else describe(folder))
+        return 0
+
+    _guarded(work)
+
+
+@app.command()
+def convert(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="NAME.csv, .parquet or .json of predictions, or folders of them.",
+            metavar="RESULT...",
+        ),
+    ],
+    to: Annotated[
+        list[str], typer.Option(help=f"{FORMAT_NAMES}. May be repeated.", metavar="FORMAT")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the files; else beside the result.", metavar="DIR"),
+    ] = None,
+) -> None:
+    """Write predictions in the formats of other tools."""
+
+    def work() -> int:
+        from stages.inference.formats.convert import convert_all
+
+        for path in convert_all(results, to, out):
+            print(path)
         return 0
 
     _guarded(work)

@@ -1,8 +1,9 @@
 """Many videos, one after another: what is done stays done, what fails is said, the rest goes on."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +14,13 @@ from stages.inference.options import Options
 from stages.inference.outputs import EXTRAS, OVERLAY, PHOTO_OVERLAY, REPORT, Outputs
 from stages.inference.predictor import Predictor, load_predictor, share_cores
 from stages.inference.results import KIND, Result
-from stages.inference.sources import Input, find_videos, is_done
+from stages.inference.sources import (
+    Input,
+    check_output_name,
+    find_videos,
+    is_done,
+    printable,
+)
 from stages.videos.decoding import is_our_video
 from stages.videos.photo import is_photo
 
@@ -24,6 +31,7 @@ class Extras:
 
     overlay: bool = False
     report: bool = False
+    formats: tuple[str, ...] = ()  # keys of stages.inference.formats.convert.FORMATS
 
     def endings(self, video: Path) -> list[str]:
         """What the names of a video's extra files end in."""
@@ -89,6 +97,44 @@ def _make(result: Result, ending: str, path: Path) -> None:
         write_report(result.video, result.parquet, path)
 
 
+def _say(text: str) -> None:
+    """Say a line; that whoever read along has gone (``| head``) does not stop the work."""
+    try:
+        say(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_formats(result: Result, formats: tuple[str, ...]) -> list[str]:
+    """Write a result in other formats; sentences on what a photo cannot be written in."""
+    from stages.inference.formats.convert import FORMATS, convert
+    from stages.inference.formats.recording import Recording
+
+    recording = Recording(result.parquet, result.name, result.about)
+    possible = [name for name in formats if not (recording.photo and FORMATS[name].course)]
+    convert(recording, possible, result.folder)
+    left = [name for name in formats if name not in possible]
+    return [f"not as {', '.join(left)}: a photo has no course over time"] if left else []
+
+
+def _forget_formats(result: Result) -> None:
+    from stages.inference.formats.convert import forget_earlier
+
+    forget_earlier(result.parquet, result.folder, result.name)
+
+
+def _named(videos: list[Input], failed: dict[str, str], name: str) -> list[Input]:
+    """Give the only video another name."""
+    if len(videos) != 1 or failed:
+        raise SettingsError(
+            f"--name is for one video or photo; {len(videos) + len(failed)} are named."
+        )
+    try:
+        return [replace(videos[0], below=Path(), name=check_output_name(name))]
+    except DataError as error:
+        raise SettingsError(f"--name: {error}") from None
+
+
 def predict_all(
     given: Sequence[Path],
     ensemble: Path,
@@ -97,6 +143,8 @@ def predict_all(
     *,
     recursive: bool = False,
     extras: Extras | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
     load: Callable[[Path, Options], Predictor] = load_predictor,
 ) -> Done:
     """Predict files and folders.
@@ -113,6 +161,11 @@ def predict_all(
         Look into the folders' folders.
     extras : Extras, optional
         What else to make of each video; made again only where it is missing.
+    name : str, optional
+        What the files of the only video are called.
+    overwrite : bool
+        Predict again what is done, and replace results of other videos of the same names. Files
+        that are not ours stay all the same.
     load : callable
         Loads the ensemble.
 
@@ -127,6 +180,8 @@ def predict_all(
     """
     extras = extras or Extras()
     videos, failed = find_videos(given, recursive)
+    if name is not None:
+        videos = _named(videos, failed, name)
     done = Done(failed=failed)
     for reason in failed.values():
         print(reason, file=sys.stderr, flush=True)
@@ -138,36 +193,40 @@ def predict_all(
     told: set[str] = set()
     for number, video in enumerate(videos, start=1):
         folder = out / video.below
-        text = f"[{number}/{len(videos)}] {video.path.name}"
+        text = f"[{number}/{len(videos)}] {printable(video.path)}"
         try:
             if is_our_video(video.path):
                 if video.path in given:
                     raise DataError(
                         f"{video.path} was drawn by AUFusion: name the video that it shows."
                     )
-                say(f"{text}: left out, AUFusion drew it")
+                _say(f"{text}: left out, AUFusion drew it")
                 continue
             with Outputs(folder, video.name, KIND) as outputs:
-                fresh = not is_done(video.path, outputs, predictor.hash, settings)
+                fresh = overwrite or not is_done(video.path, outputs, predictor.hash, settings)
                 wanted = extras.endings(video.path)
                 outputs.refuse_others(*wanted)
                 if fresh:
                     result = _predict(video, predictor, outputs, text)
                     outputs.remove_ours(*EXTRAS)  # of an earlier prediction
+                    _forget_formats(result)
                 else:
                     result = Result.load(outputs.path(".json"), video.path)
                 for ending in wanted:
                     if not outputs.shows_these(ending):
                         _make(result, ending, outputs.path(ending))
+                notes = _write_formats(result, extras.formats) if extras.formats else []
         except Exception as error:  # one video, whatever is wrong with it, does not stop the rest
             reason = _reason(error)
             done.failed[str(video.path)] = reason
             print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
         done.results.append(result)
-        say(f"{text}: {_said(result, fresh, told)}")
+        _say("\n  ".join([f"{text}: {_said(result, fresh, told)}", *notes]))
     if len(videos) > 1 or done.failed:
-        say(f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}")
+        _say(
+            f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}"
+        )
     return done
 
 

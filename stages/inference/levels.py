@@ -16,7 +16,8 @@ DECIMALS = 3  # of intensities in files
 def levels_of(thresholds: ArrayLike) -> NDArray[np.float64]:
     """Intensities, 0 to 5, from which AUs with these thresholds of probability are present."""
     levels = np.round(intensity_of(thresholds).astype(np.float64), DECIMALS)
-    return np.clip(levels, 10.0**-DECIMALS, INTENSITY_MAX)  # what is absent may have a 0
+    # what is absent may have a 0
+    return np.asarray(np.clip(levels, 10.0**-DECIMALS, INTENSITY_MAX), np.float64)
 
 
 def written_intensities(
@@ -40,4 +41,5 @@ def written_intensities(
     bounds = np.asarray(levels, np.float64)
     rounded = np.round(intensity_of(probabilities).astype(np.float64), DECIMALS)
     above, below = np.maximum(rounded, bounds), np.minimum(rounded, bounds - 10.0**-DECIMALS)
-    return np.round(np.where(np.asarray(active, np.bool_), above, below), DECIMALS)
+    chosen = np.where(np.asarray(active, np.bool_), above, below)
+    return np.asarray(np.round(chosen, DECIMALS), np.float64)

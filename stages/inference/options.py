@@ -1,5 +1,6 @@
 """What a user may choose about a prediction."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -27,6 +28,9 @@ class Options:
     precision : {"auto", "32-true", "bf16-mixed"}
         Of the encoders of pictures; ``auto`` is what the ensemble was trained on, where the
         processor can.
+    start, end : float or None
+        Seconds on the clock of the file: pictures from `start` on and before `end` alone. They
+        are no matter of photos.
     """
 
     faces: Faces = "main"
@@ -34,6 +38,8 @@ class Options:
     batch: int | None = None
     device: str = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    start: float | None = None
+    end: float | None = None
 
     def __post_init__(self) -> None:
         allowed = {
@@ -53,6 +59,20 @@ class Options:
             raise SettingsError(f"every is {self.every}; allowed: 1 to {MOST_SKIPPED} frames.")
         if self.batch is not None and self.batch < 1:
             raise SettingsError(f"batch is {self.batch}; allowed: 1 face or more.")
+
+        for name, value in (("start", self.start), ("end", self.end)):
+            if value is not None and not math.isfinite(value):
+                raise SettingsError(f"{name} is {value}; allowed: a number of seconds.")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise SettingsError(
+                f"start is {self.start:g} and end is {self.end:g} seconds: the end must be later."
+            )
+
+    @property
+    def section(self) -> dict[str, float]:
+        """What of `start` and `end` was chosen."""
+        both = {"start": self.start, "end": self.end}
+        return {name: value for name, value in both.items() if value is not None}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -92,6 +92,8 @@ class Outputs:
         What ``NAME.json`` says that it is.
     tables : sequence of str, optional
         Endings of the files that ``NAME.json`` names with their hashes.
+    record : str
+        What ``NAME.json`` is called instead, from its ending on.
 
     Raises
     ------
@@ -99,8 +101,17 @@ class Outputs:
         On entry, when another process writes these files, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, name: str, kind: str, tables: Sequence[str] = TABLES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        kind: str,
+        tables: Sequence[str] = TABLES,
+        *,
+        record: str = ".json",
+    ) -> None:
         self.folder, self.name, self._kind, self._tables = folder, name, kind, tables
+        self._record = record
         self._claim = contextlib.ExitStack()
 
     def path(self, ending: str) -> Path:
@@ -112,8 +123,8 @@ class Outputs:
             f"{self.path('')}.* is being written by another AUFusion: wait until that has ended, "
             "or name another folder with --out."
         )
-        with sentences(self.path(".json")):
-            held = self._claim.enter_context(claim(self.path(".json"), otherwise))
+        with sentences(self.path(self._record)):
+            held = self._claim.enter_context(claim(self.path(self._record), otherwise))
             self._recover(held)
         return self
 
@@ -130,24 +141,26 @@ class Outputs:
         if not held:  # on this file system nobody can tell who else writes
             return
         named = named_hashes(self.about)
-        for unfinished in temporaries(self.folder, self.path(".json").name):
+        for unfinished in temporaries(self.folder, self.path(self._record).name):
             for name, sha256 in named_hashes(read_json(unfinished, self._kind)).items():
                 path = self.folder / name
                 mine = path in map(self.path, self._tables)
                 if mine and named.get(name) != sha256 and _has(path, sha256):
                     path.unlink()
-        names = [self.path(ending).name for ending in (".json", *self._tables, *EXTRAS)]
+        # overlays and pages belong to who holds NAME.json
+        extras = EXTRAS if self._record == ".json" else ()
+        names = [self.path(ending).name for ending in (self._record, *self._tables, *extras)]
         for path in temporaries(self.folder, *names):
             path.unlink(missing_ok=True)
 
     @property
     def about(self) -> dict[str, Any] | None:
         """Content of ``NAME.json``; None where there is none, or it is not as we wrote it."""
-        about = read_json(self.path(".json"), self._kind)
+        about = read_json(self.path(self._record), self._kind)
         if about is None:
             return None
         rest = {key: value for key, value in about.items() if key != SEAL}
-        same = self.path(".json").read_text(encoding="utf-8") == _text(_sealed(rest))
+        same = self.path(self._record).read_text(encoding="utf-8") == _text(_sealed(rest))
         return about if same else None
 
     def is_whole(self, *endings: str) -> bool:
@@ -169,7 +182,7 @@ class Outputs:
             path = self.path(ending)
             if not os.path.lexists(path):
                 continue
-            if ending == ".json":
+            if ending == self._record:
                 ours = self.about is not None
             elif ending in EXTRAS and ending not in self._tables:
                 ours = sealed_table(path) is not None
@@ -190,7 +203,9 @@ class Outputs:
             if sealed_table(path) is not None and not self.shows_these(ending):
                 path.unlink(missing_ok=True)
 
-    def put(self, about: Mapping[str, Any], written: Mapping[str, Path]) -> dict[str, Any]:
+    def put(
+        self, about: Mapping[str, Any], written: Mapping[str, Path], *, keep: bool = False
+    ) -> dict[str, Any]:
         """Give files their names; ``NAME.json`` comes last.
 
         Parameters
@@ -199,6 +214,8 @@ class Outputs:
             What ``NAME.json`` is to say.
         written : mapping of str to Path
             The temporary file of each ending; gone afterwards, whatever happens.
+        keep : bool
+            Whether files that it named before stay named.
 
         Returns
         -------
@@ -211,16 +228,17 @@ class Outputs:
             When a file of another bears the name by now, or the disk is full. Then an earlier
             prediction is as it was.
         """
-        target = self.path(".json")
+        target = self.path(self._record)
         unfinished = temporary_path(target)
         try:
             with sentences(target):
-                files = {self.path(e).name: file_hash(path) for e, path in written.items()}
+                files = named_hashes(self.about) if keep else {}
+                files |= {self.path(e).name: file_hash(path) for e, path in written.items()}
                 complete = _sealed({**about, "kind": self._kind, "files": files})
                 unfinished.write_text(_text(complete), encoding="utf-8")
                 for path in (*written.values(), unfinished):
                     sync(path)  # a crash of the machine must not leave half of it
-                self.refuse_others(".json", *written)
+                self.refuse_others(self._record, *written)
                 for ending, path in written.items():
                     path.replace(self.path(ending))
                 unfinished.replace(target)

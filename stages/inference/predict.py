@@ -14,7 +14,7 @@ from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.hashing import package_versions
 from stages.inference.card import load_card
-from stages.inference.footage import File
+from stages.inference.footage import File, player_start
 from stages.inference.levels import levels_of
 from stages.inference.options import Options
 from stages.inference.outputs import Outputs
@@ -23,7 +23,7 @@ from stages.inference.results import KIND, Result
 from stages.inference.row_assembler import Assembly
 from stages.inference.running import Facts, final_frames
 from stages.inference.sound import SoundTrack
-from stages.inference.sources import check_output_name, source_of
+from stages.inference.sources import check_output_name, output_name, source_of
 from stages.inference.stopwatch import Stopwatch
 from stages.inference.writing import ENDINGS, Writer
 from stages.settings.licences import detector_use
@@ -187,7 +187,7 @@ def predict_file(
         process or not ours. Nothing is left behind then; an earlier prediction stays.
     """
     options = options or predictor.options
-    name = check_output_name(path.stem if name is None else name)
+    name = output_name(path.stem) if name is None else check_output_name(name)
     if outputs is None:
         expected_frames(path)  # what is no video leaves no trace
         with Outputs(out, name, KIND) as held:
@@ -198,8 +198,10 @@ def predict_file(
     watch, log, facts = Stopwatch(), Log(), Facts()
     source, photo = source_of(path), is_photo(path)
     promised, total = expected_frames(path)
+    if options.section and not photo:
+        promised, total = 0, None
     assembly = Assembly(predictor, options)
-    footage = File(path)
+    footage = File(path, (options.start, options.end))
     track = SoundTrack(footage, predictor)
     writer = Writer(outputs, predictor.ensemble.calibration)
     try:
@@ -215,7 +217,7 @@ def predict_file(
         if source_of(path) != source:
             raise DataError(f"{path} changed while it was read: predict it again.")
         about = about_of(predictor, options, facts, assembly.people, track.heard)
-        about["source"], about["photo"] = source, photo
+        about["source"], about["photo"], about["start"] = source, photo, player_start(path)
         about["warnings"] = warnings_of(predictor, facts, track, log, promised, photo)
         with watch.time("write"):
             about = writer.finish(about)

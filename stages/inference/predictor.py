@@ -99,6 +99,7 @@ class Predictor:
             "batch": self.batch,
             "precision": self.precision,
             "device": self.device.type,
+            **options.section,
         }
 
 

@@ -5,7 +5,8 @@ Three files a video: ``NAME.csv`` and ``NAME.parquet`` hold the same rows
 which they are known for ours (:mod:`stages.inference.outputs`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.inference.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS, PROBABILITIES
+from stages.inference.footage import WHOLE, Section, section_frames
 from stages.inference.outputs import read_json
+from stages.videos.clock import Log
 
 KIND: Final = "aufusion prediction"
 
@@ -150,6 +153,25 @@ class Rows:
         return int(np.bincount(seen).argmax()) if len(seen) else 0
 
 
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says against a file into a sentence."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{path} is no prediction ({' '.join(str(error).split())[:200]}): predict again."
+        ) from None
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise DataError(f"{path} has no column {missing[0]!r}: it is no prediction of ours.")
+
+
 def read_rows(path: Path) -> Rows:
     """Read a ``NAME.parquet``.
 
@@ -158,19 +180,45 @@ def read_rows(path: Path) -> Rows:
     DataError
         When the file is missing, damaged or has other columns.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
-        table = parquet.read_table(path, columns=list(COLUMNS))
-    except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
-        raise DataError(
-            f"{path} is no prediction ({' '.join(str(error).split())[:200]}): predict again."
-        ) from None
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        raise DataError(f"{path} has no column {missing[0]!r}: it is no prediction of ours.")
+    with _sentences(path), path.open("rb") as file:
+        table = parquet.read_table(file, columns=list(COLUMNS))
+    _check_columns(path, table.column_names)
+    return _rows_of(table)
 
+
+def read_parts(path: Path) -> Iterator[Rows]:
+    """Read a ``NAME.parquet``, or a ``NAME.csv``, in parts of bounded size.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, damaged or has other columns.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    with _sentences(path), path.open("rb") as file:
+        if path.suffix.lower() == ".csv":
+            # types as they are written: a part whose cells are all empty tells none
+            types = pa.schema(
+                [pa.field(name, pa.string() if name == "status" else pa.float64())
+                 for name in COLUMNS]
+            )  # fmt: skip
+            options = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+            reader = csv.open_csv(file, convert_options=options)
+            _check_columns(path, reader.schema.names)
+            batches = iter(reader)
+        else:
+            source = parquet.ParquetFile(file)
+            _check_columns(path, source.schema_arrow.names)
+            batches = source.iter_batches(columns=list(COLUMNS))
+        for batch in batches:
+            yield _rows_of(pa.Table.from_batches([batch]))
+
+
+def _rows_of(table: Any) -> Rows:
     def numbers(name: str) -> NDArray[Any]:
         return np.asarray(table[name].to_numpy())
 
@@ -192,7 +240,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def read_faces(
-    video: Path, rows: Rows, frames: set[int]
+    video: Path, rows: Rows, frames: set[int], section: Section = WHOLE
 ) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     """Cut the faces out of some frames again, for thumbnails.
 
@@ -203,6 +251,8 @@ def read_faces(
     rows : Rows
     frames : set of int
         Numbers of frames, from 1. Decoding ends with the last of them.
+    section : (float or None, float or None)
+        Of the video, that was predicted.
 
     Yields
     ------
@@ -214,7 +264,6 @@ def read_faces(
         RGB, aligned.
     """
     from stages.crops.alignment import align
-    from stages.videos.video import read_frames
 
     seen = np.flatnonzero(np.isin(rows.frame, list(frames)) & ~np.isnan(rows.box[:, 0]))
     where: dict[int, list[int]] = {}
@@ -223,8 +272,10 @@ def read_faces(
     if not where:
         return
     last = max(where)
-    for number, (_, image) in enumerate(read_frames(video), start=1):
-        for row in where.get(number, []):
-            yield number, int(rows.face_id[row]), align(image, rows.landmarks[row])
+    for number, (_, shown) in enumerate(section_frames(video, Log(), section), start=1):
+        if number in where:
+            image = shown.rgb()
+            for row in where[number]:
+                yield number, int(rows.face_id[row]), align(image, rows.landmarks[row])
         if number >= last:
             return

@@ -1,7 +1,10 @@
 """Which videos there are to predict, what their files are called, and which are done already."""
 
+import codecs
 import hashlib
 import os
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import DataError
+from stages.core.errors import DataError, SettingsError
 from stages.core.hashing import file_hash
 from stages.inference.outputs import Outputs
 from stages.inference.results import read_about
 from stages.inference.writing import ENDINGS
-from stages.videos.manifest import check_name
+from stages.videos.manifest import MAX_NAME_LENGTH, check_name
 from stages.videos.photo import SUFFIXES as PHOTO_SUFFIXES
 from stages.videos.video import EXTENSIONS
 
@@ -24,25 +27,36 @@ TAKEN = frozenset(
         *EXTENSIONS,
         ".3gp",
         ".asf",
+        ".divx",
         ".dv",
+        ".f4v",
         ".flv",
         ".gif",
         ".h264",
         ".hevc",
         ".ivf",
         ".m2ts",
+        ".m2v",
+        ".mjpeg",
+        ".mjpg",
+        ".mod",
         ".mts",
         ".mxf",
         ".nut",
         ".ogv",
+        ".qt",
         ".rm",
+        ".tod",
         ".ts",
         ".vob",
         ".wtv",
+        ".xvid",
         ".y4m",
         *PHOTO_SUFFIXES,
     )
 )
+
+_REFUSED = re.compile(r'[/\\\x00-\x1f\x7f<>:"|?*\ufffd]')  # in names, by some file system
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,25 @@ class Input:
     path: Path
     below: Path
     name: str
+
+
+def printable(path: Path) -> str:
+    """Name of a file as text that any file can hold: names of Linux are bytes of any kind."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
+def output_name(stem: str) -> str:
+    """Name of a video's files: its stem, without what other systems refuse in names.
+
+    Colons and the like become ``_``; a name that is too long is cut and bears a number that is
+    drawn from the whole.
+    """
+    text = _REFUSED.sub("_", os.fsencode(stem).decode("utf-8", "replace")).strip()
+    text = f"_{text.lstrip('.')}" if not text or text.startswith(".") else text
+    if len(text.encode()) > MAX_NAME_LENGTH:
+        number = hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+        text = f"{text.encode()[: MAX_NAME_LENGTH - 9].decode('utf-8', 'ignore')}-{number}"
+    return check_name(text)
 
 
 def check_output_name(name: str) -> str:
@@ -109,9 +142,12 @@ def find_videos(given: Sequence[Path], recursive: bool) -> tuple[list[Input], di
             failed[str(path)] = f"{path} cannot be read: {error.strerror}."
     once = {os.path.realpath(path): path for path in reversed(found)}
     kept = [path for path in found if once[os.path.realpath(path)] == path]
-    stems = Counter(_place(found[path], path.stem) for path in kept)
+    short = {path: output_name(path.stem) for path in kept}
+    stems = Counter(_place(found[path], short[path]) for path in kept)
     names = {
-        path: path.stem if stems[_place(found[path], path.stem)] == 1 else path.name
+        path: short[path]
+        if stems[_place(found[path], short[path])] == 1
+        else output_name(path.name)
         for path in kept
     }
     places = Counter(_place(found[path], names[path]) for path in kept)
@@ -122,6 +158,51 @@ def find_videos(given: Sequence[Path], recursive: bool) -> tuple[list[Input], di
             name = f"{name}-{_mark(path)}"
         inputs.append(Input(path, found[path], name))
     return inputs, failed
+
+
+def read_list(path: Path) -> list[Path]:
+    """Read a list of files and folders, one a line; ``-`` is the standard input.
+
+    Empty lines and those that begin with ``#`` are passed over. Paths are relative to the folder
+    of the list, those of the standard input to the working folder.
+
+    Raises
+    ------
+    SettingsError
+        When the list cannot be read, or names nothing.
+    """
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"The list {path} cannot be read: {error.strerror}.") from None
+    if b"\0" in content:
+        raise SettingsError(f"The list {path} is no text: write one path a line, in UTF-8.")
+    folder = Path() if str(path) == "-" else path.parent
+    lines = os.fsdecode(content.removeprefix(codecs.BOM_UTF8)).splitlines()
+    named = [line.strip() for line in lines]
+    found = [folder / line for line in named if line and not line.startswith("#")]
+    if not found:
+        raise SettingsError(f"The list {path} names no file: write one path a line.")
+    return found
+
+
+def expand(given: Sequence[Path], lists: Sequence[Path] = ()) -> list[Path]:
+    """Put the lines of lists, and of ``@FILE`` among the paths, in the place of these.
+
+    Raises
+    ------
+    SettingsError
+        When a list cannot be read, or there is nothing at all.
+    """
+    found: list[Path] = []
+    for path in given:
+        is_list = str(path).startswith("@") and not path.exists()
+        found += read_list(Path(str(path)[1:])) if is_list else [path]
+    for path in lists:
+        found += read_list(path)
+    if not found:
+        raise SettingsError("There is nothing to do: name videos, photos, folders or --list FILE.")
+    return found
 
 
 def _place(below: Path, name: str) -> tuple[str, str]:
@@ -163,7 +244,7 @@ def source_of(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     return {
-        "name": path.name,
+        "name": printable(path),
         "bytes": state.st_size,
         "sha256": sha256,
     }
@@ -193,7 +274,7 @@ def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, An
     if about["source"].get("sha256") != source_of(video)["sha256"]:
         raise DataError(
             f"{outputs.path('.json')} is of another video, or {video} has changed: name another "
-            f"folder with --out, or remove {outputs.name}.json, .csv and .parquet."
+            "folder with --out or another name with --name, or replace it with --overwrite."
         )
     same = about["ensemble"]["hash"] == ensemble and about["options"] == settings
     return same and outputs.is_whole(*ENDINGS)

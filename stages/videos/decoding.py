@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ from stages.videos.tracks import choose_pictures, choose_sound, moving_pictures,
 # would follow whatever the file's extension says, are not among them.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,"
-    "gif,apng,yuv4mpegpipe,nut,mxf,dv,ivf,obu,rm,wtv,h264,hevc,m4v,vc1"
+    "gif,apng,yuv4mpegpipe,nut,mxf,dv,ivf,obu,rm,wtv,h264,hevc,m4v,vc1,mjpeg"
 )
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 
 # FFmpeg gives these also for files that are cut off or damaged
 _MACHINE = MACHINE_ERRNOS - {errno.EIO, errno.ENOMEM}
+
+_INDEXED = {"mov", "matroska"}  # formats whose index leads to the key frame before a time
 
 OWN = "AUFusion "  # how the remark in videos begins that AUFusion has drawn
 DEFAULT_FRAME_RATE = 25.0  # Hz, where neither header nor time stamps give one
@@ -171,9 +174,42 @@ def packets_of(container: Any, stream: Any, log: Log) -> Iterator[Any]:
     log.restarts = len(timeline.shifts) - 1
 
 
-def pictures(container: Any, stream: Any, log: Log) -> Iterator[Any]:
-    """Decode an open stream, ``av.VideoFrame`` by ``av.VideoFrame``; skip what cannot be."""
-    for packet in packets_of(container, stream, log):
+def _go_to(container: Any, stream: Any, begin: float) -> bool:
+    """Go to the last key frame before a time in seconds; False where that cannot be relied on."""
+    if not _INDEXED & set(container.format.name.split(",")):
+        return False
+    wanted = math.floor(begin / stream.time_base)
+    if wanted <= (stream.start_time or 0):
+        return False
+    try:
+        container.seek(wanted, backward=True, any_frame=False, stream=stream)
+    except av.error.FFmpegError as error:
+        raise_if_of_the_machine(error)
+        return False
+    return True
+
+
+def _from_key_frame(packets: Iterator[Any]) -> Iterator[Any]:
+    """Leave out what needs pictures from before the first key frame."""
+    key = None
+    for packet in packets:
+        if packet is not None and packet.size:
+            if key is None and packet.is_keyframe:
+                key = packet.pts
+            if key is None or (packet.pts is not None and packet.pts < key):
+                continue
+        yield packet
+
+
+def pictures(container: Any, stream: Any, log: Log, begin: float | None = None) -> Iterator[Any]:
+    """Decode an open stream, ``av.VideoFrame`` by ``av.VideoFrame``; skip what cannot be.
+
+    With `begin`, in seconds, from the key frame before it on, where the format has an index.
+    """
+    packets = packets_of(container, stream, log)
+    if begin is not None and _go_to(container, stream, begin):
+        packets = _from_key_frame(packets)
+    for packet in packets:
         try:
             frames = stream.decode(packet)
         except av.error.EOFError:
@@ -186,11 +222,19 @@ def pictures(container: Any, stream: Any, log: Log) -> Iterator[Any]:
             yield frame
 
 
-def decode(path: Path, log: Log) -> Iterator[tuple[float, Shown]]:
+def decode(path: Path, log: Log, begin: float | None = None) -> Iterator[tuple[float, Shown]]:
     """Decode a file with several threads until damage shows, and with one from there on.
 
     How a decoder conceals damage depends on what its other threads have finished by then; one
     thread alone makes the same pictures every time.
+
+    Parameters
+    ----------
+    path : Path
+    log : Log
+        Takes what goes wrong.
+    begin : float, optional
+        Seconds. Pictures before it may be left out: decoding begins with a key frame before it.
 
     Yields
     ------
@@ -207,7 +251,7 @@ def decode(path: Path, log: Log) -> Iterator[tuple[float, Shown]]:
     with open_video(path, log=log) as (container, stream):
         clock, aspect = Clock(1 / frame_rate(stream), log), pixel_aspect(stream)
         trial = Log()
-        frames = _undamaged(pictures(container, stream, trial), trial)
+        frames = _undamaged(pictures(container, stream, trial, begin), trial)
         for time, frame in _in_time(frames, clock, trial):
             done += 1
             yield time, Shown(frame, aspect)
@@ -215,7 +259,7 @@ def decode(path: Path, log: Log) -> Iterator[tuple[float, Shown]]:
             log.cut_off, log.restarts = trial.cut_off, trial.restarts
             return
     with open_video(path, threads=False) as (container, stream):
-        frames = islice(pictures(container, stream, log), done, None)
+        frames = islice(pictures(container, stream, log, begin), done, None)
         for time, frame in _in_time(frames, clock, Log()):
             yield time, Shown(frame, aspect)
 

@@ -42,6 +42,12 @@ def check_name(name: str) -> str:
     """
     if not name or name != name.strip():
         raise DataError(f"{name!r} cannot be the name of a video: it is empty or padded by blanks.")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{name!r} cannot be the name of a video: it is not UTF-8; rename the file."
+        ) from None
     if len(name.encode()) > MAX_NAME_LENGTH:
         raise DataError(f"{name[:40]!r}... cannot be the name of a video: it is too long.")
     if name.startswith(".") or _FORBIDDEN.search(name):

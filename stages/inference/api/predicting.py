@@ -90,7 +90,9 @@ def _one(
 
 def _file(path: Path, predictor: Predictor, options: Options) -> pd.DataFrame:
     source = source_of(path)
-    table = _one(File(path), predictor, options, expected_frames(path)[0])
+    promised = 0 if options.section else expected_frames(path)[0]
+    footage = File(path, (options.start, options.end))
+    table = _one(footage, predictor, options, promised)
     table.attrs["about"]["source"] = source
     return table
 
@@ -139,6 +141,8 @@ def predict(
     ensemble: PathLike | None = None,
     faces: str = "main",
     every: int = 1,
+    start: float | None = None,
+    end: float | None = None,
     device: str = "auto",
     precision: str = "auto",
     batch: int | None = None,
@@ -162,6 +166,9 @@ def predict(
         The main person, or everyone under numbers of their own.
     every : int
         Encode every so many frames, 1 to 100; the others still get their rows.
+    start, end : float, optional
+        Seconds on the clock of a video file: its pictures from `start` on and before `end` alone,
+        whose frames are counted from 1. No matter of photos and frames.
     device : {"auto", "cpu", "cuda", "cuda:N"}
     precision : {"auto", "32-true", "bf16-mixed"}
         Of the encoders; ``auto`` is what the ensemble was trained on.
@@ -187,7 +194,8 @@ def predict(
         When an option is none of those allowed.
     """
     options = Options(
-        faces=faces, every=every, batch=batch, device=device, precision=precision  # type: ignore[arg-type]
+        faces=faces, every=every, batch=batch, device=device, precision=precision,  # type: ignore[arg-type]
+        start=start, end=end,
     )  # fmt: skip
     if isinstance(source, str | os.PathLike):
         paths: list[Path] | None = [Path(source)]

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError
 from stages.core.hashing import file_hash
 from stages.inference.columns import NO_FACE, NOBODY
+from stages.inference.footage import Section, section_frames, section_of
 from stages.inference.outputs import sealing
 from stages.inference.results import Rows, read_about, read_rows
 from stages.inference.seals import remark
@@ -31,7 +32,7 @@ from stages.inference.views.drawing import BLUE, DARK, ORANGE, Layout, Panel, dr
 from stages.inference.views.overlay_sound import BITEXACT, Pauses, Sound
 from stages.inference.views.timeline import faces_of, levels_told
 from stages.videos.clock import Log
-from stages.videos.decoding import DEFAULT_FRAME_RATE, decode, frame_rate, open_video
+from stages.videos.decoding import DEFAULT_FRAME_RATE, frame_rate, open_video
 from stages.videos.photo import is_photo, is_picture, read_photo
 
 CLOCK = Fraction(1, 90_000)  # where the video's own time base is finer than MP4 can hold
@@ -123,10 +124,14 @@ def write_overlay(video: Path, table: Path, out: Path) -> Path:
         be written or is not ours.
     """
     rows = read_rows(table)
-    levels = levels_told(read_about(table.with_suffix(".json")) or {})
-    write = _write_photo if is_photo(video) else _write
+    about = read_about(table.with_suffix(".json")) or {}
+    levels = levels_told(about)
+    mark = remark("overlay", file_hash(table))
     with sealing(out) as temporary:
-        write(video, _ByFrame(rows), levels, temporary, remark("overlay", file_hash(table)))
+        if is_photo(video):
+            _write_photo(video, _ByFrame(rows), levels, temporary, mark)
+        else:
+            _write(video, _ByFrame(rows), levels, temporary, mark, section_of(about))
     return out
 
 
@@ -181,18 +186,24 @@ def _source(video: Path) -> Iterator[tuple[Any, float]]:
 
 
 def _write(
-    video: Path, rows: _ByFrame, levels: tuple[float, ...] | None, path: Path, mark: str
+    video: Path,
+    rows: _ByFrame,
+    levels: tuple[float, ...] | None,
+    path: Path,
+    mark: str,
+    section: Section,
 ) -> None:
     # a start later than 0 is kept in ticks of the movie: its usual thousandths are too coarse
     options = {"fflags": "+bitexact", "movflags": "+faststart", "movie_timescale": "90000"}
-    number, last, pauses = 0, -1, Pauses()
+    # a section of a video begins at 0 seconds of its overlay
+    number, last, pauses = 0, -1, Pauses(section[0] or 0.0)
     with (
         _source(video) as (source, rate),
         av.open(str(path), "w", format="mp4", options=options) as output,
     ):
         stream: Any = None
         output.metadata["comment"] = mark
-        for number, (time, shown) in enumerate(decode(video, Log()), start=1):
+        for number, (time, shown) in enumerate(section_frames(video, Log(), section), start=1):
             picture = shown.rgb()
             if stream is None:
                 layout = plan(picture.shape[1], picture.shape[0])
@@ -200,7 +211,7 @@ def _write(
                 base = base if base.denominator <= FINEST else CLOCK
                 panel = Panel(layout, levels)
                 stream = _picture_stream(output, layout, rate, base)
-                sound = Sound(video, source, output, pauses)
+                sound = Sound(video, source, output, pauses, section)
             canvas, place, scaled = _on_canvas(picture, layout)
             rows.draw(canvas, place, scaled, panel, number, time)
             drawn = av.VideoFrame.from_ndarray(canvas, format="rgb24").reformat(
@@ -211,8 +222,6 @@ def _write(
             drawn.pts, drawn.time_base = last, base
             sound.until(time)
             output.mux(stream.encode(drawn))
-        if stream is None:
-            raise DataError(f"No picture of {video} can be decoded: it is damaged, copy it again.")
         output.mux(stream.encode(None))
         sound.finish()
     if number != rows.last:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
+from stages.inference.footage import WHOLE, Section
 from stages.videos.audio import encoder_frames, sound_blocks
 from stages.videos.clock import PAUSE_SECONDS, Log
 from stages.videos.decoding import packets_of, sound_of
@@ -23,12 +24,18 @@ _RATES: Final = (16000, 22050, 24000, 32000, 44100, 48000)  # Hz
 
 
 class Pauses:
-    """Where the pictures pause for long, which an overlay cuts short: nobody watches a still."""
+    """Where the pictures pause for long, which an overlay cuts short: nobody watches a still.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    begin : float
+        Seconds of the video that come before the overlay's begin.
+    """
+
+    def __init__(self, begin: float = 0.0) -> None:
         self._last: float | None = None
         self._middles: list[float] = []  # seconds on the video's clock
-        self._cuts = [0.0]  # seconds left out so far, from each middle on
+        self._cuts = [begin]  # seconds left out so far, from each middle on
 
     def see(self, time: float) -> None:
         """Note a picture's time in seconds."""
@@ -64,11 +71,15 @@ class Sound:
         The video, opened for its sound alone; None where there is none.
     output : av.container.OutputContainer
     pauses : Pauses
+    section : (float or None, float or None)
+        Seconds: sound before and after is left out.
     """
 
-    def __init__(self, video: Path, container: Any, output: Any, pauses: Pauses) -> None:
+    def __init__(
+        self, video: Path, container: Any, output: Any, pauses: Pauses, section: Section = WHOLE
+    ) -> None:
         self._parts: Iterator[tuple[float, Any]] = iter(())
-        self._output, self._pauses = output, pauses
+        self._output, self._pauses, self._section = output, pauses, section
         self._target: Any = None
         self._next: tuple[float, Any] | None = None
         self._position = -(2**62)  # in samples, where what was encoded ends
@@ -97,6 +108,12 @@ class Sound:
             if self._next is None or self._next[0] > time:
                 return
             (begin, part), self._next = self._next, None
+            start, end = self._section
+            if start is not None and begin < start:
+                continue
+            if end is not None and begin >= end:
+                self._parts = iter(())
+                return
             shown = self._pauses.written(begin)
             if self._copy:
                 shift = round((shown - begin) / part.time_base)

@@ -17,9 +17,11 @@ from urllib.parse import quote
 from stages.core.errors import DataError
 from stages.core.facs import INTENSITY_MAX
 from stages.core.hashing import file_hash
+from stages.inference.footage import File, player_start, section_of
 from stages.inference.outputs import sealing
 from stages.inference.results import read_about, read_faces, read_rows
 from stages.inference.seals import remark
+from stages.inference.sources import printable
 from stages.inference.views.fragment import (
     plotly_script,
     timeline_fragment,
@@ -32,9 +34,8 @@ from stages.inference.views.timeline import (
     thresholds_of,
     wanted_frames,
 )
-from stages.videos.audio import RATE, read_sound
-from stages.videos.decoding import open_video
-from stages.videos.photo import is_photo, is_picture, read_photo
+from stages.videos.audio import RATE
+from stages.videos.photo import is_photo, read_photo
 
 SHOWN_SIDE = 1280  # pixels of the longer side of a photo on its page
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
@@ -112,7 +113,7 @@ def video_address(video: Path, page: Path, *, embed: bool = False) -> str:
     """
     if not embed:
         path = Path(os.path.relpath(video.resolve(), page.resolve().parent))
-        return quote(path.as_posix())
+        return quote(os.fsencode(path.as_posix()))
     size = video.stat().st_size
     if size > EMBED_LIMIT:
         raise DataError(
@@ -147,19 +148,6 @@ def _player(title: str, address: str, photo: bool) -> str:
         f"<video id='video' src='{source}' controls playsinline preload='auto' "
         f"aria-label='The video {name}'></video>"
     )
-
-
-def player_start(video: Path) -> float:
-    """Time in seconds on the file's clock at which its first stream starts; some players' 0."""
-    if is_picture(video):
-        return 0.0
-    with open_video(video) as (container, _):
-        starts = [
-            float(stream.start_time * stream.time_base)
-            for stream in container.streams
-            if stream.type in ("video", "audio") and stream.start_time is not None
-        ]
-    return max(min(starts, default=0.0), 0.0)
 
 
 def _facts(data: Mapping[str, Any], photo: bool) -> str:
@@ -234,17 +222,17 @@ def write_report(
     """
     rows = read_rows(table)
     about = read_about(table.with_suffix(".json")) or {}
-    photo = is_photo(video)
+    photo, section = is_photo(video), section_of(about)
     address = photo_address(video) if photo else video_address(video, out, embed=embed)
     data = make_timeline(
         rows,
-        title=title or video.name,
+        title=title or printable(video),
         thresholds=thresholds_of(about),
-        sound=read_sound(video),
+        sound=File(video, section).sound(RATE, []),
         sound_rate=RATE,
         offset=player_start(video),
     )
-    add_pictures(data, read_faces(video, rows, wanted_frames(data)))
+    add_pictures(data, read_faces(video, rows, wanted_frames(data), section))
     mark = remark("page", file_hash(table))
     with sealing(out) as temporary:
         temporary.write_text(_page(data, about, address, photo, mark), encoding="utf-8")

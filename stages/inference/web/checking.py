@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stages.core.errors import DataError
-from stages.inference.views.report import player_start
+from stages.inference.footage import player_start
 from stages.inference.web.apart import Tell
 from stages.inference.web.settings import Limits
 from stages.videos.clock import PAUSE_SECONDS, Log
