@@ -1,8 +1,8 @@
 """Find, follow and cut out the annotated face of every video.
 
-In: ``data/index`` and the videos below ``data.root``. Out: ``data/crops``, one file per entry of
-the manifest (layout: ``stages/crops/crop_file.py``) with one row per decoded frame: the face
-aligned to the 112x112 ArcFace template as JPEG, or ``no_face``. Run: ``dvc repro crop``.
+In: ``data/index``, and the videos that it lists with their hashes. Out: ``data/crops``, one file
+per entry of the manifest (layout: ``stages/crops/crop_file.py``) with one row per decoded frame:
+the face aligned to the 112x112 ArcFace template as JPEG, or ``no_face``. Run: ``dvc repro crop``.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def main() -> None:
     """Write ``data/crops``."""
     params = load_params()
     manifest = Manifest.load(paths.INDEX)
-    settings, root = params.crop, params.data.root
+    settings, root = params.crop, Path(manifest.root)
     tasks = {
         entry.name: Task(entry, root, paths.INDEX, settings, params.compute.device)
         for entry in manifest.entries

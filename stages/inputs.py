@@ -25,7 +25,7 @@ from stages.sequence.balancing import HiddenLabel, hide_intensity, hide_labels
 from stages.sequence.dataset import Video, make_video, write_inputs
 from stages.sequence.features import audio_paths, masked_paths, visual_paths
 from stages.sequence.predictions import FILE
-from stages.sequence.protocol import resolve_choices
+from stages.sequence.protocol import resolve_choice
 from stages.sequence.runs import all_rows, resolve_run, write_run
 from stages.sequence.splits import group_entries, number_folds
 from stages.settings.params import Params, load_params
@@ -139,7 +139,7 @@ def join_all(params: Params, lengths: dict[str, dict[str, int]]) -> list[Video]:
             say(f"left out: {error}")
     if not videos:
         raise DataError("No video has crops and features: look at what `dvc repro crop` says.")
-    splits, rule = params.splits, resolve_choices(params).folds
+    splits, rule = params.splits, resolve_choice(params, "folds")
     folds = number_folds(videos, splits.train_folds, splits.validation_folds, rule)
     videos = [replace(video, fold=folds.get(video.name, 0)) for video in videos]
     training = {video.name: video for video in videos if video.split == "train"}

@@ -32,7 +32,7 @@ from stages.sequence.balancing import (
     hide_labels,
     worth_copying,
 )
-from stages.sequence.protocol import resolve_choices
+from stages.sequence.protocol import resolve_choice
 from stages.settings.params import Mask, load_params
 from stages.videos.manifest import Manifest, read_labels
 
@@ -164,7 +164,7 @@ def write_report(counts: list[list[str | int | float]], copies: Sequence[Copy]) 
 def main() -> None:
     """List the copies of all training videos that have crops."""
     params = load_params()
-    settings, rule = params.mask, resolve_choices(params).balanced_aus
+    settings, rule = params.mask, resolve_choice(params, "balanced_aus")
     names = [
         entry.name
         for entry in Manifest.load(paths.INDEX).entries

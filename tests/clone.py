@@ -16,6 +16,8 @@ TINY_CORPUS = {"clips": 10, "people": 7, "seconds": 3.0, "test_clips": 3, "test_
                "frame_rate": 12.5, "resolution": 128, "faces": 120, "face_people": 12}  # fmt: skip
 
 
+PATIENCE = 3600  # seconds that a command may take: so long, and it hangs
+
 # Every stage of each of these takes seconds to start. The others differ from those that are left
 # in what the tests of encoders, of pre-training and of their stages look at.
 LEFT_OUT = ("mae", "densenet", "vit", "hubert", "ecapatdnn")
@@ -101,12 +103,13 @@ class Clone:
             "DVC_NO_ANALYTICS": "1", "COLUMNS": "200",
         }  # fmt: skip
 
-    def run(self, command: str, expect: int = 0, *, bare: bool = False) -> str:
+    def run(self, command: str, expect: int = 0, *, bare: bool = False, **variables: str) -> str:
         """Run a shell command as the user would; `bare` without an activated environment."""
         environment = {**self.environment, **({"PATH": "/usr/bin:/bin"} if bare else {})}
+        environment |= variables
         done = subprocess.run(
             command, shell=True, cwd=self.folder, env=environment, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == expect, f"{command}\n{done.stdout[-6000:]}"
         return done.stdout

@@ -340,3 +340,20 @@ def test_real_clips(root):
     assert [e.name for e in manifest.entries if e.variable_frame_rate] == ["face_noface"]
     assert manifest.entry("face_noface").sound_start == pytest.approx(2.43, abs=0.005)
     assert json.loads((paths.INDEX / "manifest.json").read_text())["root"] == "root"
+
+
+@pytest.mark.parametrize("policy", ["warn", "allow"])
+def test_a_licence_can_stop_the_index_and_is_not_in_it(root, policy):
+    # so dvc.yaml need not declare it: a root would be decoded anew for a word about it
+    add_video(root, "batch1/one.mp4")
+    add_annotation(root, "Train", "one")
+    made = []
+    for licence in (None, "CC-BY-4.0", "for my own eyes"):
+        settings = yaml.safe_load(Path("params.yaml").read_text())
+        settings["data"]["licence"], settings["licences"]["noncommercial"] = licence, policy
+        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        run()
+        made.append({p.name: p.read_bytes() for p in sorted(paths.INDEX.iterdir())})
+    assert made[0]
+    assert made[1] == made[0]
+    assert made[2] == made[0]

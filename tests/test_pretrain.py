@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from stages import pretrain
-from stages.core.errors import SettingsError
+from stages.core.errors import DataError, SettingsError
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
 from stages.learning import fit as fitting
@@ -216,3 +216,20 @@ def test_the_rate_warms_up_and_falls() -> None:
     assert rates[0] == 0.5
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert 0.05 <= rates[-1] < 0.1
+
+
+@pytest.mark.usefixtures("project")
+def test_other_encoders_weights_can_stop_it_and_are_not_in_what_it_makes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # so dvc.yaml need not declare them: an encoder would be trained anew for those of another
+    epochs = {"pretrain__vit__epochs": 1, "pretrain__vit__validation": 0.25}
+    stand_ins.settings(project, **epochs)
+    made = [path.read_bytes() for path in run("vit", monkeypatch)]
+    theirs = project / "theirs.pt"
+    theirs.write_bytes(b"x")
+    stand_ins.settings(project, audio__hubert__weights=f"file:{theirs}", **epochs)
+    assert [path.read_bytes() for path in run("vit", monkeypatch)] == made
+    theirs.unlink()
+    with pytest.raises(DataError, match=r"audio\.hubert\.weights: .*theirs\.pt is missing"):
+        run("vit", monkeypatch)

@@ -20,6 +20,12 @@ def resolve_choices(params: Params) -> Choices:
     return PRESETS[params.protocol].model_copy(update=own)
 
 
+def resolve_choice(params: Params, name: str) -> Any:
+    """Value of one choice, for what depends on no other."""
+    own = getattr(params.choices, name)
+    return getattr(PRESETS[params.protocol], name) if own is None else own
+
+
 def window_stride(window: int, overlap: Overlap) -> int:
     """Frames from the start of one window to that of the next."""
     return window if overlap == "none" else max(window // 2, 1)
@@ -44,7 +50,7 @@ def network_settings(params: Params, model: Model, scale: Scale | None = None) -
     section = getattr(getattr(params.models, model), scale or params.scale)
     settings: dict[str, Any] = section.model_dump(mode="json")
     if "channels" in settings:
-        settings["causal"] = resolve_choices(params).tcn_causal
+        settings["causal"] = resolve_choice(params, "tcn_causal")
     return settings
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from stages.core.hashing import ROOT
 from stages.core.parallel import ACKNOWLEDGED
-from stages.core.paths import ENCODERS
+from stages.core.paths import ENCODERS, RUN_RESULTS
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
 from tests.test_train import write_workspace
@@ -39,9 +39,9 @@ CORPUS = {
 # a store as small as this one's would be made without workers
 CODE = """
 import importlib, sys
-from stages import face_features
 from stages.core.console import run_stage
-face_features.WORTH_A_WORKER["small"] = 1
+from stages.encoders import face_extraction
+face_extraction.WORTH_A_WORKER["small"] = 1
 sys.argv[:] = sys.argv[1:]
 run_stage(importlib.import_module(f"stages.{sys.argv[0]}").main)
 """
@@ -205,10 +205,7 @@ def test_killed_training_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
     content["train"]["epochs"] = EPOCHS
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     finish(start(tmp_path, "inputs"))
-    outs = ("models/runs", "data/predictions", "metrics/curves")
-
-    def made() -> dict[str, dict[str, str]]:
-        return {out: digests(tmp_path / out) for out in outs}
+    out = tmp_path / RUN_RESULTS
 
     def begin() -> "subprocess.Popen[str]":
         """Start to train; the imports are over when this ends."""
@@ -219,12 +216,12 @@ def test_killed_training_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
 
     process, begun = begin(), time.monotonic()
     finish(process)
-    span, whole = time.monotonic() - begun, made()
+    span, whole = time.monotonic() - begun, digests(out)
+    assert whole
     random = np.random.default_rng(12)
     moments, continued = [], 0
     for _ in range(KILLS):
-        for out in outs:
-            shutil.rmtree(tmp_path / out)
+        shutil.rmtree(out)
         process = begin()
         moment = float(random.uniform(0, span))
         time.sleep(moment)
@@ -234,5 +231,5 @@ def test_killed_training_goes_on_when_it_is_run_again(tmp_path: Path) -> None:
         continued += "continuing where an earlier run stopped" in finish(
             start(tmp_path, "train", "main")
         )
-        assert made() == whole, f"train, killed after {moment} s"
+        assert digests(out) == whole, f"train, killed after {moment} s"
     print(f"\ntrain: {span:.1f} s, killed after {moments} s, {continued} of {KILLS} continued")
