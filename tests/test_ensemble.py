@@ -14,6 +14,7 @@ from stages import ensemble
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.hashing import file_hash
+from stages.ensembles import calibration_steps, choosing
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import load_ensemble, sigmoid
 from stages.learning.metrics import f1_per_au
@@ -129,8 +130,8 @@ def test_an_ensemble_without_its_runs_is_a_sentence(
         ensemble.main()
 
 
-def fit_of(decided: dict[str, np.ndarray]) -> ensemble.Fit:
-    return ensemble.Fit(Calibration(), {}, {}, decided)
+def fit_of(decided: dict[str, np.ndarray]) -> calibration_steps.Fit:
+    return calibration_steps.Fit(Calibration(), {}, {}, decided)
 
 
 def test_the_baseline_is_exported_unless_it_is_beaten_beyond_the_standard_error() -> None:
@@ -147,15 +148,15 @@ def test_the_baseline_is_exported_unless_it_is_beaten_beyond_the_standard_error(
         }
 
     fits = {"frame_head": fit_of(wrong(0.2)), "kfold": fit_of(wrong(0.1))}
-    best, margins = ensemble.unbeaten(fits, videos)
+    best, margins = choosing.unbeaten(fits, videos)
     assert best == "kfold"
     assert margins["kfold"][0] > margins["kfold"][1] > 0
     fits["kfold"] = fits["frame_head"]
-    assert ensemble.unbeaten(fits, videos)[0] == "frame_head"
+    assert choosing.unbeaten(fits, videos)[0] == "frame_head"
     fits["kfold"] = fit_of(wrong(0.3))
-    assert ensemble.unbeaten(fits, videos)[0] == "frame_head"
-    assert ensemble.choose_main("kfold", fits, videos) == "kfold"
+    assert choosing.unbeaten(fits, videos)[0] == "frame_head"
+    assert choosing.choose_main("kfold", fits, videos) == "kfold"
     del fits["frame_head"]
-    assert ensemble.choose_main("auto", fits, videos) == "kfold"
+    assert choosing.choose_main("auto", fits, videos) == "kfold"
     with pytest.raises(DataError, match=r"'auto' needs runs.*there can be: none"):
-        ensemble.choose_main("auto", {}, videos)
+        choosing.choose_main("auto", {}, videos)

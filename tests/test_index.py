@@ -11,6 +11,7 @@ from stages.core import paths
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
 from stages.synthesis.video_file import write_video
+from stages.videos import indexing
 from stages.videos.dataroot import look
 from stages.videos.manifest import Manifest, read_labels, read_timestamps
 
@@ -304,12 +305,12 @@ def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(root, monkeyp
     shutil.rmtree(paths.INDEX)
 
     scanned: list[str] = []
-    original = index.scan_video
-    monkeypatch.setattr(index, "scan_video", _interrupted(original, scanned, after=1))
+    original = indexing.scan_video
+    monkeypatch.setattr(indexing, "scan_video", _interrupted(original, scanned, after=1))
     with pytest.raises(KeyboardInterrupt):
         index.main()
     assert not paths.INDEX.exists()
-    monkeypatch.setattr(index, "scan_video", _interrupted(original, scanned, after=9))
+    monkeypatch.setattr(indexing, "scan_video", _interrupted(original, scanned, after=9))
     run()
     assert len(scanned) == len(set(scanned)) == 3
     assert [(paths.INDEX / name).read_bytes() for name in names] == expected

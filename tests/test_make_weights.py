@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import make_weights
 from stages.core.errors import DataError, SettingsError
-from stages.make_weights import LARGEST, RECIPE, log, measured, merged, prepare, ship
+from stages.ensembles import shipping
+from stages.ensembles.shipping import LARGEST, RECIPE, log, measured, merged, prepare, ship
 from stages.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +84,7 @@ def test_the_ensemble_is_put_in_place_beside_its_recipe(tmp_path: Path, workspac
 def test_what_is_too_large_is_not_shipped(
     tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make_weights, "LARGEST", 3)
+    monkeypatch.setattr(shipping, "LARGEST", 3)
     target = tmp_path / "pretrained"
     target.mkdir()
     with pytest.raises(DataError, match="7 bytes; what is shipped may have 3"):

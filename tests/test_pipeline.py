@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 from stages.core.hashing import ROOT, code_files
-from stages.pictures import GRAPH_KEY, PICTURES, read_graph
+from stages.pictures import PICTURES
+from stages.reporting.pipeline_picture import GRAPH_KEY, read_graph
 
 LISTED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TABLES = yaml.safe_load((ROOT / "metrics/tables/dvc.yaml").read_text())["stages"]

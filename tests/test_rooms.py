@@ -50,6 +50,9 @@ def test_the_rooms_are_the_folders_of_the_house() -> None:
     assert folders == set(ORDER)
     assert len(ORDER) <= 13
     assert len(COMMANDS) <= 25
+    for name in COMMANDS:
+        lines = len(FILES[name].read_text().splitlines())
+        assert lines <= 150, f"{name} has {lines} lines: move what is not main() into a room"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -17,8 +17,8 @@ import yaml
 
 from stages.core.facs import AU_NAMES
 from stages.core.files import write_json, write_text
+from stages.ensembles.shipping import PRETRAINED, RECIPE
 from stages.inference.card import FILE, Card
-from stages.make_weights import PRETRAINED, RECIPE
 from stages.reporting.score_table import as_markdown
 
 PHOTOS = "102 photos of the Face Research Lab London Set, neutral and smiling"

@@ -13,9 +13,9 @@ import numpy as np
 
 from stages.core import paths
 from stages.core.console import run_stage
-from stages.crop import Task, crop_entry
 from stages.crops.alignment import align, crop_displacement
 from stages.crops.crop_file import CropReader, CropWriter
+from stages.faces.cropping import Task, crop_entry
 from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose, faces_of, nearest
 from stages.settings.params import load_params

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 def render(people: int, count: int, folder: Path, seed: int) -> Path:
     """Render stills with the code as it is; return the file."""
-    from stages.corpus import complete, make_piece, one_thread, still_people
+    from stages.synthesis.pieces import complete, make_piece, one_thread, still_people
     from stages.synthesis.render.portrait import head_bank
     from stages.synthesis.stills import join_stills
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import index
 from stages.core import files
 from stages.core.errors import DataError
 from stages.core.hashing import ROOT, file_hash
@@ -26,6 +25,7 @@ from stages.inference.seals import sealed_table
 from stages.inference.views.overlay import write_overlay
 from stages.inference.views.report import write_report
 from stages.synthesis.video_file import write_video
+from stages.videos import indexing
 from stages.videos.decoding import is_our_video
 from tests.inference import tiny, tracks
 from tests.inference.test_folder import clip as long_clip
@@ -186,7 +186,7 @@ def test_own_results_are_no_input(loaded: Predictor, tmp_path: Path) -> None:
     assert code == 1
     assert "b.mp4 was drawn by AUFusion: name the video that it shows" in said
     with pytest.raises(DataError, match=r"^b\.mp4 was drawn by AUFusion"):
-        index.scan_video(index.Video(tmp_path, "b.mp4"), tmp_path / "piece.json")
+        indexing.scan_video(indexing.Video(tmp_path, "b.mp4"), tmp_path / "piece.json")
     assert not is_our_video(folder / "a.mp4")
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from stages import audio, crop
+from stages import audio
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.hashing import file_hash
@@ -19,6 +19,7 @@ from stages.encoders import face_extraction as face_features
 from stages.encoders.loading import Encoding
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import load_ensemble
+from stages.faces import cropping
 from stages.inference import detection as looking
 from stages.inference.columns import COLUMNS
 from stages.inference.options import Options
@@ -57,7 +58,9 @@ def by_the_pipeline(
     entry = stand_ins.entry(
         "clip", video.name, FRAMES, video_hash=file_hash(video), frame_rate=25.0
     )
-    crop.crop_entry(crop.Task(entry, video.parent, Path("x"), made.crop, "cpu"), Path("crops.h5"))
+    cropping.crop_entry(
+        cropping.Task(entry, video.parent, Path("x"), made.crop, "cpu"), Path("crops.h5")
+    )
     with CropReader(Path("crops.h5")) as crops:
         face, times = crops.status == 1, crops.timestamps
     stand_ins.write_index(video.parent, [entry], {"clip": times})

@@ -23,6 +23,7 @@ from stages.reporting.drawing import read_curves
 from stages.reporting.evidence import gather, logits_of, together
 from stages.reporting.page import Html, table, whisker, write_page
 from stages.reporting.timeline import richest_stretch, runs_of
+from stages.reporting.writing import rungs
 from stages.sequence.dataset import make_video, write_inputs
 from stages.sequence.predictions import PredictionWriter
 from stages.settings.params import Crop
@@ -280,7 +281,7 @@ def test_without_test_labels_validation_is_shown(
     steps = json.loads(Path("metrics/ensembles.json").read_text())
     evidence = gather(folders("main"), "synthetic")
     # without labels the F1 of test is no figure, whatever the file says
-    assert list(report.rungs(steps, evidence, "kfold")) == ["validation, cross-fitted (synthetic)"]
+    assert list(rungs(steps, evidence, "kfold")) == ["validation, cross-fitted (synthetic)"]
     numbers = json.loads(Path("metrics/tables.json").read_text())["synthetic"]
     assert numbers["table8"]["kfold"] == {"paper": 0.5422}
     assert "test" not in numbers["table7"]["fold1"]

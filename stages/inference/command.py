@@ -1,0 +1,236 @@
+"""The commands `aufusion predict`, `info`, `convert` and `compare`; exit codes as in cli.py."""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from stages.core.errors import DataError, SettingsError, UnfinishedError
+from stages.core.paths import default_ensemble
+
+FAILED, UNUSABLE, STOPPED = 1, 2, 130
+FORMAT_NAMES = "openface, events, summary, bids, elan, textgrid, boris"  # not imported: it is slow
+
+
+class Faces(StrEnum):
+    """Whose AUs are predicted."""
+
+    main = "main"
+    all = "all"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the encoders of pictures."""
+
+    auto = "auto"
+    full = "32-true"
+    mixed = "bf16-mixed"
+
+
+def _leave(error: Exception, code: int) -> NoReturn:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    raise typer.Exit(code)
+
+
+def _guarded(work: Callable[[], int]) -> NoReturn:
+    """Run a command and leave with its code, with a sentence instead of a traceback."""
+    try:
+        code = work()
+    except (DataError, SettingsError, UnfinishedError) as error:
+        _leave(error, UNUSABLE)
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)
+        code = STOPPED
+    raise typer.Exit(code)
+
+
+SHIPPED = "the one that is shipped; without it models/ensemble"
+EnsembleFolder = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the ensemble.",
+        metavar="DIR",
+        default_factory=default_ensemble,
+        show_default=SHIPPED,
+    ),
+]
+
+
+def predict(
+    out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
+    ensemble: EnsembleFolder,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Videos, photos, folders of them, @FILE for a list of them.", metavar="PATH..."
+        ),
+    ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--list", help="A file that names a path a line; - reads them.", metavar="FILE"
+        ),
+    ] = None,
+    faces: Annotated[
+        Faces, typer.Option(help="The main person, or everyone under numbers of their own.")
+    ] = Faces.main,
+    every: Annotated[
+        int,
+        typer.Option(help="Encode every so many frames; the others still get their rows."),
+    ] = 1,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into the folders' folders, too.")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Draw a video with box, points and AU bars.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page with the timeline of the AUs.")
+    ] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help=f"Write it as this, too: {FORMAT_NAMES}. May be repeated.",
+            metavar="FORMAT",
+        ),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(help="Seconds: no pictures before.", metavar="SECONDS")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(help="Seconds: no pictures from here on.", metavar="SECONDS")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the files of the only video are called.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Predict again what is done, and over results of other "
+            "videos of the same name; files that AUFusion did not write stay.",
+        ),
+    ] = False,
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
+    ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
+    ] = Precision.auto,
+    batch: Annotated[
+        int | None, typer.Option(help="Faces encoded at once; else what the ensemble says.")
+    ] = None,
+) -> None:
+    """Predict the AUs of videos and photos: NAME.csv, NAME.parquet and NAME.json for each.
+
+    Videos that are finished are not done again: a run that was stopped continues. `aufusion info
+    --columns` says what the columns are.
+    """
+
+    def work() -> int:
+        from stages.inference.folder import Extras, predict_all
+        from stages.inference.formats.convert import check_formats
+        from stages.inference.options import Options
+        from stages.inference.sources import expand
+
+        options = Options(
+            faces=faces.value,
+            every=every,
+            batch=batch,
+            device=device,
+            precision=precision.value,
+            start=start,
+            end=end,
+        )
+        extras = Extras(overlay=overlay, report=report, formats=check_formats(formats or ()))
+        done = predict_all(
+            expand(paths or (), lists or ()), ensemble, out, options, recursive=recursive,
+            extras=extras, name=name, overwrite=overwrite,
+        )  # fmt: skip
+        return FAILED if done.failed else 0
+
+    _guarded(work)
+
+
+def info(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of an ensemble.",
+            metavar="DIR",
+            default_factory=default_ensemble,
+            show_default=SHIPPED,
+        ),
+    ],
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Say instead what the columns of the results are.")
+    ] = False,
+) -> None:
+    """Say what an ensemble is: its members, encoders, licences, and its F1 on what data."""
+
+    def work() -> int:
+        from stages.inference import columns as documented
+        from stages.inference.info import describe
+
+        print(documented.as_text() if columns else describe(folder))
+        return 0
+
+    _guarded(work)
+
+
+def convert(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="NAME.csv, .parquet or .json of predictions, or folders of them.",
+            metavar="RESULT...",
+        ),
+    ],
+    to: Annotated[
+        list[str], typer.Option(help=f"{FORMAT_NAMES}. May be repeated.", metavar="FORMAT")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the files; else beside the result.", metavar="DIR"),
+    ] = None,
+) -> None:
+    """Write predictions in the formats of other tools."""
+
+    def work() -> int:
+        from stages.inference.formats.convert import convert_all
+
+        for path in convert_all(results, to, out):
+            print(path)
+        return 0
+
+    _guarded(work)
+
+
+def compare(
+    ours: Annotated[Path, typer.Argument(help="NAME.csv or NAME.parquet of a prediction.")],
+    theirs: Annotated[
+        Path, typer.Argument(help="The same of OpenFace, py-feat, LibreFace or Aff-Wild2.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the table and the picture.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Say how far two predictions of one video agree, AU by AU."""
+
+    def work() -> int:
+        from stages.inference.comparison.compare import compare_files
+
+        print(compare_files(ours, theirs, out))
+        return 0
+
+    _guarded(work)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `aufusion`."""
+    for command in (predict, info, convert, compare):
+        app.command()(command)

@@ -1,0 +1,85 @@
+"""A transformer on one encoder alone: the frozen-encoder probe."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stages.core import paths
+from stages.sequence.dataset import load_videos
+from stages.sequence.protocol import network_settings, resolve_choices
+from stages.settings.params import Params
+
+MODEL: Final = "transformer"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One encoder whose features a network is trained on."""
+
+    name: str
+    audio: bool
+    store: Path
+    params: Params
+
+
+def works(params: Params) -> dict[str, Work]:
+    """List every encoder of the settings, whether the networks read it or not."""
+    found = {
+        name: Work(name, False, paths.VISUAL_FEATURES / f"{name}.h5", params)
+        for name in params.visual
+    }
+    for name in params.audio:
+        found[name] = Work(name, True, paths.AUDIO_FEATURES / f"{name}.h5", params)
+    return found
+
+
+def alone(params: Params) -> Params:
+    """Settings of a training on one encoder: fewer epochs, and sound is never withheld."""
+    train = params.train.model_copy(update={**params.single.model_dump(), "sound_dropout": 0.0})
+    return params.model_copy(update={"train": train})
+
+
+def train_alone(work: Work, path: Path) -> None:
+    """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
+    import torch
+
+    from stages.sequence.features import Features
+    from stages.sequence.networks import build_network
+    from stages.sequence.selection import scored_videos
+    from stages.sequence.training import dimensions_of, train_network, validation_f1
+
+    params = alone(work.params)
+    # masked copies would only blur what is asked here
+    videos = {
+        split: [video for video in load_videos(split) if not video.masked]
+        for split in ("train", "validation")
+    }
+    settings, choices = network_settings(params, MODEL), resolve_choices(params)
+    stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
+    with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
+        dimensions = dimensions_of(MODEL, settings, features, choices)
+        fitted = train_network(
+            params,
+            dimensions,
+            features,
+            videos["train"],
+            videos["validation"],
+            Path(folder),
+            Path(folder) / "curves",
+            seed=params.seed,
+            description=f"{work.name} alone",
+            progress=False,
+        )
+        network = build_network(dimensions)
+        network.load_state_dict(fitted.state)
+        f1 = validation_f1(
+            network.eval(),
+            features,
+            scored_videos(videos["validation"], choices),
+            window=params.train.window,
+            device=torch.device("cpu"),
+            choices=choices,
+        )
+    path.write_text(json.dumps([float(value) for value in f1]), encoding="utf-8")
