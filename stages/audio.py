@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
 from stages.core.hashing import file_hash, identity_of
 from stages.encoders.extraction import make_store
 from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
-from stages.settings.params import Params, load_params
 from stages.videos.manifest import FRAMES_FILE, Manifest, read_timestamps
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`

@@ -9,13 +9,13 @@ appear in no clip; ``data/corpus/speech.h5``, speech with phonemes.
 Run it with ``dvc repro corpus``.
 """
 
+from stages.check_settings import load_params
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.core.files import replacing
 from stages.core.hashing import identity_of
 from stages.core.parallel import map_videos, partial_folder
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
-from stages.settings.params import Corpus, load_params
 from stages.synthesis.data_root import assemble_videos, summary
 from stages.synthesis.performance.plan import Settings, plan_clips
 from stages.synthesis.pieces import (
@@ -30,6 +30,7 @@ from stages.synthesis.pieces import (
     still_people,
 )
 from stages.synthesis.render.portrait import head_bank
+from stages.synthesis.settings import Corpus
 from stages.synthesis.speech_data import join_speakers
 from stages.synthesis.stills import join_stills
 

@@ -7,16 +7,18 @@ the face aligned to the 112x112 ArcFace template as JPEG, or ``no_face``. Run: `
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
 from stages.core.hashing import identity_of
+from stages.core.licences import enforce
 from stages.core.parallel import map_videos, partial_folder
 from stages.faces.cropping import Task, crop_entry, summary
-from stages.faces.detector import load_detector
-from stages.settings.licences import detector_use, enforce
-from stages.settings.params import load_params
+from stages.faces.detector import detector_use, load_detector
 from stages.videos.manifest import Manifest
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
@@ -30,8 +31,7 @@ from stages.sequence.dataset import load_videos
 from stages.sequence.predictions import FILE as PREDICTIONS
 from stages.sequence.predictions import read_predictions
 from stages.sequence.runs import all_rows, result_folder
-from stages.settings.params import load_params
-from stages.settings.run_settings import FRAME_HEAD
+from stages.sequence.settings import FRAME_HEAD
 
 SCORED = ("validation", "test")
 

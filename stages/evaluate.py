@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
@@ -20,7 +21,6 @@ from stages.reporting.figure_files import main_ensemble, read_json
 from stages.reporting.scores import intensity_scores, predicted, score_split
 from stages.sequence.dataset import load_videos
 from stages.sequence.predictions import FILE, read_predictions
-from stages.settings.params import load_params
 
 SPLITS = ("validation", "test")
 MAIN, WITHOUT_SOUND = "main", "visual"  # the runs that are reported beside the ensemble ...

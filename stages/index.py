@@ -12,13 +12,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.files import replacing_folder
 from stages.core.hashing import identity_of
+from stages.core.licences import data_use, enforce, root_data
 from stages.core.parallel import partial_folder
-from stages.settings.licences import data_use, enforce, root_data
-from stages.settings.params import load_params
 from stages.videos.dataroot import DataRoot, look
 from stages.videos.indexing import build, summary
 

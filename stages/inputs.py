@@ -11,16 +11,17 @@ settings are removed.
 import shutil
 from collections import Counter
 
+from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.hashing import file_hash
+from stages.encoders.source import at_scale
+from stages.networks.registry import code_of
 from stages.sequence.dataset import write_inputs
 from stages.sequence.features import audio_paths, masked_paths, visual_paths
 from stages.sequence.joining import join_all, store_lengths
 from stages.sequence.predictions import FILE
 from stages.sequence.runs import all_rows, resolve_run, write_run
-from stages.settings.params import Params, load_params
-from stages.settings.sources import at_scale
 
 
 def write_runs(params: Params, copies: bool) -> int:
@@ -36,7 +37,11 @@ def write_runs(params: Params, copies: bool) -> int:
         for path in stores:
             if path.as_posix() not in hashes:
                 hashes[path.as_posix()] = file_hash(path)
-        write_run(run, {path.as_posix(): hashes[path.as_posix()] for path in stores})
+        write_run(
+            run,
+            {path.as_posix(): hashes[path.as_posix()] for path in stores},
+            code_of(run.model),
+        )
     return len(rows)
 
 

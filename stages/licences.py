@@ -9,23 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.feature_store import FeatureReader
 from stages.core.files import write_text
+from stages.core.licences import Use, as_table, data_use, enforce, root_data
 from stages.crops.crop_file import CropReader
+from stages.encoders.licences import store_use
+from stages.faces.detector import detector_use
 from stages.sequence.features import audio_paths, visual_paths
 from stages.sequence.runs import Run, read_run
-from stages.settings.licences import (
-    Use,
-    as_table,
-    data_use,
-    detector_use,
-    enforce,
-    root_data,
-    store_use,
-)
-from stages.settings.params import load_params
 
 
 def crop_uses(folder: Path) -> list[Use]:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from stages.check_settings import load_params
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.ensembles.shipping import PRETRAINED, RECIPE, log, measured, prepare, ship
@@ -82,7 +83,7 @@ def main() -> None:
     jobs = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
     if not (jobs.isdigit() and int(jobs) > 0):
         raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
-    prepare(RECIPE, WORKSPACE)
+    prepare(RECIPE, WORKSPACE, load_params)
     make(WORKSPACE, int(jobs))
     ship(WORKSPACE, PRETRAINED)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.facs import AU_NAMES
@@ -25,7 +26,6 @@ from stages.sequence.balancing import (
 )
 from stages.sequence.masked_copies import count_labels, crops_of, find_copies, within_budget
 from stages.sequence.protocol import resolve_choice
-from stages.settings.params import load_params
 from stages.videos.manifest import Manifest, read_labels
 
 

@@ -12,21 +12,21 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.core.files import write_json
 from stages.core.hashing import file_hash, identity_of
+from stages.core.licences import data_of_file, data_use, enforce
 from stages.core.parallel import partial_folder
 from stages.encoders.base import AudioEncoder
 from stages.encoders.published import check_choices, choices, take
 from stages.encoders.registry import any_encoder
+from stages.encoders.source import made_path
 from stages.encoders.weights import save_weights
 from stages.pretraining.examples import load_examples
 from stages.pretraining.training import pretrain
-from stages.settings.licences import data_of_file, data_use, enforce
-from stages.settings.params import Params, load_params
-from stages.settings.sources import made_path
 
 SOURCES = {
     "faces": paths.FACES,

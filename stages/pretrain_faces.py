@@ -14,27 +14,26 @@ from pathlib import Path
 
 import h5py
 
+from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import replacing, write_text
 from stages.core.hashing import file_hash, identity_of
-from stages.core.parallel import map_videos, partial_folder
-from stages.crops.crop_file import CropReader
-from stages.faces.detector import load_detector
-from stages.faces.label_files import Work, join_faces, write_faces
-from stages.faces.label_table import Table, read_table
-from stages.settings.licences import (
+from stages.core.licences import (
     DATA,
     GENERATED,
     Dataset,
     as_attribute,
     data_use,
-    detector_use,
     enforce,
     faces_data,
 )
-from stages.settings.params import Params, load_params
+from stages.core.parallel import map_videos, partial_folder
+from stages.crops.crop_file import CropReader
+from stages.faces.detector import detector_use, load_detector
+from stages.faces.label_files import Work, join_faces, write_faces
+from stages.faces.label_table import Table, read_table
 
 CHUNK = 256  # pictures in a piece of work
 SHOWN = 20  # lines that are printed of what was left out

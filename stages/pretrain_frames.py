@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.core.files import replacing
+from stages.core.licences import DATA, as_attribute, data_of_file, data_use, enforce, root_data
 from stages.crops.crop_file import FACE, CropReader, CropWriter
-from stages.settings.licences import DATA, as_attribute, data_of_file, data_use, enforce, root_data
-from stages.settings.params import load_params
 from stages.videos.manifest import Entry, Manifest, read_intensities, read_labels
 
 HELD_OUT = ("validation", "test")

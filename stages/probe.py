@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
@@ -19,15 +20,16 @@ from stages.core.facs import AU_NAMES
 from stages.core.feature_store import FeatureReader
 from stages.core.files import write_json, write_rows
 from stages.core.hashing import file_hash, identity_of
+from stages.core.licences import Use
 from stages.core.parallel import map_videos, partial_folder
-from stages.encoders.extraction import use_one_thread
+from stages.core.torchrun import use_one_thread
+from stages.encoders.licences import store_use
 from stages.learning.metrics import all_ones_f1
+from stages.networks.registry import code_of
 from stages.reporting.figure_files import read_json
 from stages.sequence.dataset import load_videos
 from stages.sequence.probing import MODEL, Work, alone, train_alone, works
 from stages.sequence.protocol import network_settings, resolve_choices
-from stages.settings.licences import Use, store_use
-from stages.settings.params import load_params
 
 SHOWN = ("AU25", "AU26")  # what sound tells of
 HEADING = (
@@ -84,7 +86,7 @@ def main() -> None:
     identity = identity_of(
         "stages.probe",
         [params.seed, params.scale, alone(params).train.model_dump()],
-        [network_settings(params, MODEL), resolve_choices(params).model_dump()],
+        [network_settings(params, MODEL), resolve_choices(params).model_dump(), code_of(MODEL)],
         [file_hash(paths.INPUTS), *(file_hash(work.store) for work in items.values())],
     )
     with partial_folder("single", identity) as folder:

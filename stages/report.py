@@ -13,6 +13,7 @@ whose runs are not trained say so.
 import sys
 from collections.abc import Sequence
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
@@ -23,8 +24,7 @@ from stages.reporting.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.reporting.writing import Target, network_sizes, rungs, what_is_shown, write_report
 from stages.sequence.predictions import read_predictions
 from stages.sequence.runs import result_folder
-from stages.settings.params import load_params
-from stages.settings.run_settings import FRAME_HEAD
+from stages.sequence.settings import FRAME_HEAD
 
 DEFAULT = Target(paths.PAGE, paths.TABLES, paths.TABLES_MARKDOWN, paths.REPORT)
 ALL_TABLES = Target(

@@ -12,13 +12,13 @@ A run that `python -m stages.train_parallel` has trained already is only put in 
 
 import sys
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
 from stages.core.torchrun import process_count
 from stages.sequence.run import RESULT, put_in_place, run_folder, train_run
 from stages.sequence.runs import read_run
-from stages.settings.params import load_params
 
 
 def main() -> None:

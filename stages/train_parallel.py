@@ -13,14 +13,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.check_settings import Params, load_params
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.core.hashing import identity_of
 from stages.core.parallel import map_videos, partial_folder, worker_count
-from stages.encoders.extraction import use_one_thread
+from stages.core.torchrun import use_one_thread
 from stages.sequence.run import RESULT, run_folder, run_identity, train_run
 from stages.sequence.runs import Run, read_run
-from stages.settings.params import Params, load_params
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ without a face are NaN. With ``masked`` as a second word, in: the list of masked
 
 import sys
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureWriter
 from stages.crops.masked_clips import read_copies
 from stages.encoders.face_extraction import list_work, make_visual_store, of_copies
-from stages.settings.params import load_params
 
 MASKED = "masked"
 

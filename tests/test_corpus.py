@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from stages import corpus
+from stages.check_settings import load_params
 from stages.core import parallel
 from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS, PRESENT_FROM
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.crops.crop_file import CropReader
-from stages.settings.params import load_params
 from stages.synthesis import clips as clips_module
 from stages.synthesis.performance.affect import VISIBLE
 from stages.synthesis.performance.pitfalls import PITFALLS

@@ -16,7 +16,7 @@ import yaml
 
 from stages.core.facs import AU_NAMES
 from stages.core.hashing import ROOT
-from stages.sequence.networks import load_network
+from stages.networks.registry import load_network
 from tests.clone import RUNS, Clone
 
 README = (ROOT / "README.md").read_text()

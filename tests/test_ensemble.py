@@ -18,8 +18,8 @@ from stages.ensembles import calibration_steps, choosing
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import load_ensemble, sigmoid
 from stages.learning.metrics import f1_per_au
+from stages.networks.registry import load_network
 from stages.sequence.dataset import load_videos, make_video
-from stages.sequence.networks import load_network
 from stages.sequence.predictions import read_predictions
 from tests.test_train import finish, run, trained, write_weights, write_workspace
 

@@ -23,7 +23,8 @@ from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import load_predictor
 from stages.learning.fit import Recipe, fit
-from stages.sequence.networks import Dimensions, build_network
+from stages.networks.base import Dimensions
+from stages.networks.registry import build_network
 from tests.encoders import published_files as files
 from tests.inference import tiny
 

@@ -1,4 +1,9 @@
-"""What DVC does again after a setting has changed: the shipped dvc.yaml with idle commands."""
+"""What DVC does again after a change: the shipped dvc.yaml and code, with commands that only hash.
+
+An output is a hash of the settings and files that its stage declares, but for the code: the changes
+made here leave the results of other code as they are. The files of runs are those that `inputs`
+really writes.
+"""
 
 import re
 import shutil
@@ -11,14 +16,45 @@ import yaml
 
 from stages.core.hashing import ROOT
 
-# every output is a copy of the settings; data/runs is a folder with one for each run
 IDLE = """
-for out in "$@"; do
-  mkdir -p "$(dirname "$out")"
-  if [ "$out" = data/runs ]; then
-    rm -rf "$out"; mkdir "$out"; for run in RUNS; do cp params.yaml "$out/$run.json"; done
-  else cp params.yaml "$out"; fi
-done
+import hashlib, json, shutil, sys
+from pathlib import Path
+import yaml
+
+outs, keys, deps = (part.split() for part in " ".join(sys.argv[1:]).split("|"))
+settings = yaml.safe_load(Path("params.yaml").read_text())
+
+def value(key):
+    node = settings
+    for part in key.split("."):
+        node = node[part]
+    return node
+
+def digest(path):
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [[str(file), file.read_bytes().hex()] for file in files if file.is_file()]
+
+runs = "data/runs" in outs  # what the file of the inputs is not made from
+left_out = ("model", "models", "runs", "tables", "features", "pretrain", "visual") if runs else ()
+content = [[key, value(key)] for key in keys if key not in left_out]
+content += [digest(Path(dep)) for dep in deps if not (runs and dep.startswith("data/features"))]
+text = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+for out in map(Path, outs):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out == Path("data/runs"):
+        from stages.check_settings import load_params
+        from stages.networks.registry import code_of
+        from stages.sequence.features import audio_paths, visual_paths
+        from stages.sequence.runs import all_rows, resolve_run, write_run
+
+        shutil.rmtree(out, ignore_errors=True)
+        params = load_params()
+        for name, row in all_rows(params).items():
+            run = resolve_run(params, name, row)
+            stores = [*visual_paths(run.visual), *audio_paths(run.audio)]
+            write_run(run, {str(store): store.read_text() for store in stores}, code_of(run.model))
+    else:
+        out.write_text(text)
 """
 
 
@@ -26,8 +62,10 @@ class Pipeline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copy(ROOT / "params.yaml", folder)
-        runs = yaml.safe_load((folder / "params.yaml").read_text())["runs"]
-        (folder / "idle.sh").write_text(IDLE.replace("RUNS", " ".join(runs)))
+        left_out = shutil.ignore_patterns("__pycache__", "pretrained")
+        shutil.copytree(ROOT / "stages", folder / "stages", ignore=left_out)
+        (folder / "idle.py").write_text(IDLE)
+        (folder / ".dvcignore").write_text("__pycache__\n")
         (folder / "metrics").mkdir()
         shutil.copy(ROOT / "metrics/speed.json", folder / "metrics")
         shipped = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -35,10 +73,14 @@ class Pipeline:
             body = stage.get("do", stage)
             outs = [*body.get("outs", ()), *body.get("metrics", ())]
             names = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
-            body["cmd"] = f"sh idle.sh {' '.join(names)}"
-            body["deps"] = [dep for dep in body["deps"] if not dep.startswith("stages/")]
+            deps = [dep for dep in body["deps"] if not dep.startswith("stages/")]
+            if "data.root" in body.get("params", ()) and "corpus" not in body["cmd"]:
+                deps = [dep for dep in deps if dep != "${data.root}"]
+            parts = [names, body.get("params", ()), deps]
+            words = "' '|' '".join(" ".join(part) for part in parts)
+            body["cmd"] = f"{sys.executable} idle.py '{words}'"
         del shipped["plots"]
-        (folder / "dvc.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False))
+        (folder / "dvc.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False, width=10_000))
         self.dvc("init --no-scm -q")
 
     def dvc(self, command: str) -> str:
@@ -62,6 +104,13 @@ class Pipeline:
         path.write_text(yaml.safe_dump(content, sort_keys=False))
         return set(re.findall(r"Running stage '([\w@]+)'", self.dvc("repro --no-run-cache")))
 
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Change the code."""
+        path = self.folder / "stages" / name
+        text = path.read_text()
+        assert text.count(old) == 1, (name, old, text.count(old))
+        path.write_text(text.replace(old, new))
+
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
@@ -70,17 +119,19 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return made
 
 
-RUNS = yaml.safe_load((ROOT / "params.yaml").read_text())["runs"]
-READERS = {
-    "inputs",
-    "licences",
-    "ensemble",
-    "evaluate",
-    "report",
-    "submit",
-    "probe",
-    *(f"train@{n}" for n in RUNS),
-}
+SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
+JOINED = {"inputs", "licences", "ensemble", "evaluate", "report", "submit"}  # what reads all runs
+
+
+def readers(kind: str, name: str) -> set[str]:
+    """Trainings of the runs that read an encoder; the baseline hears nothing."""
+    found = set()
+    for run, row in SETTINGS["runs"].items():
+        names = row.get(kind)
+        names = SETTINGS["features"][kind] if names is None else names
+        if name in names and (kind == "visual" or row.get("model") != "frame_head"):
+            found.add(f"train@{run}")
+    return found
 
 
 @pytest.mark.parametrize(("kind", "name"), [("visual", "mae"), ("audio", "wav2vec")])
@@ -90,9 +141,44 @@ def test_the_weights_of_one_encoder_redo_its_store_and_what_reads_it(
     setting = "file:weights.safetensors@sha256:" + "0" * 64
     ran = pipeline.repro(**{f"{kind}__{name}__weights": setting})
     stores = {f"{kind}@{name}"} | ({f"masked@{name}"} if kind == "visual" else set())
-    assert ran == {f"pretrain@{name}"} | stores | READERS
+    assert ran == {f"pretrain@{name}", "probe"} | stores | readers(kind, name) | JOINED
 
 
 def test_licences_are_looked_at_again_without_other_work(pipeline: Pipeline) -> None:
     changes = {"licences__noncommercial": "refuse", "compute__offline": True}
     assert pipeline.repro(**changes) == {"licences"}
+
+
+def test_a_run_redoes_its_own_training_and_what_joins_runs(pipeline: Pipeline) -> None:
+    ran = pipeline.repro(runs__added={"model": "gru"})
+    assert ran == {"train@added"} | JOINED
+
+
+def test_a_network_redoes_no_other_networks_runs(pipeline: Pipeline) -> None:
+    code = (pipeline.folder / "stages/networks/recurrent.py").read_text()
+    code = re.sub(r"NETWORKS = .*", 'NETWORKS = {"own": GRU}', code)
+    (pipeline.folder / "stages/networks/own.py").write_text(code)
+    pipeline.edit("networks/settings.py", '    "frame_head",\n', '    "frame_head",\n    "own",\n')
+    pipeline.edit(
+        "networks/settings.py", "    gru: RecurrentScales\n",
+        "    gru: RecurrentScales\n    own: RecurrentScales\n",
+    )  # fmt: skip
+    ran = pipeline.repro(models__own=SETTINGS["models"]["gru"], runs__own={"model": "own"})
+    # `mask` knows how wide networks are, and comes to the same
+    assert ran == {"mask", "train@own"} | JOINED
+
+
+def test_a_changed_network_redoes_its_own_runs_alone(pipeline: Pipeline) -> None:
+    pipeline.edit("networks/own.py", "class GRU(Recurrent):", "class GRU(Recurrent):  # mended")
+    assert {name for name in pipeline.repro() if name.startswith("train@")} == {"train@own"}
+
+
+def test_a_choice_redoes_no_features(pipeline: Pipeline) -> None:
+    pipeline.edit(
+        "sequence/choices.py", "    frames: Frames | None\n",
+        "    frames: Frames | None\n    lips: bool | None\n",
+    )  # fmt: skip
+    ran = pipeline.repro(choices__lips=True)
+    before = ("corpus", "index", "crop", "pretrain", "visual", "masked", "audio", "fbank")
+    assert not {name for name in ran if name.startswith(before)}
+    assert {"inputs", "train@main"} <= ran

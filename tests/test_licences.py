@@ -11,18 +11,19 @@ import pytest
 from stages import crop, index, licences, pretrain
 from stages import pretrain_faces as stills
 from stages import pretrain_frames as frames
+from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureWriter
+from stages.core.licences import GENERATED, OURS, Use, as_table, enforce
 from stages.crops.crop_file import CropWriter
 from stages.encoders.face_extraction import list_work
+from stages.encoders.licences import weights_terms
 from stages.encoders.registry import ENCODERS
+from stages.encoders.source import made_path, read_about
 from stages.encoders.weights import save_weights
 from stages.ensembles.ensemble import Ensemble, Weights, load_ensemble
 from stages.inference.info import describe
 from stages.sequence.runs import resolve_run, write_run
-from stages.settings.licences import GENERATED, OURS, Use, as_table, enforce, weights_terms
-from stages.settings.params import load_params
-from stages.settings.sources import made_path, read_about
 from stages.videos.manifest import Manifest
 from tests import stand_ins
 from tests.inference import tiny

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.check_settings import load_params
 from stages.core.errors import DataError, SettingsError
 from stages.ensembles import shipping
 from stages.ensembles.shipping import LARGEST, RECIPE, log, measured, merged, prepare, ship
-from stages.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,19 +30,19 @@ def test_a_setting_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.M
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("corpus: {clip: 3}\n")
     with pytest.raises(SettingsError, match=r"corpus\.clip"):
-        prepare(recipe, tmp_path / "workspace")
+        prepare(recipe, tmp_path / "workspace", load_params)
 
 
 def test_the_shipped_recipe_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    prepare(RECIPE, tmp_path)
+    prepare(RECIPE, tmp_path, load_params)
     params = load_params(tmp_path / "params.yaml")
     assert {item.augmentation for item in params.pretrain.values()} == {1.0}
     assert (tmp_path / "stages" / "corpus.py").is_file()
     assert yaml.safe_load((tmp_path / "dvc.yaml").read_text())["stages"]["corpus"]
     (tmp_path / "stages" / "left_over.py").write_text("")
     (tmp_path / "made").write_text("kept")
-    prepare(RECIPE, tmp_path)
+    prepare(RECIPE, tmp_path, load_params)
     assert not (tmp_path / "stages" / "left_over.py").exists()
     assert (tmp_path / "made").read_text() == "kept"
 

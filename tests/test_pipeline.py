@@ -1,19 +1,24 @@
 """The pipeline as a whole: dvc.yaml against the code, the house's rules, the picture."""
 
 import ast
+import inspect
 import itertools
 import json
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from PIL import Image
 
+from stages.check_settings import Params
 from stages.core.hashing import ROOT, code_files
+from stages.core.setting_types import Section
 from stages.pictures import PICTURES
 from stages.reporting.pipeline_picture import GRAPH_KEY, read_graph
+from stages.sequence.probing import MODEL
 
 LISTED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TABLES = yaml.safe_load((ROOT / "metrics/tables/dvc.yaml").read_text())["stages"]
@@ -32,18 +37,30 @@ def stage_modules() -> list[str]:
     return sorted({module_of(stage) for stage in STAGES})
 
 
+# what a network's dimensions may be; they reach these stages by the file of a run, or by params
+DIMENSIONS = {stage: {ROOT / "stages/networks/settings.py"} for stage in STAGES
+              if stage in ("train", "tables/train", "probe")}  # fmt: skip
+
+
+def covered(stage: str) -> set[Path]:
+    deps = [ROOT / dep for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
+    assert all(dep.exists() for dep in deps)
+    return {file for dep in deps for file in ([dep] if dep.is_file() else dep.rglob("*.py"))}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_all_the_code_it_imports(stage: str) -> None:
-    deps = [ROOT / dep for dep in STAGES[stage]["deps"] if dep.startswith("stages/")]
-    covered = {file for dep in deps for file in ([dep] if dep.is_file() else dep.rglob("*.py"))}
-    missing = set(code_files(module_of(stage))) - covered - {ROOT / "stages/__init__.py"}
+    needed = set(code_files(module_of(stage))) - DIMENSIONS.get(stage, set())
+    missing = needed - covered(stage) - {ROOT / "stages/__init__.py"}
     assert not missing, f"list in dvc.yaml, stage {stage}: {sorted(map(str, missing))}"
-    assert all(dep.exists() for dep in deps)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_no_code_it_does_not_import(stage: str) -> None:
     used = set(code_files(module_of(stage)))
+    used |= set((ROOT / "stages").glob("*/settings.py"))  # asked for by what params says
+    if ROOT / "stages/networks/registry.py" in used:  # which finds the networks by themselves
+        used |= set((ROOT / "stages/networks").glob("*.py"))
     for dep in STAGES[stage]["deps"]:
         if dep.startswith("stages/"):
             files = [ROOT / dep] if dep.endswith(".py") else (ROOT / dep).rglob("*.py")
@@ -59,6 +76,31 @@ def test_a_stage_declares_settings_that_exist(stage: str) -> None:
                 break
             assert part in node, f"{key} of stage {stage}"
             node = node[part]
+
+
+def sections(annotation: object) -> set[type]:
+    """Classes of sections that a type of a setting names."""
+    found = (
+        {annotation} if isinstance(annotation, type) and issubclass(annotation, Section) else set()
+    )
+    return found.union(*map(sections, get_args(annotation)))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_room_that_says_what_its_settings_are(stage: str) -> None:
+    for key in STAGES[stage].get("params", ()):
+        top = key.split(".")[0]
+        if top in Params.model_fields:
+            for section in sections(Params.model_fields[top].annotation):
+                file = Path(inspect.getfile(section))
+                wanted = covered(stage) | DIMENSIONS.get(stage, set())
+                assert file in wanted, f"{stage} reads {key}: {file.relative_to(ROOT)} is no dep"
+
+
+def test_what_shows_every_network_depends_on_the_room() -> None:
+    for stage in ("inputs", "report", "tables/report"):
+        assert "stages/networks" in STAGES[stage]["deps"]
+    assert f"stages/networks/{MODEL}.py" in STAGES["probe"]["deps"]
 
 
 def test_what_no_stage_depends_on_holds_no_code() -> None:

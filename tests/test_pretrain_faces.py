@@ -9,13 +9,13 @@ from skimage import data
 
 from stages import pretrain_faces as stills
 from stages.core.errors import DataError
+from stages.core.licences import GENERATED, Dataset, data_of_file
 from stages.crops.alignment import ARCFACE_TEMPLATE
 from stages.crops.crop_file import CropReader
 from stages.faces import label_files as face_files
 from stages.faces.detector import load_detector
 from stages.faces.label_files import person_numbers
 from stages.pretraining.faces import load_faces
-from stages.settings.licences import GENERATED, Dataset, data_of_file
 from tests import stand_ins
 
 HEAD = "image,person,AU12,valence,arousal,expression"

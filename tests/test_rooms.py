@@ -10,7 +10,7 @@ from stages.core.hashing import ROOT
 
 # a room may import the rooms before it
 ORDER = (
-    "core", "settings", "learning", "crops", "videos", "faces", "encoders", "synthesis", "sequence",
+    "core", "learning", "crops", "videos", "faces", "encoders", "networks", "synthesis", "sequence",
     "pretraining", "ensembles", "reporting", "inference",
 )  # fmt: skip
 HOUSE = ROOT / "stages"
@@ -22,7 +22,8 @@ def name_of(path: Path) -> str:
 
 
 FILES = {name_of(path): path for path in sorted(HOUSE.rglob("*.py"))}
-COMMANDS = {name for name, path in FILES.items() if path.parent == HOUSE} - {"stages"}
+SETTINGS = "stages.check_settings"  # the one file of the root that commands may import
+COMMANDS = {name for name, path in FILES.items() if path.parent == HOUSE} - {"stages", SETTINGS}
 
 
 def imported(path: Path) -> set[str]:

@@ -14,8 +14,8 @@ import yaml
 from stages import ensemble, inputs, table
 from stages.ensembles.ensemble import load_ensemble, sigmoid
 from stages.learning.metrics import f1_per_au
+from stages.networks.registry import load_network
 from stages.sequence.dataset import load_videos
-from stages.sequence.networks import load_network
 from stages.sequence.predictions import read_predictions
 from stages.sequence.run import RESULT, put_in_place, run_seed
 from tests.test_train import RUNS, finish, run, trained, write_weights, write_workspace

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from stages import licences, pretrain, visual
+from stages.check_settings import load_params
 from stages.core.console import run_stage
 from stages.core.errors import DataError, SettingsError
 from stages.core.feature_store import FeatureReader
@@ -20,10 +21,9 @@ from stages.encoders.formats import read_weights
 from stages.encoders.loading import Encoding, load_encoding
 from stages.encoders.published import choices
 from stages.encoders.registry import ENCODERS
+from stages.encoders.source import made_path
 from stages.encoders.weights import load_network, save_weights
 from stages.sequence.runs import resolve_run, write_run
-from stages.settings.params import load_params
-from stages.settings.sources import made_path
 from tests import stand_ins
 from tests.encoders import published_files as files
 from tests.hub import COMMIT, Hub, serve, use_caches

@@ -24,8 +24,8 @@ from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
 from stages.learning import fit as fitting
 from stages.learning.metrics import all_ones_f1, f1_per_au
+from stages.networks.registry import load_network
 from stages.sequence.dataset import load_videos
-from stages.sequence.networks import load_network
 from stages.sequence.predictions import read_predictions
 from stages.videos.manifest import Entry, Manifest, save_frames
 

@@ -7,11 +7,13 @@ the same input; :func:`identity_of` is the name under which it is kept.
 import ast
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = "stages"
+CHECKS = f"{PACKAGE}.check_settings"  # decides whether work begins, not what comes out
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,6 +60,8 @@ def _imported_modules(path: Path) -> set[str]:
 def code_files(module: str) -> tuple[Path, ...]:
     """Source files that a first-party module is made of: itself and what it imports, transitively.
 
+    The check of all settings is left out: the sections lie in the rooms that read them.
+
     Parameters
     ----------
     module : str
@@ -80,7 +84,7 @@ def code_files(module: str) -> tuple[Path, ...]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in seen or (name == CHECKS and name != module):
             continue
         seen.add(name)
         path = _module_file(name)
@@ -92,6 +96,19 @@ def code_files(module: str) -> tuple[Path, ...]:
         if "." in name:
             waiting.append(name.rpartition(".")[0])
     return tuple(sorted(files))
+
+
+def _digest(paths: Iterable[Path]) -> "hashlib._Hash":
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """SHA-256 of some source files with their names, in hex."""
+    return _digest(paths).hexdigest()
 
 
 def identity_of(module: str, *parts: object) -> str:
@@ -109,9 +126,6 @@ def identity_of(module: str, *parts: object) -> str:
     str
         32 hexadecimal digits.
     """
-    digest = hashlib.sha256()
-    for path in code_files(module):
-        digest.update(path.relative_to(ROOT).as_posix().encode())
-        digest.update(path.read_bytes())
+    digest = _digest(code_files(module))
     digest.update(json.dumps(parts, sort_keys=True).encode())
     return digest.hexdigest()[:32]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 Dimensions = dict[str, Any]
 State = dict[str, Tensor]

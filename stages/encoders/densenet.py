@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 
 from stages.encoders.base import Dimensions, State, VisualEncoder
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 HEAD = "classifier."  # of the published state: the 1000 classes of ImageNet
 OLD_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")

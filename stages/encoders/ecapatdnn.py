@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.encoders.base import AudioEncoder, Dimensions, State
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 RATE = 16_000  # Hz
 BANDS = 80

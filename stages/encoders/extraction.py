@@ -8,19 +8,9 @@ from stages.core.console import say
 from stages.core.errors import DataError
 from stages.core.feature_store import merge_stores
 from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.torchrun import use_one_thread
 
 Item = TypeVar("Item")
-
-
-def use_one_thread() -> None:
-    """Compute with one thread a process: the workers are as many as the cores.
-
-    Sums of floating point numbers can depend on the number of threads, so a fixed number also
-    gives the same bytes with any number of workers.
-    """
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def make_store(

@@ -16,7 +16,7 @@ from stages.crops.crop_file import FACE, CropReader
 from stages.crops.masked_clips import Copy, masked_batches
 from stages.encoders.extraction import make_store
 from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
-from stages.settings.params import Params
+from stages.encoders.settings import EncoderSettings
 from stages.videos.manifest import Manifest
 
 WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
@@ -86,7 +86,7 @@ def encode_video(work: Work, path: Path) -> None:
             features[rows[0] : rows[-1] + 1] = stretch
 
 
-def list_work(name: str, params: Params) -> dict[str, Work]:
+def list_work(name: str, params: EncoderSettings) -> dict[str, Work]:
     """List what an encoder has to do: the crops of every entry of the manifest that has some.
 
     Raises
@@ -125,7 +125,7 @@ def make_visual_store(
     path: Path,
     name: str,
     items: dict[str, Work],
-    params: Params,
+    params: EncoderSettings,
     *,
     stage: str,
 ) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from stages.core.errors import DataError
 from stages.core.hashing import file_hash
 from stages.encoders.formats import CONFIG, FILES, weights_file
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 TIMEOUT = 10  # seconds, to find out whether a host answers
 INSIGHTFACE = ".insightface"  # below the home folder, insightface's own cache

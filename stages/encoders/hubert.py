@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
 MASK_PROBABILITY = 0.05  # the library's; any above 0 gives the network what the task masks with

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.encoders.base import Dimensions, VisualEncoder
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 SIDE = 112  # pixels
 EPSILON = 1e-5

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from stages.core.feature_store import FeatureWriter
 from stages.core.hashing import file_hash
 from stages.core.settings import Compute
-from stages.settings.licences import enforce_file, weights_terms
-from stages.settings.params import Params
-from stages.settings.sources import weights_path
+from stages.encoders.licences import enforce_file, weights_terms
+from stages.encoders.settings import EncoderSettings
+from stages.encoders.source import weights_path
 
 if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
     import torch
@@ -80,7 +80,7 @@ class Loaded:
         return au_start(self.network)
 
 
-def choose_encoding(kind: str, name: str, params: Params) -> Encoding:
+def choose_encoding(kind: str, name: str, params: EncoderSettings) -> Encoding:
     """Name what the settings have an encoder encode with.
 
     Parameters
@@ -88,7 +88,7 @@ def choose_encoding(kind: str, name: str, params: Params) -> Encoding:
     kind : {"visual", "audio"}
     name : str
         A key of that section of the settings.
-    params : Params
+    params : EncoderSettings
 
     Returns
     -------

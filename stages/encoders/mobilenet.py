@@ -19,7 +19,7 @@ from typing import Any
 from torch import nn
 
 from stages.encoders.base import Dimensions, State, VisualEncoder
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 SIDE = 112  # pixels
 HEAD = "classifier.3."  # of the published state: the 1000 classes of ImageNet

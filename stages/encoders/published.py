@@ -11,13 +11,13 @@ from pathlib import Path
 
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
+from stages.core.licences import UNKNOWN, Use, enforce
 from stages.encoders.base import Encoder
 from stages.encoders.fetching import fetch, is_offline, trouble
 from stages.encoders.registry import any_encoder
+from stages.encoders.settings import EncoderSettings
+from stages.encoders.source import ORIGIN, Source, at_scale, made_path, read_about
 from stages.encoders.weights import take_weights
-from stages.settings.licences import UNKNOWN, Use, enforce
-from stages.settings.params import Params
-from stages.settings.sources import ORIGIN, Source, at_scale, made_path, read_about
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def choose(encoder: Encoder, key: str, setting: str, scale: str) -> Choice:
     return Choice(key, encoder, encoder.origin, True)
 
 
-def choices(params: Params) -> dict[str, Choice]:
+def choices(params: EncoderSettings) -> dict[str, Choice]:
     """What the settings mean for every encoder that has weights, by the encoder's name."""
     sections: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("visual", params.visual),

@@ -9,7 +9,7 @@ from functools import partial
 
 from stages.encoders import vision_transformer
 from stages.encoders.base import VisualEncoder
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 ENCODER = VisualEncoder(
     name="vit",

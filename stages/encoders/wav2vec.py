@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stages.encoders import waveform
 from stages.encoders.base import AudioEncoder, Dimensions, State
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 
 # no step is masked here, so what stands for one is dropped as the heads are: the published file
 # has none, others of the same network do

@@ -20,8 +20,8 @@ from stages.core.files import replacing
 from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
 from stages.encoders.formats import ABOUT, Content, check_config, read_weights
 from stages.encoders.onnx_network import OnnxNetwork
+from stages.encoders.source import ORIGIN
 from stages.encoders.waveform import MASK
-from stages.settings.sources import ORIGIN
 
 HEAD = "head."  # the linear head of pre-training, kept beside the encoder
 AU_HEAD = "au_head."  # of a loaded network: the part of that head whose outputs are AU logits
@@ -53,7 +53,7 @@ def save_weights(
         First of the head's 12 outputs that are AU logits; None where it has none.
     data : sequence of mapping
         What it was trained on, with the licences: the fields of
-        :class:`stages.settings.licences.Dataset`.
+        :class:`stages.core.licences.Dataset`.
     """
     about: dict[str, Any] = {
         "encoder": encoder.name,

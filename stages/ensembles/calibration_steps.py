@@ -12,10 +12,10 @@ from stages.core.intensity import intensity_of
 from stages.ensembles.calibration import Calibration, Judged, decide, f1_of
 from stages.ensembles.calibration_fit import Limits, alarms_at_rest, cross_fit, fit_calibration
 from stages.ensembles.joining import Probabilities
+from stages.ensembles.settings import ExportSettings
 from stages.learning.metrics import icc_per_au
 from stages.sequence.dataset import Video
 from stages.sequence.splits import LABELLED, assign_parts, label_counts
-from stages.settings.params import Params
 
 LADDER = ("raw", "thresholds", "smoothing")
 
@@ -72,7 +72,9 @@ def intensity_icc(
     return icc_per_au(truth, said)
 
 
-def ladder(params: Params, probabilities: Probabilities, videos: Mapping[str, Video]) -> Fit:
+def ladder(
+    params: ExportSettings, probabilities: Probabilities, videos: Mapping[str, Video]
+) -> Fit:
     """Fit the calibration, and say what each step of it is worth.
 
     Returns

@@ -9,7 +9,7 @@ from stages.core.errors import DataError
 from stages.ensembles.calibration_steps import Fit
 from stages.learning.metrics import f1_per_au
 from stages.sequence.dataset import Video
-from stages.settings.run_settings import AUTO, FRAME_HEAD
+from stages.sequence.settings import AUTO, FRAME_HEAD
 
 
 def unbeaten(

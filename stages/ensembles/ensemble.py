@@ -22,8 +22,8 @@ from stages.core.facs import AU_NAMES
 from stages.core.files import replacing_folder, write_json
 from stages.core.hashing import file_hash
 from stages.ensembles.calibration import Calibration
-from stages.settings.choices import CORRECTED, Choices
-from stages.settings.params import Crop
+from stages.faces.settings import Crop
+from stages.sequence.choices import CORRECTED, Choices
 
 FORMAT: Final = 2  # 2: members may read AU outputs, and their logits stand for intensities
 FILE: Final = "ensemble.json"
@@ -88,7 +88,7 @@ class Weights:
     """An encoder's weights within an ensemble; `file` is None for one without weights.
 
     `data` is what they were trained on, where that was here: see
-    :class:`stages.settings.licences.Dataset`.
+    :class:`stages.core.licences.Dataset`.
     """
 
     file: str | None
@@ -117,7 +117,7 @@ class Ensemble:
     members : tuple of Member
     visual, audio : dict of str to Weights
         The encoders.
-    crop : stages.settings.params.Crop
+    crop : stages.check_settings.Crop
         How faces are found and cut out.
     calibration : Calibration
     scores : dict
@@ -129,7 +129,7 @@ class Ensemble:
         The protocol that the members were trained by.
     data : tuple of mapping
         The videos that the members were trained on, with the licence: the fields of
-        :class:`stages.settings.licences.Dataset`. Empty in one that was exported before there was a
+        :class:`stages.core.licences.Dataset`. Empty in one that was exported before there was a
         record.
     """
 

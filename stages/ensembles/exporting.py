@@ -10,21 +10,22 @@ from typing import Any
 from stages.core import paths
 from stages.core.feature_store import FeatureReader
 from stages.core.hashing import file_hash
+from stages.core.licences import root_data
+from stages.encoders.licences import weights_terms
+from stages.encoders.source import weights_path
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import Ensemble, Member, Weights, write_ensemble
 from stages.ensembles.members import Chosen
+from stages.ensembles.settings import ExportSettings
 from stages.sequence.features import visual_paths
 from stages.sequence.predictions import RunPredictions
 from stages.sequence.protocol import resolve_choices
 from stages.sequence.run import network_path
 from stages.sequence.runs import result_folder
-from stages.settings.licences import root_data, weights_terms
-from stages.settings.params import Params
-from stages.settings.sources import weights_path
 
 
 def export(
-    params: Params,
+    params: ExportSettings,
     name: str,
     chosen: Sequence[Chosen],
     runs: Mapping[str, RunPredictions],

@@ -20,8 +20,8 @@ from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.learning.metrics import f1_per_au
 from stages.sequence.dataset import Video
 from stages.sequence.predictions import RunPredictions
+from stages.sequence.settings import FRAME_HEAD
 from stages.sequence.splits import LABELLED
-from stages.settings.run_settings import FRAME_HEAD
 
 SUBMISSIONS: Final = ("au_top", "model", "kfold", "train_val_mix", "kfold_mix")
 

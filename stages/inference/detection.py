@@ -11,12 +11,12 @@ from stages.crops.crop_file import decode_jpeg, encode_jpeg
 from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose
 from stages.faces.multi_tracking import Crowd, Group
+from stages.faces.settings import Crop
 from stages.faces.tracking import Follower, follow
 from stages.inference.footage import Footage
 from stages.inference.options import Options
 from stages.inference.still import find_faces
 from stages.inference.stopwatch import Stopwatch
-from stages.settings.params import Crop
 from stages.videos.clock import Log
 
 MAIN = 1  # key of the only person that is followed
@@ -70,7 +70,7 @@ def look(
     Parameters
     ----------
     footage : Footage
-    settings : stages.settings.params.Crop
+    settings : stages.check_settings.Crop
         How the ensemble's crops were made; these are made alike, through JPEG and back.
     options : Options
     device : str

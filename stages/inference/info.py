@@ -5,9 +5,9 @@ from typing import Any
 
 from stages.core.facs import AU_NAMES
 from stages.ensembles.ensemble import Ensemble, load_ensemble
+from stages.faces.detector import detector_use
 from stages.inference.card import load_card
 from stages.inference.columns import DECISIONS
-from stages.settings.licences import detector_use
 
 DATA = {
     "synthetic": "on the generated corpus (synthetic)",

@@ -13,6 +13,7 @@ import av
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
 from stages.core.hashing import package_versions
+from stages.faces.detector import detector_use
 from stages.inference.card import load_card
 from stages.inference.footage import File, player_start
 from stages.inference.levels import levels_of
@@ -26,7 +27,6 @@ from stages.inference.sound import SoundTrack
 from stages.inference.sources import check_output_name, output_name, source_of
 from stages.inference.stopwatch import Stopwatch
 from stages.inference.writing import ENDINGS, Writer
-from stages.settings.licences import detector_use
 from stages.videos.clock import Log
 from stages.videos.decoding import frame_rate, open_video, promised_pictures
 from stages.videos.photo import expected_pictures, is_photo, is_picture

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stages.encoders.base import AudioEncoder, VisualEncoder
-    from stages.sequence.networks import Network
+    from stages.networks.base import Network
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ def _voices(
     audio: Mapping[str, int],
     device: torch.device,
 ) -> tuple[Voice, ...]:
+    from stages.networks.registry import load_network
     from stages.sequence.features import au_starts
-    from stages.sequence.networks import load_network
 
     widths = {name: width for name, (width, _) in visual.items()}
     voices = []

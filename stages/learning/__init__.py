@@ -1,5 +1,5 @@
 """How networks are trained, whatever they learn: the loop, losses, metrics.
 
 :func:`stages.learning.fit.fit` is the one loop; it goes on after a kill with the same bytes.
-Imports `core` and `settings`; knows neither encoders nor sequence networks.
+Imports `core`; knows neither encoders nor sequence networks.
 """

@@ -7,7 +7,7 @@ from torch.nn import functional
 from stages.core.errors import DataError
 from stages.core.facs import AU_NUMBERS, INTENSITY_MAX, NOT_ANNOTATED, PRESENT_FROM
 from stages.core.intensity import LOGITS_A_STEP
-from stages.settings.choices import PositiveWeight
+from stages.learning.settings import PositiveWeight
 
 
 def positive_weight(labels: Tensor, limit: float = 30.0) -> Tensor:

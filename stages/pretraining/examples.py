@@ -10,8 +10,8 @@ from stages.core.errors import SettingsError
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.learning.fit import epoch_seed
 from stages.pretraining import faces, speech_tasks
+from stages.pretraining.settings import Pretrain
 from stages.pretraining.tasks import Task, make_joint_task
-from stages.settings.params import Pretrain
 
 Batch = tuple[Tensor, ...]  # what the network takes, and the targets
 VISUAL_TASKS = ("au", "va", "expression")

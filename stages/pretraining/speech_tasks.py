@@ -11,6 +11,7 @@ import torch
 
 from stages.encoders.base import AudioEncoder
 from stages.pretraining.clusters import cluster_examples
+from stages.pretraining.settings import Pretrain
 from stages.pretraining.speech import (
     SpeechExamples,
     Utterance,
@@ -20,7 +21,6 @@ from stages.pretraining.speech import (
 )
 from stages.pretraining.tasks import make_task
 from stages.pretraining.voices import voice_examples
-from stages.settings.params import Pretrain
 
 
 def phoneme_examples(

@@ -17,8 +17,8 @@ from stages.encoders.base import Encoder, VisualEncoder
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit
 from stages.pretraining.examples import Batch, Examples
 from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
+from stages.pretraining.settings import Pretrain, Reconstruction
 from stages.pretraining.tasks import Task
-from stages.settings.params import Pretrain, Reconstruction
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import DataError
-from stages.settings.run_settings import AUTO
+from stages.sequence.settings import AUTO
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import yaml
 
 from stages.core.files import replacing
-from stages.settings.params import PretrainData
+from stages.pretraining.settings import PretrainData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,5 +1,5 @@
-"""From feature stores to a decision a frame: inputs, runs, networks, their training.
+"""From feature stores to a decision a frame: inputs, runs, their training.
 
-``networks`` holds the architectures. Imports the rooms below; how runs are joined is in
+Imports the rooms below; how runs are joined is in
 `ensembles`.
 """

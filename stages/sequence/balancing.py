@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
 from stages.crops.half_masks import Half
 from stages.learning.metrics import base_rates
-from stages.settings.choices import BalancedAUs
+from stages.sequence.choices import BalancedAUs
 
 HiddenLabel = Literal["zero", "ignore"]
 HIDDEN_AUS: Final[dict[Half, tuple[int, ...]]] = {

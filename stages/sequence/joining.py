@@ -14,8 +14,8 @@ from stages.sequence.balancing import HiddenLabel, hide_intensity, hide_labels
 from stages.sequence.dataset import Video, make_video
 from stages.sequence.features import masked_paths
 from stages.sequence.protocol import resolve_choice
+from stages.sequence.settings import SequenceSettings
 from stages.sequence.splits import group_entries, number_folds
-from stages.settings.params import Params
 from stages.videos.manifest import Entry, Manifest, read_intensities, read_labels
 
 
@@ -107,7 +107,7 @@ def store_lengths(stores: Sequence[Path]) -> dict[str, dict[str, int]]:
     return lengths
 
 
-def join_all(params: Params, lengths: dict[str, dict[str, int]]) -> list[Video]:
+def join_all(params: SequenceSettings, lengths: dict[str, dict[str, int]]) -> list[Video]:
     """Join every entry of the manifest and every masked copy; what lacks something is named.
 
     Raises

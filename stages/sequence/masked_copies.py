@@ -18,7 +18,7 @@ from stages.sequence.balancing import (
     hide_labels,
     worth_copying,
 )
-from stages.settings.params import Mask
+from stages.sequence.settings import Mask
 
 Labels = dict[str, NDArray[np.int8]]
 

@@ -9,7 +9,7 @@ from typing import Final
 from stages.core import paths
 from stages.sequence.dataset import load_videos
 from stages.sequence.protocol import network_settings, resolve_choices
-from stages.settings.params import Params
+from stages.sequence.settings import SequenceSettings
 
 MODEL: Final = "transformer"
 
@@ -21,10 +21,10 @@ class Work:
     name: str
     audio: bool
     store: Path
-    params: Params
+    params: SequenceSettings
 
 
-def works(params: Params) -> dict[str, Work]:
+def works(params: SequenceSettings) -> dict[str, Work]:
     """List every encoder of the settings, whether the networks read it or not."""
     found = {
         name: Work(name, False, paths.VISUAL_FEATURES / f"{name}.h5", params)
@@ -35,7 +35,7 @@ def works(params: Params) -> dict[str, Work]:
     return found
 
 
-def alone(params: Params) -> Params:
+def alone(params: SequenceSettings) -> SequenceSettings:
     """Settings of a training on one encoder: fewer epochs, and sound is never withheld."""
     train = params.train.model_copy(update={**params.single.model_dump(), "sound_dropout": 0.0})
     return params.model_copy(update={"train": train})
@@ -45,8 +45,8 @@ def train_alone(work: Work, path: Path) -> None:
     """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
     import torch
 
+    from stages.networks.registry import build_network
     from stages.sequence.features import Features
-    from stages.sequence.networks import build_network
     from stages.sequence.selection import scored_videos
     from stages.sequence.training import dimensions_of, train_network, validation_f1
 

@@ -1,6 +1,6 @@
 """Which choices of protocol the settings make, what a network is built from, and their table.
 
-The values are in :mod:`stages.settings.choices`; they are followed in
+The values are in :mod:`stages.sequence.choices`; they are followed in
 :mod:`stages.sequence.selection` (which videos and frames), :mod:`stages.sequence.windows`,
 :mod:`stages.learning.losses`, :mod:`stages.sequence.training`, :mod:`stages.sequence.balancing` and
 where the folds are made.
@@ -8,13 +8,14 @@ where the folds are made.
 
 from typing import Any
 
-from stages.settings.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
-from stages.settings.network_settings import Model
-from stages.settings.params import Params, Scale
-from stages.settings.training_presets import PAPER_TRAINING, TRAINING, TRAINING_MEANINGS
+from stages.core.settings import Scale
+from stages.networks.settings import Model
+from stages.sequence.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
+from stages.sequence.settings import SequenceSettings
+from stages.sequence.training_presets import PAPER_TRAINING, TRAINING, TRAINING_MEANINGS
 
 
-def resolve_choices(params: Params) -> Choices:
+def resolve_choices(params: SequenceSettings) -> Choices:
     """Values of all choices: those of the preset, but for what the section ``choices`` sets."""
     own = {key: value for key, value in params.choices.model_dump().items() if value is not None}
     return PRESETS[params.protocol].model_copy(update=own)
@@ -31,12 +32,14 @@ def window_stride(window: int, overlap: Overlap) -> int:
     return window if overlap == "none" else max(window // 2, 1)
 
 
-def network_settings(params: Params, model: Model, scale: Scale | None = None) -> dict[str, Any]:
-    """Settings that a network is built from (:class:`stages.sequence.networks.base.Dimensions`).
+def network_settings(
+    params: SequenceSettings, model: Model, scale: Scale | None = None
+) -> dict[str, Any]:
+    """Settings that a network is built from (:class:`stages.networks.base.Dimensions`).
 
     Parameters
     ----------
-    params : Params
+    params : SequenceSettings
     model : str
         Key of the registry of networks.
     scale : {"small", "full"}, optional

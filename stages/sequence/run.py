@@ -20,11 +20,11 @@ from stages.core.parallel import PARTIAL, partial_folder
 from stages.core.torchrun import process_rank
 from stages.sequence.protocol import resolve_choices
 from stages.sequence.runs import Run, run_path
-from stages.settings.params import Params
+from stages.sequence.settings import SequenceSettings
 
 if TYPE_CHECKING:  # torch is not imported for a run that is trained already
+    from stages.networks.base import Dimensions
     from stages.sequence.features import Features
-    from stages.sequence.networks import Dimensions
     from stages.sequence.splits import Parts
 
 RESULT: Final = "result"  # in the folder of unfinished work: all that the run has made, complete
@@ -33,7 +33,7 @@ CURVES: Final = "curves"
 MIX_SEEDS: Final = 1000  # from one mix's first seed to the next one's
 
 
-def run_identity(params: Params, run: Run) -> str:
+def run_identity(params: SequenceSettings, run: Run) -> str:
     """Hash of everything that a run's result depends on."""
     return identity_of(
         "stages.sequence.run",
@@ -44,12 +44,14 @@ def run_identity(params: Params, run: Run) -> str:
 
 
 @contextmanager
-def run_folder(params: Params, run: Run, *, keep: bool = False) -> Iterator[tuple[Path, bool]]:
+def run_folder(
+    params: SequenceSettings, run: Run, *, keep: bool = False
+) -> Iterator[tuple[Path, bool]]:
     """Folder for a run's unfinished work, and whether this process is the one that writes.
 
     Parameters
     ----------
-    params : Params
+    params : SequenceSettings
     run : Run
     keep : bool
         Leave the folder when the block ends.
@@ -67,12 +69,12 @@ def run_folder(params: Params, run: Run, *, keep: bool = False) -> Iterator[tupl
         yield folder, True
 
 
-def train_run(params: Params, run: Run, folder: Path, *, progress: bool = True) -> None:
+def train_run(params: SequenceSettings, run: Run, folder: Path, *, progress: bool = True) -> None:
     """Train a run's networks and predict what they were not trained on.
 
     Parameters
     ----------
-    params : Params
+    params : SequenceSettings
     run : Run
     folder : Path
         Takes ``RESULT``, a folder with ``seedN.safetensors``, ``curves`` and ``predictions.h5``.
@@ -161,7 +163,7 @@ def run_seed(seed: int, split: str) -> int:
 
 
 def _train_seed(
-    params: Params,
+    params: SequenceSettings,
     run: Run,
     dimensions: "Dimensions",
     features: "Features",
@@ -170,7 +172,7 @@ def _train_seed(
     number: int,
     progress: bool,
 ) -> None:
-    from stages.sequence.networks import save_network
+    from stages.networks.registry import save_network
     from stages.sequence.training import train_network
 
     made = folder / UNFINISHED
@@ -205,7 +207,7 @@ def _train_seed(
 
 
 def _predict(
-    params: Params,
+    params: SequenceSettings,
     run: Run,
     dimensions: "Dimensions",
     features: "Features",
@@ -213,7 +215,7 @@ def _predict(
     folder: Path,
 ) -> None:
     from stages.core.devices import pick_device
-    from stages.sequence.networks import load_network
+    from stages.networks.registry import load_network
     from stages.sequence.predictions import FILE, PredictionWriter
     from stages.sequence.selection import scored_videos
     from stages.sequence.windows import predict_logits

@@ -1,9 +1,9 @@
 """Runs: which network reads which features of which videos; ``data/runs/NAME.json``.
 
 A run is a row of `runs` (or of `tables`) in ``params.yaml``. The stage `inputs` writes each one as
-it was resolved, together with the hashes of the stores that it reads: what a run depends on, and
-nothing else. So a change to one encoder redoes the runs that read it, and a change to `model` the
-runs that follow it.
+it was resolved, together with the hashes of the stores that it reads and of its network's code:
+what a run depends on, and nothing else. So a change to one encoder redoes the runs that read it, a
+change to a network those of that network, and a change to `model` the runs that follow it.
 """
 
 import json
@@ -17,8 +17,7 @@ from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json
 from stages.sequence.protocol import network_settings
-from stages.settings.params import Params
-from stages.settings.run_settings import RunRow
+from stages.sequence.settings import RunRow, SequenceSettings
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -53,7 +52,7 @@ class Run:
         return {**asdict(self), "settings": dict(self.settings)}
 
 
-def resolve_run(params: Params, name: str, row: RunRow) -> Run:
+def resolve_run(params: SequenceSettings, name: str, row: RunRow) -> Run:
     """Fill in what a row leaves to the top level of the settings.
 
     `frame_head` hears nothing and learns a few numbers: it is given no sound and no masked copies.
@@ -72,12 +71,12 @@ def resolve_run(params: Params, name: str, row: RunRow) -> Run:
     )
 
 
-def all_rows(params: Params) -> dict[str, RunRow]:
+def all_rows(params: SequenceSettings) -> dict[str, RunRow]:
     """Rows of `runs` and `tables` by name."""
     return {**params.runs, **params.tables}
 
 
-def result_folder(params: Params, name: str) -> Path:
+def result_folder(params: SequenceSettings, name: str) -> Path:
     """Folder that the stage `train` puts a run's networks, curves and predictions in."""
     home = paths.RUN_RESULTS if name in params.runs else paths.TABLE_RUN_RESULTS
     return home / name
@@ -90,7 +89,7 @@ def run_path(name: str) -> Path:
     return paths.RUNS / f"{name}.json"
 
 
-def write_run(run: Run, stores: Mapping[str, str]) -> None:
+def write_run(run: Run, stores: Mapping[str, str], network: str = "") -> None:
     """Write the file of a run.
 
     Parameters
@@ -98,8 +97,10 @@ def write_run(run: Run, stores: Mapping[str, str]) -> None:
     run : Run
     stores : mapping of str to str
         SHA-256 of each store that the run reads, by its path.
+    network : str
+        Hash of the network's code (:func:`stages.networks.registry.code_of`).
     """
-    content = {"run": run.as_dict(), "stores": dict(stores)}
+    content = {"run": run.as_dict(), "stores": dict(stores), "network": network}
     write_json(run_path(run.name), content, sort_keys=True)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.core.facs import NOT_ANNOTATED
+from stages.sequence.choices import Choices, NoFace
 from stages.sequence.dataset import Video, nearest_valid
-from stages.settings.choices import Choices, NoFace
 
 
 def standing_frames(face: NDArray[np.bool_], rule: NoFace) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from stages.core.errors import SettingsError
 from stages.sequence.balancing import balanced_aus
+from stages.sequence.choices import BalancedAUs, Folds
 from stages.sequence.dataset import Video
-from stages.settings.choices import BalancedAUs, Folds
 
 LABELLED = ("train", "validation")  # what folds and mixes are made of
 

@@ -18,14 +18,15 @@ from stages.core.facs import AU_NAMES
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.learning.losses import class_weight, intensity_loss, masked_bce
 from stages.learning.metrics import THRESHOLD, f1_per_au
+from stages.networks.base import Dimensions, Disturbance
+from stages.networks.registry import build_network
+from stages.sequence.choices import CORRECTED, Choices
 from stages.sequence.dataset import Video
 from stages.sequence.features import Features
-from stages.sequence.networks import Dimensions, Disturbance, build_network
 from stages.sequence.protocol import resolve_choices, window_stride
 from stages.sequence.selection import scored_videos, training_videos
+from stages.sequence.settings import SequenceSettings
 from stages.sequence.windows import Batch, input_statistics, predict_logits, training_batches
-from stages.settings.choices import CORRECTED, Choices
-from stages.settings.params import Params
 
 
 def validation_f1(
@@ -77,7 +78,7 @@ def dimensions_of(
     )
 
 
-def stopping_rule(params: Params) -> tuple[int, tuple[str, ...]]:
+def stopping_rule(params: SequenceSettings) -> tuple[int, tuple[str, ...]]:
     """Patience in validations, and the figures beside the mean F1 of which one may get better."""
     stopping, settings = resolve_choices(params).stopping, params.train
     if stopping == "each_au":  # more than one epoch in which nothing is better than before
@@ -87,7 +88,7 @@ def stopping_rule(params: Params) -> tuple[int, tuple[str, ...]]:
 
 
 def train_network(
-    params: Params,
+    params: SequenceSettings,
     dimensions: Dimensions,
     features: Features,
     training: Sequence[Video],
@@ -103,7 +104,7 @@ def train_network(
 
     Parameters
     ----------
-    params : Params
+    params : SequenceSettings
     dimensions : Dimensions
     features : Features
     training : sequence of Video

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS, NOT_ANNOTATED
+from stages.sequence.choices import CORRECTED, Choices, ShortVideos
 from stages.sequence.dataset import Video
 from stages.sequence.features import Features
 from stages.sequence.protocol import window_stride
-from stages.settings.choices import CORRECTED, Choices, ShortVideos
 
 PREDICT_BATCH = 32  # windows that are predicted together
 

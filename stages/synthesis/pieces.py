@@ -6,9 +6,9 @@ import cv2
 
 from stages.core.errors import DataError
 from stages.core.parallel import Outcome
-from stages.settings.params import Corpus
 from stages.synthesis.clips import render_clip
 from stages.synthesis.performance.plan import Clip
+from stages.synthesis.settings import Corpus
 from stages.synthesis.speech_data import Speaker, write_speaker
 from stages.synthesis.stills import StillPerson, write_stills
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.crops.alignment import align, crop_displacement
@@ -18,7 +19,6 @@ from stages.crops.crop_file import CropReader, CropWriter
 from stages.faces.cropping import Task, crop_entry
 from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose, faces_of, nearest
-from stages.settings.params import load_params
 from stages.videos.manifest import Manifest
 from stages.videos.video import read_frames
 

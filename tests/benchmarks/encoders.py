@@ -22,18 +22,18 @@ import torch
 from numpy.typing import NDArray
 
 from stages import audio
+from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.feature_store import FeatureReader
 from stages.core.files import write_json
+from stages.core.torchrun import use_one_thread
 from stages.crops.crop_file import CropReader
 from stages.encoders import face_extraction as face_features
 from stages.encoders.base import VisualEncoder
-from stages.encoders.extraction import use_one_thread
 from stages.encoders.loading import Encoding, choose_encoding, load_encoding
 from stages.encoders.registry import audio_encoder
 from stages.encoders.running import encode_sound, inference
-from stages.settings.params import Params, load_params
 from stages.videos.audio import read_sound
 from stages.videos.manifest import Entry, Manifest, read_timestamps
 

@@ -16,15 +16,16 @@ import numpy as np
 import torch
 import typer
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.feature_store import FeatureReader
 from stages.learning.losses import masked_bce
+from stages.networks.base import Dimensions
+from stages.networks.registry import build_network
 from stages.sequence.dataset import Video, load_videos
 from stages.sequence.features import Features, audio_paths, visual_paths
-from stages.sequence.networks import Dimensions, build_network
 from stages.sequence.runs import read_run
 from stages.sequence.windows import Batch, make_batch, training_batches, window_starts
-from stages.settings.params import load_params
 
 
 def batches(features: Features, videos: Sequence[Video], window: int, size: int) -> Iterator[Batch]:

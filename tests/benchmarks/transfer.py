@@ -21,13 +21,14 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from stages.check_settings import load_params
 from stages.core.console import run_stage
 from stages.core.facs import AU_NAMES
 from stages.core.parallel import map_videos
 from stages.encoders.registry import visual_encoder
 from stages.pretraining.examples import load_examples
 from stages.pretraining.training import WithHead, pretrain
-from stages.settings.params import Corpus, load_params
+from stages.synthesis.settings import Corpus
 from tests.benchmarks.real_crops import BLENDSHAPES, clips, photos
 
 SPREAD = 0.1  # between a clip's highest and lowest quarter, else it does not show the AU

@@ -10,8 +10,8 @@ from torch import nn
 from stages.core.errors import DataError
 from stages.encoders.registry import visual_encoder
 from stages.encoders.running import au_start, encode_images, feature_width, inference
+from stages.encoders.source import read_about
 from stages.encoders.weights import load_network, save_weights, take_weights
-from stages.settings.sources import read_about
 
 
 def saved(path: Path, start: int | None) -> nn.Linear:

@@ -11,7 +11,7 @@ import torch
 
 from stages.core.errors import DataError
 from stages.encoders.fetching import fetch, is_offline, trouble
-from stages.settings.sources import Source
+from stages.encoders.source import Source
 from tests.encoders import published_files as files
 from tests.hub import COMMIT, Hub, serve, use_caches
 

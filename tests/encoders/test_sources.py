@@ -8,8 +8,8 @@ import torch
 
 from stages.core.errors import DataError
 from stages.encoders.registry import ENCODERS
+from stages.encoders.source import Source, at_scale, check_weights, made_path, weights_path
 from stages.encoders.weights import save_weights, take_weights
-from stages.settings.sources import Source, at_scale, check_weights, made_path, weights_path
 from tests.encoders import published_files as files
 from tests.hub import COMMIT
 

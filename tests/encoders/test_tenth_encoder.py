@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from stages import pretrain, visual
 from stages import pretrain_frames as frames
+from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.facs import N_AUS
 from stages.core.feature_store import FeatureReader
 from stages.encoders.base import VisualEncoder
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import ENCODERS
-from stages.settings.params import load_params
 from tests import stand_ins
 
 

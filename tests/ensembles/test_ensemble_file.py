@@ -20,7 +20,7 @@ from stages.ensembles.ensemble import (
     load_ensemble,
     write_ensemble,
 )
-from stages.settings.params import Crop
+from stages.faces.settings import Crop
 
 
 def made_ensemble(folder: Path) -> Ensemble:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import DataError
+from stages.core.expressions import DATABASES
 from stages.core.facs import AU_NUMBERS, EXPRESSIONS
 from stages.faces.label_table import Table, read_table
-from stages.settings.expressions import DATABASES
 
 
 def table(folder: Path, *lines: str, database: str = "names") -> Table:

@@ -20,17 +20,17 @@ from stages.encoders.loading import Encoding
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import load_ensemble
 from stages.faces import cropping
+from stages.faces.settings import Crop
 from stages.inference import detection as looking
 from stages.inference.columns import COLUMNS
 from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import Predictor, load_predictor
 from stages.inference.results import Result, read_faces, read_rows
+from stages.networks.registry import load_network
 from stages.sequence.dataset import make_video
 from stages.sequence.features import Features
-from stages.sequence.networks import load_network
 from stages.sequence.windows import predict_video
-from stages.settings.params import Crop
 from stages.synthesis.video_file import write_video
 from tests import stand_ins
 from tests.inference import tiny

@@ -17,8 +17,9 @@ from stages.encoders.registry import any_encoder
 from stages.encoders.weights import save_weights
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import Ensemble, Member, Weights, write_ensemble
-from stages.sequence.networks import Dimensions, build_network, save_network
-from stages.settings.params import Crop
+from stages.faces.settings import Crop
+from stages.networks.base import Dimensions
+from stages.networks.registry import build_network, save_network
 
 VISUAL = ("vit", "ires100")
 AUDIO = ("fbank", "wav2vec")

@@ -11,8 +11,8 @@ import torch
 from stages.core.errors import DataError
 from stages.encoders.registry import audio_encoder
 from stages.pretraining import clusters, speech_tasks, voices
+from stages.pretraining.settings import Pretrain
 from stages.pretraining.speech import Utterance, load_speech
-from stages.settings.params import Pretrain
 from tests import stand_ins
 
 

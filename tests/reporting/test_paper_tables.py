@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from stages.check_settings import load_params
 from stages.reporting.paper_tables import (
     AUDIO,
     FOLD_MEAN,
@@ -20,8 +21,7 @@ from stages.reporting.paper_tables import (
     run_title,
     table_runs,
 )
-from stages.settings.params import load_params
-from stages.settings.run_settings import FRAME_HEAD
+from stages.sequence.settings import FRAME_HEAD
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,6 +18,7 @@ from stages.core.hashing import file_hash
 from stages.crops.crop_file import CropWriter
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import Ensemble, Member, Weights, write_ensemble
+from stages.faces.settings import Crop
 from stages.learning.metrics import f1_per_au
 from stages.reporting.drawing import read_curves
 from stages.reporting.evidence import gather, logits_of, together
@@ -26,7 +27,6 @@ from stages.reporting.timeline import richest_stretch, runs_of
 from stages.reporting.writing import rungs
 from stages.sequence.dataset import make_video, write_inputs
 from stages.sequence.predictions import PredictionWriter
-from stages.settings.params import Crop
 from stages.videos.manifest import Entry, Manifest
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from safetensors.torch import save
 
+from stages.check_settings import Params, load_params
 from stages.core.feature_store import FeatureWriter
 from stages.learning.fit import Fitted
+from stages.networks.base import Dimensions
+from stages.sequence.choices import CORRECTED
 from stages.sequence.dataset import Video, make_video
 from stages.sequence.features import Features
-from stages.sequence.networks import Dimensions
 from stages.sequence.protocol import network_settings
 from stages.sequence.training import train_network
-from stages.settings.choices import CORRECTED
-from stages.settings.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = {"a": 70, "b": 20, "c": 50, "d": 45, "e": 40}

@@ -6,11 +6,12 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from stages.sequence.networks import Dimensions, build_network
-from stages.sequence.networks.tcn import Convolution
-from stages.sequence.protocol import choices_table, network_settings, resolve_choices, window_stride
-from stages.sequence.training import stopping_rule
-from stages.settings.choices import (
+from stages.check_settings import Params, load_params
+from stages.networks.base import Dimensions
+from stages.networks.registry import build_network
+from stages.networks.settings import Model
+from stages.networks.tcn import Convolution
+from stages.sequence.choices import (
     CORRECTED,
     MEANINGS,
     PAPER_WORDS,
@@ -18,9 +19,9 @@ from stages.settings.choices import (
     Choices,
     ChoiceSettings,
 )
-from stages.settings.network_settings import Model
-from stages.settings.params import Params, load_params
-from stages.settings.training_presets import CORRECTED_TRAINING
+from stages.sequence.protocol import choices_table, network_settings, resolve_choices, window_stride
+from stages.sequence.training import stopping_rule
+from stages.sequence.training_presets import CORRECTED_TRAINING
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stages.core.errors import DataError
+from stages.sequence.choices import CORRECTED, PRESETS
 from stages.sequence.dataset import Video, make_video
 from stages.sequence.selection import (
     complete_frames,
@@ -11,7 +12,6 @@ from stages.sequence.selection import (
     standing_frames,
     training_videos,
 )
-from stages.settings.choices import CORRECTED, PRESETS
 
 COMPLETE = CORRECTED.model_copy(update={"frames": "complete"})
 

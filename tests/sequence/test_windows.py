@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stages.check_settings import load_params
 from stages.core.errors import DataError
 from stages.core.feature_store import FeatureWriter
+from stages.networks.registry import build_network
+from stages.sequence.choices import CORRECTED
 from stages.sequence.dataset import Video, make_video, nearest_valid
 from stages.sequence.features import Features
-from stages.sequence.networks import build_network
 from stages.sequence.protocol import network_settings
 from stages.sequence.selection import complete_frames
 from stages.sequence.training import dimensions_of
@@ -23,8 +25,6 @@ from stages.sequence.windows import (
     training_batches,
     window_starts,
 )
-from stages.settings.choices import CORRECTED
-from stages.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = {"a": 300, "b": 50, "c": 129}

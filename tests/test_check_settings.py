@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 import yaml
 
+from stages.check_settings import load_params
 from stages.core.errors import SettingsError
-from stages.sequence.networks import NETWORKS
-from stages.settings.network_settings import Model, Models
-from stages.settings.params import load_params
+from stages.networks.registry import NETWORKS
+from stages.networks.settings import Model, Models
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (ROOT / "params.yaml").read_text()
 
 

@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.core.errors import DataError
-from stages.sequence.networks.base import Dimensions, EncoderAUs, Network
-from stages.settings.network_settings import FrameHead as FrameHeadDimensions
+from stages.networks.base import Dimensions, EncoderAUs, Network
+from stages.networks.settings import FrameHead as FrameHeadDimensions
 
 
 class FrameHead(Network):
@@ -35,3 +35,6 @@ class FrameHead(Network):
     def forward(self, visual: Tensor, audio: Tensor, sound: Tensor, real: Tensor) -> Tensor:
         """See :meth:`Network.forward`."""
         return self.encode(self.encoders(self.encoder_logits(visual)), audio, real)
+
+
+NETWORKS = {"frame_head": FrameHead}

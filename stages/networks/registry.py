@@ -1,7 +1,9 @@
 """Which networks there are, and how one is built, saved and loaded."""
 
 import json
+import pkgutil
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -11,27 +13,32 @@ from safetensors.torch import save_file
 
 from stages.core.errors import DataError
 from stages.core.files import replacing
+from stages.core.hashing import code_files, files_hash
 from stages.learning.fit import State
-from stages.sequence.networks.base import Dimensions, Network
-from stages.sequence.networks.cross_attention import CrossAttentionTransformer
-from stages.sequence.networks.frame_head import FrameHead
-from stages.sequence.networks.recurrent import GRU, LSTM, BiGRU, BiLSTM
-from stages.sequence.networks.tcn import TCN
-from stages.sequence.networks.tcn_transformer import TCNTransformer
-from stages.sequence.networks.transformer import DualTransformer, Transformer
+from stages.networks.base import Dimensions, Network
 
-NETWORKS: Final[Mapping[str, type[Network]]] = {
-    "transformer": Transformer,
-    "tcn": TCN,
-    "gru": GRU,
-    "bigru": BiGRU,
-    "lstm": LSTM,
-    "bilstm": BiLSTM,
-    "tcn_transformer": TCNTransformer,
-    "dual_transformer": DualTransformer,
-    "cross_attention_transformer": CrossAttentionTransformer,
-    "frame_head": FrameHead,
-}
+
+def _found() -> dict[str, type[Network]]:
+    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    modules = [
+        import_module(f"{__package__}.{name}") for name in sorted(names) if name != "registry"
+    ]
+    return {key: network for m in modules for key, network in getattr(m, "NETWORKS", {}).items()}
+
+
+NETWORKS: Final[Mapping[str, type[Network]]] = _found()
+
+
+def code_of(name: str) -> str:
+    """Hash of the files of this room that a network is made of.
+
+    A run depends on it, not on the room: so a new network trains no other again. Left out is
+    ``settings.py``; the values that come from there are part of a run.
+    """
+    files = code_files(NETWORKS[name].__module__)
+    mine = [file for file in files if file.parent == Path(__file__).parent]
+    left_out = ("settings.py", "__init__.py")
+    return files_hash([file for file in mine if file.name not in left_out])
 
 
 def build_network(dimensions: Dimensions) -> Network:

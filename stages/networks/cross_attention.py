@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.sequence.networks.base import Dimensions, Head, Network
-from stages.sequence.networks.transformer import add_positions, make_layers
-from stages.settings.network_settings import CrossAttention as CrossAttentionDimensions
+from stages.networks.base import Dimensions, Head, Network
+from stages.networks.settings import CrossAttention as CrossAttentionDimensions
+from stages.networks.transformer import add_positions, make_layers
 
 
 class CrossBlock(nn.Module):
@@ -73,3 +73,6 @@ class CrossAttentionTransformer(Network):
         x = self.layers(torch.cat(states, dim=-1), src_key_padding_mask=~real)
         logits: Tensor = self.head(x)  # (batch, frames, modalities x width) in
         return logits
+
+
+NETWORKS = {"cross_attention_transformer": CrossAttentionTransformer}

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from stages.sequence.networks.base import Dimensions, Head, Network
-from stages.settings.network_settings import Recurrent as RecurrentDimensions
+from stages.networks.base import Dimensions, Head, Network
+from stages.networks.settings import Recurrent as RecurrentDimensions
 
 
 class Recurrent(Network):
@@ -88,3 +88,6 @@ class BiLSTM(Recurrent):
 
     kind = nn.LSTM
     bidirectional = True
+
+
+NETWORKS = {"gru": GRU, "bigru": BiGRU, "lstm": LSTM, "bilstm": BiLSTM}

@@ -8,8 +8,8 @@ A. Vaswani et al. Attention is all you need. NeurIPS 2017.
 import torch
 from torch import Tensor, nn
 
-from stages.sequence.networks.base import Dimensions, Head, Network, sinusoidal_positions
-from stages.settings.network_settings import Transformer as TransformerDimensions
+from stages.networks.base import Dimensions, Head, Network, sinusoidal_positions
+from stages.networks.settings import Transformer as TransformerDimensions
 
 
 def make_layers(
@@ -77,3 +77,6 @@ class DualTransformer(Network):
         states = [encode(x, real) for encode, x in zip(self.encoders, inputs, strict=True)]
         logits: Tensor = self.head(torch.cat(states, dim=-1))  # (batch, frames, 2 x width) in
         return logits
+
+
+NETWORKS = {"transformer": Transformer, "dual_transformer": DualTransformer}

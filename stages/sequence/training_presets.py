@@ -7,7 +7,7 @@ the paper nor its code has, such as modality dropout, is 0 in both.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stages.settings.choices import Preset
+from stages.sequence.choices import Preset
 
 _NOTHING_ADDED: Final = {
     "sound_dropout": 0.0,

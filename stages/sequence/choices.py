@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from stages.core.setting_types import Number, Section
+from stages.learning.settings import PositiveWeight
 
 Preset = Literal["corrected", "paper", "code"]
 
@@ -17,7 +18,6 @@ Frames = Literal["all", "complete"]
 NoFace = Literal["nearest", "last"]
 ShortVideos = Literal["held", "masked", "repeated", "cycled"]
 Overlap = Literal["half", "none"]
-PositiveWeight = Literal["negatives", "au25", "none"]
 Stopping = Literal["mean", "each_au", "never"]
 BalancedAUs = Literal["below_average", "paper"]
 Folds = Literal["stratified", "in_order"]

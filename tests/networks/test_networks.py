@@ -11,15 +11,8 @@ from torch import nn
 
 from stages.core.errors import DataError
 from stages.learning.losses import masked_bce
-from stages.sequence.networks import (
-    NETWORKS,
-    Dimensions,
-    Network,
-    build_network,
-    load_network,
-    save_network,
-)
-from stages.sequence.networks.base import centre
+from stages.networks.base import Dimensions, Network, centre
+from stages.networks.registry import NETWORKS, build_network, load_network, save_network
 
 ATTENTION = {"layers": 2, "heads": 2, "feedforward": 8}
 RECURRENT = {"width": 8, "hidden": 8, "layers": 2}

@@ -8,15 +8,9 @@ import torch
 from scipy.ndimage import uniform_filter1d
 
 from stages.core.errors import DataError
-from stages.sequence.networks import (
-    Dimensions,
-    Disturbance,
-    Network,
-    build_network,
-    load_network,
-    save_network,
-)
-from tests.sequence.networks.test_networks import SEQUENCE, TINY
+from stages.networks.base import Dimensions, Disturbance, Network
+from stages.networks.registry import build_network, load_network, save_network
+from tests.networks.test_networks import SEQUENCE, TINY
 
 STARTS = (3, 19)  # two encoders, 3 and 4 wide, each with its 12 AU logits behind
 WIDTH = 31

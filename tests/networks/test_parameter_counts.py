@@ -4,11 +4,12 @@ from typing import get_args
 
 import pytest
 
-from stages.sequence.networks import Dimensions, parameter_count
+from stages.check_settings import load_params
+from stages.networks.base import Dimensions
+from stages.networks.registry import parameter_count
+from stages.networks.settings import Model
 from stages.sequence.protocol import network_settings
-from stages.settings.network_settings import Model
-from stages.settings.params import load_params
-from stages.settings.run_settings import FRAME_HEAD
+from stages.sequence.settings import FRAME_HEAD
 
 V, A, D = 512, 192, 1024  # widths of the inputs, and of the published networks
 NO_SOUND = A

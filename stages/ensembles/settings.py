@@ -1,17 +1,19 @@
-"""Settings of runs, of the parts that they are trained on, and of ensembles."""
+"""The section ``ensemble`` of ``params.yaml``."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
 from stages.core.facs import AU_NAMES
-from stages.core.setting_types import Number, Positive, Section
-from stages.settings.network_settings import Model
+from stages.core.setting_types import (
+    Number,
+    Positive,
+    Section,
+)
+from stages.encoders.settings import Audio, EncoderSettings, Visual
+from stages.faces.settings import Crop
+from stages.sequence.settings import SequenceSettings
 
-FRAME_HEAD: Final = "frame_head"  # the baseline: what the encoders say, frame by frame
-AUTO: Final = "auto"  # of `ensemble.main`
-
-Split = Annotated[str, Field(pattern=r"^(official|fold[1-9]\d*|mix[1-9]\d*)$")]
 Main = Literal["auto", "au_top", "model", "kfold", "train_val_mix", "kfold_mix", "frame_head"]
 
 
@@ -22,32 +24,6 @@ def _around_half(bounds: tuple[float, float]) -> tuple[float, float]:
     if not bounds[0] <= 0.5 <= bounds[1]:
         raise ValueError("the lowest and the highest threshold, on either side of 0.5")
     return bounds
-
-
-class RunRow(Section):
-    """One run: which network reads what and is trained on which videos.
-
-    What is null, or left out, is taken from the top level: `model`, `features.visual`,
-    `features.audio`, `mask.enabled`. Split ``official`` trains on the train videos; ``foldN`` on
-    train and validation without part N; ``mixN`` on both without some videos drawn anew for each N.
-    """
-
-    model: Model | None = None
-    visual: tuple[str, ...] | None = None
-    audio: tuple[str, ...] | None = None
-    masked: bool | None = None
-    split: Split = "official"
-
-
-class Splits(Section):
-    """How train and validation videos are cut up: numbers of parts, and a share of the frames.
-
-    With `mix_held_out` 0 the runs of a mix are trained on all videos for all of their epochs.
-    """
-
-    train_folds: Positive
-    validation_folds: Positive
-    mix_held_out: Annotated[float, Field(ge=0, lt=1), Number]
 
 
 class EnsembleSettings(Section):
@@ -83,3 +59,12 @@ class EnsembleSettings(Section):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no AU; allowed: {', '.join(AU_NAMES)}")
         return offsets
+
+
+class ExportSettings(SequenceSettings, EncoderSettings):
+    """What an ensemble is made and exported by."""
+
+    visual: dict[str, Visual]
+    audio: dict[str, Audio]
+    crop: Crop
+    ensemble: EnsembleSettings

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.sequence.networks import Dimensions, Network, build_network
-from stages.sequence.networks.base import sinusoidal_positions
-from stages.sequence.networks.tcn import Convolution
+from stages.networks.base import Dimensions, Network, sinusoidal_positions
+from stages.networks.registry import build_network
+from stages.networks.tcn import Convolution
 
 FRAMES = 7
 ATTENTION = {"layers": 2, "heads": 2, "feedforward": 6}

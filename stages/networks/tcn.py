@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from stages.sequence.networks.base import Dimensions, Head, Network
-from stages.settings.network_settings import BuiltTCN, BuiltTCNTransformer
+from stages.networks.base import Dimensions, Head, Network
+from stages.networks.settings import BuiltTCN, BuiltTCNTransformer
 
 
 class Convolution(nn.Module):
@@ -83,3 +83,6 @@ class TCN(Network):
         x = self.affine(torch.cat([visual, audio], dim=-1))  # (batch, frames, width)
         logits: Tensor = self.head(convolve(self.blocks, x, real))
         return logits
+
+
+NETWORKS = {"tcn": TCN}

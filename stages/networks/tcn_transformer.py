@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from stages.sequence.networks.base import Dimensions, Head, Network
-from stages.sequence.networks.tcn import convolve, make_blocks
-from stages.sequence.networks.transformer import add_positions, make_layers
-from stages.settings.network_settings import BuiltTCNTransformer
+from stages.networks.base import Dimensions, Head, Network
+from stages.networks.settings import BuiltTCNTransformer
+from stages.networks.tcn import convolve, make_blocks
+from stages.networks.transformer import add_positions, make_layers
 
 
 class TCNTransformer(Network):
@@ -27,3 +27,6 @@ class TCNTransformer(Network):
         everywhere = self.layers(add_positions(x), src_key_padding_mask=~real)
         logits: Tensor = self.head(torch.cat([local, everywhere], dim=-1))
         return logits
+
+
+NETWORKS = {"tcn_transformer": TCNTransformer}

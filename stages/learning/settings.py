@@ -1,0 +1,5 @@
+"""What may be chosen of a loss."""
+
+from typing import Literal
+
+PositiveWeight = Literal["negatives", "au25", "none"]

@@ -1,0 +1,73 @@
+"""The section ``pretrain`` of ``params.yaml``."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.core.setting_types import (
+    Number,
+    Positive,
+    Rate,
+    Section,
+    Share,
+)
+
+Weight = Annotated[float, Field(ge=0), Number]
+
+
+PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
+
+
+PretrainData = Literal["faces", "faces+train", "corpus/speech"]
+
+
+class Reconstruction(Section):
+    """First part of the task `mae`: share of the patches that are hidden, how long, how fast."""
+
+    hidden: Annotated[float, Field(gt=0, lt=1), Number]
+    epochs: Positive
+    learning_rate: Rate
+
+
+class Pretrain(Section):
+    """How one encoder is pre-trained: its task, and those that are trained along with it.
+
+    `kind` is the section that the encoder has its `weights` in, `data` the file below data/ that it
+    learns from; `dvc.yaml` needs both. Task `mae` needs `reconstruction`, and `auxiliary` tasks
+    for the supervised run that follows. `intensity_weight` is that of the loss of the AUs'
+    intensity, where it is known, beside that of their presence. `augmentation` is how far and how
+    often faces are varied, as a share of what `stages/pretraining/augmentation.py` says; sound is
+    not varied.
+    """
+
+    kind: Literal["visual", "audio"]
+    data: PretrainData
+    augmentation: Share = 1.0
+    task: PretrainTask
+    auxiliary: tuple[PretrainTask, ...] = ()
+    reconstruction: Reconstruction | None = None
+    epochs: Positive
+    batch: Positive
+    learning_rate: Rate
+    weight_decay: float = Field(ge=0)
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    intensity_weight: Weight = 0.5
+    positive_weight: Literal["negatives", "none"] = "negatives"
+
+    @property
+    def supervised(self) -> tuple[PretrainTask, ...]:
+        """The tasks with labels; the first picks the best epoch."""
+        tasks = (self.task, *self.auxiliary)
+        return tasks[1:] if self.task == "mae" else tasks
+
+    @model_validator(mode="after")
+    def _tasks_fit(self) -> Self:
+        if "mae" in self.auxiliary:
+            raise ValueError("mae is no auxiliary task: make it the task")
+        if (self.task == "mae") != (self.reconstruction is not None):
+            raise ValueError("reconstruction belongs to the task mae, and to no other")
+        if not self.supervised:
+            raise ValueError("the task mae needs auxiliary tasks, for the supervised run after it")
+        if len(set(self.supervised)) < len(self.supervised):
+            raise ValueError("task and auxiliary name a task twice")
+        return self
