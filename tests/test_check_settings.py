@@ -61,7 +61,7 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
         ("compute.device", "gpu", "allowed: auto, cpu, cuda (all GPUs), cuda:0, cuda:1"),
         ("pretrain.wav2vec.kind", "visual", "kind is visual, which has no wav2vec"),
         ("train.epoch", 3, "train.epoch is no setting; allowed here: window, batch"),
-        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, model, protocol"),
+        ("modle", "tcn", "modle is no setting; allowed here: seed, scale, compute, licences"),
         ("train.batch", 0, "train.batch = 0"),
         ("train.batch", True, "train.batch = True"),
         ("train.sound_dropout", 1.5, "train.sound_dropout = 1.5"),
