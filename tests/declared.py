@@ -9,10 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from stages.core.files import temporary_path
-from stages.core.hashing import ROOT
+from stages.core.hashing import CHECKS, ROOT, code_files
 
 RECORDING = ROOT / "tests/recording"
 SETTINGS = "params.yaml"
+# decides whether a stage begins; that it depends on its own settings' room is in test_pipeline.py
+CHECKING = {file.relative_to(ROOT).as_posix() for file in code_files(CHECKS)}
+# find the networks by the files in their room; the file of a run holds a hash of its own network's
+BUILDERS, NETWORKS = ("train ", "probe"), "stages/networks"
 MARK, DIGITS = ".aufusion-", 16  # of `temporary_path`: a hash of the name comes after the mark
 
 
@@ -141,6 +145,12 @@ def _fits(one: Record, stage: Declared) -> bool:
         return True
     known = [*stage.deps, *mine]
     above = any(_within(place, [path]) or path == "." for place in known)
+    if one.kind in ("read", "list", "look") and (
+        path in CHECKING
+        or any(file.startswith(f"{path}/") for file in CHECKING)
+        or (one.stage.startswith(BUILDERS) and _within(path, [NETWORKS]))
+    ):
+        return True
     if one.kind in ("read", "list"):
         settings = path == SETTINGS and one.by.endswith(":load_params")
         leftovers = one.kind == "list" and above and one.by.endswith(".files:temporaries")

@@ -21,7 +21,7 @@ def resolve_choices(params: SequenceSettings) -> Choices:
     return PRESETS[params.protocol].model_copy(update=own)
 
 
-def resolve_choice(params: Params, name: str) -> Any:
+def resolve_choice(params: SequenceSettings, name: str) -> Any:
     """Value of one choice, for what depends on no other."""
     own = getattr(params.choices, name)
     return getattr(PRESETS[params.protocol], name) if own is None else own
