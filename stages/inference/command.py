@@ -12,7 +12,16 @@ from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.paths import default_ensemble
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
-FORMAT_NAMES = "openface, events, summary, bids, elan, textgrid, boris"  # not imported: it is slow
+# not imported: it is slow
+FORMAT_NAMES = "openface, table, events, summary, bids, elan, textgrid, boris"
+
+Baseline = Annotated[
+    float | None,
+    typer.Option(
+        help="Subtract each person's resting face: that of their first so many seconds.",
+        metavar="SECONDS",
+    ),
+]
 
 
 class Faces(StrEnum):
@@ -197,13 +206,14 @@ def convert(
         Path | None,
         typer.Option(help="Folder of the files; else beside the result.", metavar="DIR"),
     ] = None,
+    baseline: Baseline = None,
 ) -> None:
     """Write predictions in the formats of other tools."""
 
     def work() -> int:
         from stages.inference.formats.convert import convert_all
 
-        for path in convert_all(results, to, out):
+        for path in convert_all(results, to, out, baseline):
             print(path)
         return 0
 
@@ -213,18 +223,23 @@ def convert(
 def compare(
     ours: Annotated[Path, typer.Argument(help="NAME.csv or NAME.parquet of a prediction.")],
     theirs: Annotated[
-        Path, typer.Argument(help="The same of OpenFace, py-feat, LibreFace or Aff-Wild2.")
+        Path,
+        typer.Argument(
+            help="The same of OpenFace, py-feat, LibreFace, MediaPipe, FaceReader, iMotions or "
+            "Aff-Wild2."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the table and the picture.", metavar="DIR")
     ] = None,
+    baseline: Baseline = None,
 ) -> None:
     """Say how far two predictions of one video agree, AU by AU."""
 
     def work() -> int:
         from stages.inference.comparison.compare import compare_files
 
-        print(compare_files(ours, theirs, out))
+        print(compare_files(ours, theirs, out, baseline))
         return 0
 
     _guarded(work)

@@ -218,6 +218,12 @@ def read_parts(path: Path) -> Iterator[Rows]:
             yield _rows_of(pa.Table.from_batches([batch]))
 
 
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Put parts of one prediction together."""
+    names = vars(parts[0])
+    return Rows(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
+
+
 def _rows_of(table: Any) -> Rows:
     def numbers(name: str) -> NDArray[Any]:
         return np.asarray(table[name].to_numpy())

@@ -15,7 +15,7 @@ from stages.core.errors import DataError
 from stages.core.paths import default_ensemble
 from stages.inference.api.tables import as_track
 from stages.inference.comparison.agreement import agree, align
-from stages.inference.comparison.external_predictions import OURS
+from stages.inference.comparison.ours import OURS
 from stages.inference.options import Options
 
 PathLike = str | os.PathLike[str]

@@ -109,20 +109,25 @@ def align(ours: Track, theirs: Track) -> Pairs:
     DataError
         When no moment is shared.
     """
-    assert ours.frame is not None
     assert ours.time is not None
     frames = theirs.frame
+    if ours.frame is None and theirs.time is None:
+        raise DataError(
+            f"{ours.path} is of a part of its video, and {theirs.path} has numbers of frames and "
+            "no times: predict the whole video to compare the two."
+        )
     same = False
-    if frames is not None:
+    if frames is not None and ours.frame is not None:
         difference = abs(int(frames.max()) - int(ours.frame.max()))
         same = difference <= max(1, round(SAME_LENGTH * int(ours.frame.max())))
-    if frames is not None and (same or theirs.time is None):
+    if frames is not None and ours.frame is not None and (same or theirs.time is None):
         _, i, j = np.intersect1d(ours.frame, frames, return_indices=True)
         pairs = Pairs(i, j, "frame number")
     else:
         assert theirs.time is not None
         shift = 0.0
-        if frames is not None and frames[0] == 1 and ours.frame[0] == 1:
+        both = frames is not None and ours.frame is not None
+        if both and frames[0] == 1 and ours.frame[0] == 1:  # type: ignore[index]
             shift = float(ours.time[0] - theirs.time[0])
         i, j = nearest_pairs(ours.time, theirs.time + shift)
         pairs = Pairs(i, j, "time")

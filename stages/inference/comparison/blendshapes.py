@@ -3,7 +3,7 @@
 import numpy as np
 
 from stages.inference.comparison.csv_table import Sheet
-from stages.inference.comparison.tracks import UNKNOWN, Track, commonest, frames, strengths
+from stages.inference.comparison.tracks import UNKNOWN, Track, commonest, frames, rising, strengths
 from stages.learning.metrics import THRESHOLD
 
 # of several shapes the mean, of several groups the largest; AU23 has none
@@ -41,9 +41,15 @@ def read_mediapipe(sheet: Sheet) -> Track:
     mine = np.ones(len(sheet), np.bool_)
     if "face" in sheet:  # of several people the one with most rows
         mine = commonest(sheet.numbers("face", blank=False))
-    frame = frames(sheet, "frame", 1, mine)
-    if frame is None:
+    first = 1
+    if "frame" in sheet:  # some count from 0
+        first = int(min(sheet.numbers("frame", 0, blank=False).min(), 1))
+    frame = frames(sheet, "frame", first, mine)
+    time = None
+    if "timestamp" in sheet and frame is None:
+        time = rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False), mine)
+    elif frame is None:
         frame = np.arange(1, len(sheet) + 1)
     seen = ~np.isnan(np.stack(list(strength.values()))).all(0)
-    track = Track(sheet.path, "MediaPipe", frame, None, seen, strength, decision, notes=notes)
+    track = Track(sheet.path, "MediaPipe", frame, time, seen, strength, decision, notes=notes)
     return track.take(mine)

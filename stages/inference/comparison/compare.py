@@ -3,14 +3,17 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.core.files import temporary_path, write_rows
+from stages.inference.baseline import check_seconds
 from stages.inference.comparison.agreement import Agreement, Pairs, agree, align
-from stages.inference.comparison.external_predictions import OURS, read_track
+from stages.inference.comparison.external_predictions import read_track
+from stages.inference.comparison.ours import OURS
 from stages.inference.comparison.tracks import INTENSITY, UNKNOWN, Track
 from stages.inference.outputs import Outputs, discard, sentences
 from stages.inference.sources import source_of
@@ -117,7 +120,9 @@ def draw(path: Path, ours: Track, theirs: Track, pairs: Pairs, found: Sequence[A
     save_figure(figure, path)
 
 
-def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
+def compare_files(
+    ours: Path, theirs: Path, out: Path | None = None, baseline: float | None = None
+) -> str:
     """Compare a prediction of ours with what another tool, or a person, says of the video.
 
     Parameters
@@ -129,6 +134,8 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
     out : Path, optional
         Folder for ``OURS_TOOL.csv`` and ``OURS_TOOL.png``, and ``OURS_TOOL.json``, which says
         what was compared.
+    baseline : float, optional
+        Seconds of rest that are subtracted of our prediction before it is compared.
 
     Returns
     -------
@@ -141,7 +148,8 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
         When a file is of no known kind or wrong somewhere, the two share nothing, or files that
         are not ours bear the names in `out`.
     """
-    mine, other = read_track(ours), read_track(theirs, ours.stem)
+    check_seconds(baseline)
+    mine, other = read_track(ours, baseline=baseline), read_track(theirs, ours.stem)
     if mine.tool != OURS:
         raise DataError(
             f"{ours} is a file of {mine.tool}: name NAME.csv of `aufusion predict` first."
@@ -161,7 +169,9 @@ def compare_files(ours: Path, theirs: Path, out: Path | None = None) -> str:
     ]
     if out is not None:
         name = f"{ours.stem}_{other.tool.lower().replace('-', '')}"
-        about = {"ours": source_of(ours), "theirs": source_of(theirs)}
+        about: dict[str, Any] = {"ours": source_of(ours), "theirs": source_of(theirs)}
+        if baseline is not None:
+            about["baseline"] = {"seconds": baseline, "notes": list(mine.notes)}
         with Outputs(out, name, COMPARED) as outputs:
             outputs.refuse_others(".json", ".csv", ".png")
             written = {ending: temporary_path(outputs.path(ending)) for ending in (".csv", ".png")}

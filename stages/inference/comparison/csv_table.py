@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ BLANK = ("", "nan", "na", "none", "null", "-nan", "-nan(ind)", "nan(ind)", "-1.#
 INFINITE = ("inf", "-inf", "1.#inf", "-1.#inf")
 SEPARATORS = ",;\t|"
 PICTURE_COLUMNS = ("image", "input", "file", "filename", "path")  # of tables of many pictures
+PREAMBLE = 60  # lines before a header, at most
 _SHOWN = 80  # characters of a wrong cell or line that a message quotes
 
 
@@ -147,8 +149,20 @@ def open_text(path: Path) -> Iterator[IO[str]]:
 
 
 def separator_of(header: str) -> str:
-    """What separates the cells of a table, by its header: comma, semicolon, tab or bar."""
-    return max(SEPARATORS, key=header.count)
+    """What separates the cells of a table, by its header: comma, semicolon, tab, bar or blank."""
+    best = max(SEPARATORS, key=header.count)
+    return best if best in header else " "
+
+
+def _preamble(file: IO[str], ends: Callable[[str], bool] | None) -> int:
+    """Lines before the header, where one that `ends` them is there; the file is at its begin."""
+    if ends is not None:
+        for number, line in enumerate(islice(file, PREAMBLE)):
+            if ends(line):
+                file.seek(0)
+                return number
+        file.seek(0)
+    return 0
 
 
 def picture_column(header: Iterable[str]) -> str | None:
@@ -172,7 +186,11 @@ def read_header(path: Path) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sheet:
+def read_sheet(
+    path: Path,
+    wanted: Callable[[str], bool] = lambda _: True,
+    header_is: Callable[[str], bool] | None = None,
+) -> Sheet:
     """Read a CSV file with a header.
 
     Parameters
@@ -181,6 +199,8 @@ def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sh
     wanted : callable
         Says by its name whether a column is kept; the others take no memory. Tools write
         hundreds of columns of landmarks.
+    header_is : callable, optional
+        Says of a line whether it is the header: some tools write of the recording before it.
 
     Returns
     -------
@@ -193,13 +213,16 @@ def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sh
         header; the message names the line, the header being line 1.
     """
     with open_text(path) as file:
-        first = file.readline()
+        before = _preamble(file, header_is)
+        first = "".join(islice(file, before, before + 1))
         stated = first.strip().lower().startswith("sep=")  # Excel's own first line
         separator = separator_of(file.readline() if stated else first)
+        before += stated
+        padded = separator == " " and "  " in first  # columns below one another
         file.seek(0)
-        lines = csv.reader(file, delimiter=separator)
-        if stated:
-            next(lines)
+        for _ in range(before):  # of any form, a quote that is never closed too
+            file.readline()
+        lines = csv.reader(file, delimiter=separator, skipinitialspace=padded)
         header = [cell.strip() for cell in next(lines, [])]
         # where commas do not separate, they may stand before decimals
         decimal = "," if separator in ";\t" else "."
@@ -215,12 +238,12 @@ def read_sheet(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> Sh
             if blank or len(cells) != len(header):
                 what = "follows an empty line" if blank else f"has {len(cells)} cells"
                 raise DataError(
-                    f"{path}, line {lines.line_num} {what}, the header has {len(header)} cells: "
-                    "the file is cut off or damaged there."
+                    f"{path}, line {before + lines.line_num} {what}, the header has "
+                    f"{len(header)} cells: the file is cut off or damaged there."
                 )
             for name, place in kept.items():
                 columns[name].append(cells[place].strip())
-            numbers.append(lines.line_num)
+            numbers.append(before + lines.line_num)
     if not rows:
         raise DataError(f"{path} holds no rows: it needs a header and at least one line after it.")
     return Sheet(path, columns or {"": [""] * rows}, tuple(numbers), decimal)

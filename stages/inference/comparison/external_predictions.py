@@ -29,7 +29,7 @@ import numpy as np
 
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES, AU_NUMBERS
-from stages.inference.columns import COLUMNS, NO_FACE, NOBODY
+from stages.inference.columns import COLUMNS
 from stages.inference.comparison.blendshapes import BLENDSHAPES, read_mediapipe
 from stages.inference.comparison.csv_table import (
     PICTURE_COLUMNS,
@@ -38,6 +38,17 @@ from stages.inference.comparison.csv_table import (
     picture_column,
     read_sheet,
 )
+from stages.inference.comparison.laboratory import (
+    VIDEO_TIME,
+    is_openface3,
+    is_preamble_end,
+    plain,
+    read_facereader,
+    read_imotions,
+    read_openface3,
+)
+from stages.inference.comparison.laboratory import is_wanted as of_laboratory
+from stages.inference.comparison.ours import read_our_parquet, read_our_sheet, read_rested
 from stages.inference.comparison.tracks import (
     INTENSITY,
     UNKNOWN,
@@ -50,11 +61,8 @@ from stages.inference.comparison.tracks import (
     rising,
     strengths,
 )
-from stages.inference.results import Rows, read_rows
 from stages.learning.metrics import THRESHOLD
 from stages.videos.annotations import other_task, read_annotation
-
-OURS = "AUFusion"
 
 
 def _read_openface(sheet: Sheet) -> Track:
@@ -141,48 +149,16 @@ def _read_annotation(path: Path) -> Track:
     )
 
 
-def _read_our_sheet(sheet: Sheet) -> Track:
-    person = sheet.numbers("face_id", 0, blank=False)
-    seen = np.asarray([text != NO_FACE for text in sheet.texts("status")])
-    somebody = (person != NOBODY) & seen
-    mine = person == (np.bincount(person[somebody].astype(int)).argmax() if somebody.any() else -1)
-    strength = {name: sheet.numbers(name, 0, 1) for name in AU_NAMES}
-    decision = {name: decisions(sheet, f"{name}_c") for name in AU_NAMES}
-    frame = frames(sheet, "frame", 1)
-    time = rising(sheet, "timestamp", sheet.numbers("timestamp", blank=False))
-    intensity = {name: sheet.numbers(f"{name}_r", 0, INTENSITY) for name in AU_NAMES}
-    return Track(sheet.path, OURS, frame, time, seen, strength, decision, intensity).take(mine)
-
-
-def _read_our_parquet(path: Path) -> Track:
-    rows = read_rows(path)
-    return track_of_rows(path, rows.of(rows.main_face))
-
-
-def track_of_rows(path: Path, rows: Rows) -> Track:
-    """Make a track of one person's rows of ours."""
-    return Track(
-        path,
-        OURS,
-        rows.frame,
-        rows.timestamp,
-        np.asarray(rows.status != NO_FACE),
-        {name: rows.probabilities[:, au].astype(np.float64) for au, name in enumerate(AU_NAMES)},
-        {name: rows.active[:, au].astype(np.int8) for au, name in enumerate(AU_NAMES)},
-        {name: rows.intensity[:, au].astype(np.float64) for au, name in enumerate(AU_NAMES)},
-    )
-
-
 _WANTED = {
     *COLUMNS, "success", "FaceScore", "FaceRectWidth", "FaceRectHeight", "frame_idx",
-    "frame_time_in_ms", "face", *PICTURE_COLUMNS,
+    "frame_time_in_ms", "face", "time", *PICTURE_COLUMNS,
     *(name for groups in BLENDSHAPES.values() for names in groups for name in names),
 }  # fmt: skip
 
 
 def is_wanted(column: str) -> bool:
     """Whether a column of a table is one that :func:`track_of` reads."""
-    return column in _WANTED or column.lower().startswith("au")
+    return column in _WANTED or column.lower().startswith("au") or of_laboratory(column)
 
 
 def one_video(sheet: Sheet, video: str) -> Sheet:
@@ -211,7 +187,7 @@ def one_video(sheet: Sheet, video: str) -> Sheet:
     )
 
 
-def read_track(path: Path, video: str = "") -> Track:
+def read_track(path: Path, video: str = "", baseline: float | None = None) -> Track:
     """Read a file of any of the known kinds; of several people the one who is seen most.
 
     Parameters
@@ -219,14 +195,18 @@ def read_track(path: Path, video: str = "") -> Track:
     path : Path
     video : str
         Name, without its ending, of the video whose rows are taken of a table of several.
+    baseline : float, optional
+        Seconds of rest to subtract, of a result of ours.
 
     Raises
     ------
     DataError
         When it is of none, or something in it is wrong; the message names the line.
     """
+    if baseline is not None:
+        return read_rested(path, baseline)
     if path.suffix.lower() == ".parquet":
-        return _read_our_parquet(path)
+        return read_our_parquet(path)
     with open_text(path) as file:
         header = file.readline()
     if "".join(header.split()) == ANNOTATION_HEADER:
@@ -237,7 +217,7 @@ def read_track(path: Path, video: str = "") -> Track:
             f"{path} is an annotation of {task}, not of AUs: its first line would be "
             f"{ANNOTATION_HEADER}."
         )
-    return track_of(one_video(read_sheet(path, is_wanted), video))
+    return track_of(one_video(read_sheet(path, is_wanted, is_preamble_end), video))
 
 
 def track_of(sheet: Sheet) -> Track:
@@ -249,19 +229,28 @@ def track_of(sheet: Sheet) -> Track:
         When it is of none, or something in it is wrong; the message names the line.
     """
     if all(name in sheet for name in COLUMNS):
-        return _read_our_sheet(sheet)
+        return read_our_sheet(sheet)
     rated = any(f"{name}_r" in sheet for name in AU_NAMES)
     if rated or ("AU01_c" in sheet and "success" in sheet):
         return _read_openface(sheet)
+    if VIDEO_TIME in sheet and any(name.startswith("Action Unit") for name in sheet.columns):
+        return read_facereader(sheet)
+    keys = {plain(name) for name in sheet.columns}
+    if {"browfurrow", "innerbrowraise"} <= keys or "au1evidence" in keys:
+        return read_imotions(sheet)
+    if is_openface3(sheet):
+        return read_openface3(sheet)
     if any(f"au_{n}" in sheet or f"au_{n}_intensity" in sheet for n in AU_NUMBERS):
         return _read_libreface(sheet)
-    if "browInnerUp" in sheet and "jawOpen" in sheet:
-        return read_mediapipe(sheet)
+    # py-feat 2 has blendshapes beside AUs
     if "AU01" in sheet and ("FaceScore" in sheet or "frame" in sheet):
         return _read_pyfeat(sheet)
+    if "browInnerUp" in sheet and "jawOpen" in sheet:
+        return read_mediapipe(sheet)
     raise DataError(
         f"{sheet.path}, line 1 is the header of no known format: it needs the columns of OpenFace "
         "(AU01_r, AU01_c), py-feat (AU01, FaceScore), LibreFace (au_1, au_1_intensity), "
-        "MediaPipe (browInnerUp, jawOpen), "
+        "MediaPipe (browInnerUp, jawOpen), FaceReader (Video Time, Action Unit 01 - ...), iMotions "
+        "(Brow Furrow, Inner Brow Raise; AU1 Evidence), OpenFace 3.0 (AU1 ..., gaze_yaw), "
         f"`aufusion predict`, or the line {ANNOTATION_HEADER}."
     )

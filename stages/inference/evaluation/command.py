@@ -45,6 +45,13 @@ def evaluate(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
     ] = "auto",
+    baseline: Annotated[
+        float | None,
+        typer.Option(
+            help="Subtract the resting face of each video's first so many seconds.",
+            metavar="SECONDS",
+        ),
+    ] = None,
 ) -> None:
     """Measure how well AUs are found in labelled photos and videos, by our ensemble or any tool.
 
@@ -61,7 +68,7 @@ def evaluate(
     def work() -> None:
         run(
             folder, out, ensemble=ensemble, predictions=predictions, reference=reference,
-            options=Options(device=device),
+            options=Options(device=device), baseline=baseline,
         )  # fmt: skip
 
     try:

@@ -20,12 +20,8 @@ from stages.inference.comparison.csv_table import (
     read_header,
     read_sheet,
 )
-from stages.inference.comparison.external_predictions import (
-    is_wanted,
-    read_track,
-    track_of,
-    track_of_rows,
-)
+from stages.inference.comparison.external_predictions import is_wanted, read_track, track_of
+from stages.inference.comparison.ours import rested_track, track_of_rows
 from stages.inference.comparison.tracks import UNKNOWN, Track
 from stages.inference.results import Rows, read_rows
 
@@ -120,12 +116,13 @@ def person_of(path: Path, side: str) -> int:
     return _on_side(path, side)[1]
 
 
-def our_track(path: Path, side: str = "") -> Track:
-    """Read a result of ours; of two people the one on a side."""
+def our_track(path: Path, side: str = "", baseline: float | None = None) -> Track:
+    """Read a result of ours, of two people the one on a side, less the rest of some seconds."""
     if not side:
-        return read_track(path)
+        return read_track(path, baseline=baseline)
     rows, person = _on_side(path, side)
-    return track_of_rows(path, rows.of(person))
+    mine = rows.of(person)
+    return track_of_rows(path, mine) if baseline is None else rested_track(path, mine, baseline)
 
 
 def _picture_column(path: Path) -> str | None:

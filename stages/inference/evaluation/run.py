@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from stages.core import paths
 from stages.core.console import say
-from stages.core.errors import DataError
+from stages.core.errors import DataError, SettingsError
 from stages.core.files import temporary_path
-from stages.inference.comparison.external_predictions import OURS
+from stages.inference.baseline import check_seconds
+from stages.inference.comparison.ours import OURS
 from stages.inference.comparison.tracks import Track
 from stages.inference.evaluation.items import Found, Labelled
 from stages.inference.evaluation.labels import read_labels, unlabelled
@@ -45,7 +46,7 @@ Ask = Callable[[Labelled], Track | None]
 
 
 def _predict(
-    items: Sequence[Labelled], ensemble: Path, out: Path, options: Options
+    items: Sequence[Labelled], ensemble: Path, out: Path, options: Options, baseline: float | None
 ) -> tuple[Ask, dict[str, str], dict[str, object]]:
     """Predict all files with our ensemble, once; say how a file's result is asked for."""
     from stages.inference.folder import predict_all
@@ -74,7 +75,9 @@ def _predict(
 
     def ask(item: Labelled) -> Track | None:
         path = where.get((item.path, bool(item.side)))
-        return None if path is None else our_track(path, item.side)
+        # a photo has no seconds of rest
+        rest = None if item.file.photo else baseline
+        return None if path is None else our_track(path, item.side, rest)
 
     made = load(ensemble, options)
     about: dict[str, object] = {"ensemble": {"name": made.ensemble.name, "hash": made.hash}}
@@ -165,6 +168,7 @@ def evaluate(
     predictions: Path | None = None,
     reference: Path | None = None,
     options: Options | None = None,
+    baseline: float | None = None,
 ) -> Evaluation:
     """Evaluate a tool on labelled photos and videos, and write what is found.
 
@@ -182,6 +186,8 @@ def evaluate(
         A tool's files whose continuous values frames are ranked against.
     options : Options, optional
         Of our prediction.
+    baseline : float, optional
+        Seconds at the begin of each video whose resting face is subtracted of our prediction.
 
     Returns
     -------
@@ -193,11 +199,16 @@ def evaluate(
         When nothing can be evaluated, another process writes into `out`, or files that are not
         ours bear the names there.
     """
+    check_seconds(baseline)
+    if baseline is not None and predictions is not None:
+        raise SettingsError("--baseline is for our own predictions: leave out --predictions.")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file: name a folder with --out.")
     with Outputs(out, NAME, KIND, TABLES) as outputs:
         outputs.refuse_others(".json", *TABLES)
-        evaluation, places = _measure(given, out, ensemble, predictions, reference, options)
+        evaluation, places = _measure(
+            given, out, ensemble, predictions, reference, options, baseline
+        )
         written = {ending: temporary_path(outputs.path(ending)) for ending in TABLES}
         try:
             with sentences(out):
@@ -217,6 +228,7 @@ def _measure(
     predictions: Path | None,
     reference: Path | None,
     options: Options | None,
+    baseline: float | None,
 ) -> tuple[Evaluation, Callable[[], Places]]:
     """Find all figures, and what says where the files of the worst mistakes are."""
     theirs = None if predictions is None else Library(predictions)
@@ -242,8 +254,13 @@ def _measure(
     if against is not None:
         evaluation.about["reference"] = against.tool(names)
     if theirs is None:
-        ask, failed, about = _predict(found.items, ensemble, out, options or Options())
+        ask, failed, about = _predict(found.items, ensemble, out, options or Options(), baseline)
         evaluation.about |= about
+        if baseline is not None:
+            evaluation.about["baseline"] = baseline
+            evaluation.notes.append(
+                f"The resting face of each video's first {baseline:g} seconds was subtracted."
+            )
         by_path = {str(item.path): item.file.name for item in found.items}
         evaluation.left_out |= {by_path.get(p, p): reason for p, reason in failed.items()}
     else:

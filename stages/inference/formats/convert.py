@@ -7,13 +7,15 @@ knows its files for ours and replaces them; files of others it leaves alone and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import temporary_path
 from stages.core.hashing import file_hash
+from stages.inference.baseline import as_intensities, check_seconds
 from stages.inference.formats import tables, tiers
 from stages.inference.formats.recording import Recording
 from stages.inference.outputs import Outputs, discard, named_hashes, sentences
@@ -47,6 +49,7 @@ class Format:
 
 FORMATS: Final[dict[str, Format]] = {
     "openface": Format((".openface.csv",), tables.write_openface, course=False),
+    "table": Format((".table.csv",), tables.write_table, course=False),
     "events": Format((".events.csv",), tables.write_events),
     "summary": Format((".summary.csv",), tables.write_summary, course=False),
     "bids": Format(("_events.tsv", "_events.json"), tables.write_bids),
@@ -155,8 +158,12 @@ def convert(recording: Recording, names: Sequence[str], folder: Path) -> list[Pa
             )
     written: list[Path] = []
     made_of = file_hash(recording.table)
-    with record_of(folder, recording.name) as outputs:
-        drop_stale(outputs, made_of)
+    more = {}
+    if recording.baseline is not None:
+        rest = as_intensities(recording.rest)
+        more = {"baseline": {"seconds": recording.baseline, "intensities": rest}}
+    with record_of(folder, recording.label) as outputs:
+        drop_stale(outputs, {"of": made_of, **more})
         for name in names:
             endings = FORMATS[name].endings
             if not outputs.is_whole(*endings):
@@ -167,7 +174,7 @@ def convert(recording: Recording, names: Sequence[str], folder: Path) -> list[Pa
                         FORMATS[name].write(recording, paths)
                     if file_hash(recording.table) != made_of:
                         raise DataError(f"{recording.table} changed while it was read: try again.")
-                    outputs.put({"of": made_of}, paths, keep=True)
+                    outputs.put({"of": made_of, **more}, paths, keep=True)
                 finally:
                     discard(list(paths.values()))
             written += [outputs.path(ending) for ending in endings]
@@ -176,15 +183,16 @@ def convert(recording: Recording, names: Sequence[str], folder: Path) -> list[Pa
 
 def forget_earlier(table: Path, folder: Path, name: str) -> None:
     """Remove what was written in other formats of an earlier prediction of the same name."""
-    if (folder / f"{name}{RECORD}").exists():
-        with record_of(folder, name) as outputs:
-            drop_stale(outputs, file_hash(table))
+    for label in (name, f"{name}.baseline"):
+        if (folder / f"{label}{RECORD}").exists():
+            with record_of(folder, label) as outputs:
+                drop_stale(outputs, {"of": file_hash(table)})
 
 
-def drop_stale(outputs: Outputs, made_of: str) -> None:
-    """Remove our files that were made of another table than the one with this SHA-256."""
+def drop_stale(outputs: Outputs, origin: Mapping[str, Any]) -> None:
+    """Remove our files that were made otherwise: of a table with another SHA-256, say."""
     about = outputs.about
-    if about is None or about.get("of") == made_of:
+    if about is None or all(about.get(key) == value for key, value in origin.items()):
         return
     mine = [ending for ending in ENDINGS if outputs.path(ending).name in named_hashes(about)]
     for ending in mine:
@@ -193,8 +201,25 @@ def drop_stale(outputs: Outputs, made_of: str) -> None:
     outputs.path(RECORD).unlink()
 
 
-def convert_all(given: Sequence[Path], names: Sequence[str], out: Path | None) -> list[Path]:
+def convert_all(
+    given: Sequence[Path], names: Sequence[str], out: Path | None, baseline: float | None = None
+) -> list[Path]:
     """Write results in other formats, beside themselves or in a folder.
+
+    Parameters
+    ----------
+    given : sequence of Path
+        Results and folders of them.
+    names : sequence of str
+        Keys of :data:`FORMATS`.
+    out : Path or None
+    baseline : float or None
+        Seconds of rest that are subtracted of each person; said on the terminal.
+
+    Returns
+    -------
+    list of Path
+        The files.
 
     Raises
     ------
@@ -202,12 +227,13 @@ def convert_all(given: Sequence[Path], names: Sequence[str], out: Path | None) -
         See :func:`convert` and :func:`check_formats`.
     """
     formats = check_formats(names)
-    recordings = [open_result(path) for path in find_results(given)]
+    check_seconds(baseline)
+    recordings = [replace(open_result(path), baseline=baseline) for path in find_results(given)]
     places: dict[Path, Path] = {}
     written: list[Path] = []
     for recording in recordings:
         folder = out if out is not None else recording.table.parent
-        target = folder.resolve() / recording.name
+        target = folder.resolve() / recording.label
         if target in places and places[target].with_suffix("") != recording.table.with_suffix(""):
             raise DataError(
                 f"{places[target]} and {recording.table} have the same name: convert them into "
@@ -215,4 +241,6 @@ def convert_all(given: Sequence[Path], names: Sequence[str], out: Path | None) -
             )
         places[target] = recording.table
         written += convert(recording, formats, folder)
+        for remark in recording.remarks:
+            say(remark)
     return written

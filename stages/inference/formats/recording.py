@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.facs import AU_NAMES
+from stages.inference.baseline import Shifts, find_rest, sentence, subtracted, thresholds_in
 from stages.inference.formats.episodes import USUAL_STEP, Episode, find_episodes
 from stages.inference.results import Rows, read_parts
 
@@ -25,15 +26,44 @@ class Recording:
         NAME.
     about : dict
         Content of ``NAME.json``; empty where it does not lie beside.
+    baseline : float or None
+        Seconds of rest that are subtracted of each person, see
+        :mod:`stages.inference.baseline`.
     """
 
     table: Path
     name: str
     about: dict[str, Any] = field(default_factory=dict)
+    baseline: float | None = None
 
     def parts(self) -> Iterator[Rows]:
         """Rows in parts of bounded size, in order."""
-        return read_parts(self.table)
+        if self.baseline is None:
+            return read_parts(self.table)
+        return subtracted(read_parts(self.table), self.rest, self._thresholds)
+
+    @cached_property
+    def rest(self) -> Shifts:
+        """What is subtracted of each person's logits."""
+        return (
+            {}
+            if self.baseline is None
+            else find_rest(read_parts(self.table), self.baseline, self.name)
+        )
+
+    @cached_property
+    def _thresholds(self) -> tuple[float, ...]:
+        return thresholds_in(self.about, self.name)
+
+    @property
+    def label(self) -> str:
+        """What files of another format are called: of a subtracted rest so."""
+        return self.name if self.baseline is None else f"{self.name}.baseline"
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences on what was done to the prediction."""
+        return [] if self.baseline is None else [sentence(self.name, self.baseline, self.rest)]
 
     @property
     def photo(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stages.core.facs import AU_MEANINGS, AU_NAMES, INTENSITY_MAX, N_AUS
-from stages.inference.columns import DECISIONS, INTENSITIES, NO_FACE, NOBODY
+from stages.inference.columns import COLUMNS, DECISIONS, INTENSITIES, NO_FACE, NOBODY
 from stages.inference.formats.episodes import Episode
 from stages.inference.formats.recording import Recording
 
@@ -81,6 +81,33 @@ def write_openface(recording: Recording, paths: Paths) -> None:
                 )
 
     _write(paths[".openface.csv"], rows())
+
+
+def write_table(recording: Recording, paths: Paths) -> None:
+    """Write the columns of ``NAME.csv``: of a subtracted rest the table to go on with."""
+
+    def numbers(values: Iterable[float], decimals: int) -> list[str]:
+        return ["" if np.isnan(value) else f"{value:.{decimals}f}" for value in values]
+
+    def rows() -> Iterator[Sequence[object]]:
+        yield tuple(COLUMNS)
+        for part in recording.parts():
+            for row in range(len(part)):
+                nobody = int(part.face_id[row]) == NOBODY
+                yield (
+                    int(part.frame[row]),
+                    _seconds(float(part.timestamp[row])),
+                    int(part.face_id[row]),
+                    str(part.status[row]),
+                    f"{float(part.confidence[row]):.4f}",
+                    *numbers(part.box[row].tolist(), 2),
+                    *numbers(part.probabilities[row].tolist(), 6),
+                    *numbers(part.intensity[row].tolist(), 3),
+                    *([""] * N_AUS if nobody else map(int, part.active[row].tolist())),
+                    *numbers(part.landmarks[row].ravel().tolist(), 2),
+                )
+
+    _write(paths[".table.csv"], rows())
 
 
 def _event(one: Episode) -> list[object]:

@@ -168,7 +168,7 @@ def test_a_wrong_option_names_those_allowed() -> None:
 def test_plot(table: pd.DataFrame, tmp_path: Path) -> None:
     figure = aufusion.plot(table)
     curve = figure.axes[6].lines[0]
-    shown = np.where(table["status"] == "no_face", np.nan, table["AU12"])
+    shown = np.where(table["status"] == "no_face", np.nan, table["AU12_r"])
     np.testing.assert_allclose(curve.get_ydata(), shown)
     figure.savefig(tmp_path / "a.png")
     with pytest.raises(aufusion.DataError, match="no column 'AU26'"):

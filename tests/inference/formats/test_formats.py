@@ -244,10 +244,12 @@ def test_files_of_others_stay_and_ours_are_replaced(result: Path, tmp_path: Path
 
 def test_what_cannot_be_converted_is_said(tmp_path: Path) -> None:
     path = make(tmp_path, photo=True)
-    with pytest.raises(DataError, match=r"is a photo .* for elan: openface, summary are possible"):
+    with pytest.raises(
+        DataError, match=r"is a photo .* for elan: openface, table, summary are possible"
+    ):
         convert_all([path], ["elan"], None)
     convert_all([path], ["openface", "summary"], None)
-    with pytest.raises(SettingsError, match="no format 'matlab'; allowed: openface, events, summ"):
+    with pytest.raises(SettingsError, match="no format 'matlab'; allowed: openface, table, events"):
         convert_all([path], ["matlab"], None)
     with pytest.raises(DataError, match="is no result"):
         convert_all([tmp_path / "clip.mp4"], ["events"], None)
