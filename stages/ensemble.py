@@ -33,8 +33,6 @@ from stages.sequence.predictions import read_predictions
 from stages.sequence.runs import all_rows, result_folder
 from stages.sequence.settings import FRAME_HEAD
 
-SCORED = ("validation", "test")
-
 
 def main() -> None:
     """Make every ensemble for which the runs are there; calibrate and export the main one."""
@@ -65,7 +63,7 @@ def main() -> None:
             continue
         found = join(chosen, runs, params.ensemble.rule)
         write_predictions(folder / f"{name}.h5", chosen, found, params.ensemble.rule)
-        members[name], fits[name] = chosen, ladder(params, found, videos)
+        members[name], fits[name] = chosen, ladder(params.ensemble, found, videos)
         steps = fits[name].f1
         content[name] = {
             step: {split: by_au(values) for split, values in by_split.items()}

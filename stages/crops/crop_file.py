@@ -26,7 +26,6 @@ from stages.crops.alignment import CROP_SIDE
 
 NO_FACE = 0
 FACE = 1
-STATUS_NAMES = ("no_face", "face")
 
 DEFAULT_JPEG_QUALITY = 95
 ROWS_PER_CHUNK = 1024

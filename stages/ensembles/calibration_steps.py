@@ -12,7 +12,7 @@ from stages.core.intensity import intensity_of
 from stages.ensembles.calibration import Calibration, Judged, decide, f1_of
 from stages.ensembles.calibration_fit import Limits, alarms_at_rest, cross_fit, fit_calibration
 from stages.ensembles.joining import Probabilities
-from stages.ensembles.settings import ExportSettings
+from stages.ensembles.settings import EnsembleSettings
 from stages.learning.metrics import icc_per_au
 from stages.sequence.dataset import Video
 from stages.sequence.splits import LABELLED, assign_parts, label_counts
@@ -73,7 +73,7 @@ def intensity_icc(
 
 
 def ladder(
-    params: ExportSettings, probabilities: Probabilities, videos: Mapping[str, Video]
+    settings: EnsembleSettings, probabilities: Probabilities, videos: Mapping[str, Video]
 ) -> Fit:
     """Fit the calibration, and say what each step of it is worth.
 
@@ -81,7 +81,6 @@ def ladder(
     -------
     Fit
     """
-    settings = params.ensemble
     fitting = judged(probabilities, videos, *LABELLED)
     test = judged(probabilities, videos, "test")
     if all((video.labels == NOT_ANNOTATED).all() for video in test.values()):

@@ -25,7 +25,6 @@ from stages.reporting.bootstrap import (
     video_counts,
 )
 
-SETS = ("held_out", "test")
 Logits = Mapping[str, NDArray[np.float32]]
 Labels = Mapping[str, NDArray[np.int8]]
 Decide = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
