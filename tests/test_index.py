@@ -1,6 +1,8 @@
 import json
+import os
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -286,6 +288,23 @@ def test_a_root_without_videos_is_a_sentence(root, spoil, said):
     with pytest.raises(DataError, match=said):
         index.main()
     assert not paths.INDEX.exists()
+
+
+def test_a_video_and_its_annotation_may_spell_an_accent_in_two_ways(root):
+    name = "ni\u00f1o"
+    add_video(root, "batch1/a.mp4").rename(root / f"batch1/{normalize('NFD', name)}.mp4")
+    add_annotation(root, "Train", name)
+    (entry,) = run().entries
+    assert (entry.name, entry.split) == (name, "train")
+
+
+def test_a_name_that_is_no_utf8_is_left_out_with_a_sentence(root, capsys):
+    add_video(root, "batch1/good.mp4")
+    add_video(root, "batch1/a.mp4").rename(root / "batch1" / os.fsdecode(b"ni\xf1o.mp4"))
+    found = run()
+    assert [entry.name for entry in found.entries] == ["good"]
+    reason = found.unreadable["batch1/ni\ufffdo.mp4"]
+    assert "it is not UTF-8; rename the file" in reason
 
 
 def test_links_are_followed_but_not_round_in_circles(root, tmp_path):

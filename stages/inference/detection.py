@@ -1,7 +1,7 @@
 """First part of a prediction: decode, find the faces, cut them out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from stages.faces.detector import load_detector
 from stages.faces.face import Face, choose
 from stages.faces.multi_tracking import Crowd, Group
 from stages.faces.settings import Crop
-from stages.faces.tracking import Follower, follow
+from stages.faces.tracking import follow
 from stages.inference.footage import Footage
 from stages.inference.options import Options
+from stages.inference.searching import Searcher
+from stages.inference.shots import split
 from stages.inference.still import find_faces
 from stages.inference.stopwatch import Stopwatch
 from stages.videos.clock import Log
@@ -54,12 +56,15 @@ class Sight:
         Who is seen, by a key of their own.
     given_up : tuple of int
         Keys that will not come again.
+    cut : bool
+        Whether a shot begins here.
     """
 
     number: int
     time: float
     seen: dict[int, Seen] = field(default_factory=dict)
     given_up: tuple[int, ...] = ()
+    cut: bool = False
 
 
 def look(
@@ -87,9 +92,11 @@ def look(
     """
     encoded: dict[int, int] = {}  # number of the frame in which each person was last encoded
     groups = watch.each("detect", _groups(footage, settings, options, device, log, watch))
-    for number, group in enumerate(groups, start=1):
+    for number, (cut, group) in enumerate(groups, start=1):
         with watch.time("detect"):
-            sight = Sight(number, group.time, given_up=group.given_up)
+            sight = Sight(number, group.time, given_up=group.given_up, cut=cut)
+            if cut:
+                encoded.clear()
             for key, face in group.faces.items():
                 crop = None
                 if number - encoded.get(key, -options.every) >= options.every:
@@ -104,9 +111,10 @@ def look(
 
 def _groups(
     footage: Footage, settings: Crop, options: Options, device: str, log: Log, watch: Stopwatch
-) -> Iterator[Group]:
+) -> Iterator[tuple[bool, Group]]:
+    """Who is seen in each frame, and whether a shot begins with it."""
     detector = load_detector(settings.detector, settings.pack, settings.score_threshold, device)
-    follower = Follower(detector, "only", settings.detection_side)
+    follower = Searcher(detector, "only", settings.detection_side)
     # what is decoded is waited for by the part that detects
     frames = watch.each("decode", footage.frames(log), within="detect")
     if footage.photo:
@@ -116,14 +124,41 @@ def _groups(
                 main = choose(faces, "only", image.shape[1])
                 faces = [] if main is None else [main]
             sharp = [follower.sharpened(image, face) for face in faces]
-            yield Group(time, image, dict(enumerate(sharp, start=MAIN)))
-        return
-    if options.faces == "main":
-        for time, image, face in follow(frames, follower, settings.detect_every):
-            yield Group(time, image, {} if face is None else {MAIN: face})
+            yield False, Group(time, image, dict(enumerate(sharp, start=MAIN)))
         return
 
-    def everyone(image: NDArray[np.uint8]) -> list[Face]:
-        return [follower.sharpened(image, face) for face in follower.everyone(image)]
+    people = _Numbers()
+    for cut, part in split(frames):
+        begins = cut
+        if options.faces == "main":
+            for time, image, face in follow(part, follower, settings.detect_every):
+                yield begins, Group(time, image, {} if face is None else {MAIN: face})
+                begins = False
+            continue
+        people.next_part()
+        for group in Crowd(follower.crowd).follow(part, settings.detect_every):
+            yield begins, people.numbered(group)
+            begins = False
 
-    yield from Crowd(everyone).follow(frames, settings.detect_every)
+
+class _Numbers:
+    """Keys of people that go on from part to part: nobody is known again after a cut."""
+
+    def __init__(self) -> None:
+        self._before = self._most = 0
+        self._present: set[int] = set()
+        self._gone: tuple[int, ...] = ()
+
+    def next_part(self) -> None:
+        """Give up whoever is still followed."""
+        self._before, self._gone = self._most, tuple(sorted(self._present))
+        self._present = set()
+
+    def numbered(self, group: Group) -> Group:
+        """Give the people of a group their keys."""
+        faces = {self._before + key: face for key, face in group.faces.items()}
+        lost = tuple(self._before + key for key in group.given_up)
+        self._present = (self._present | set(faces)) - set(lost)
+        self._most = max(self._most, *faces, *lost, 0)
+        gone, self._gone = (*self._gone, *lost), ()
+        return replace(group, faces=faces, given_up=gone)

@@ -124,6 +124,7 @@ def about_of(
         "faces": people,
         "frames_with_a_face": facts.with_face,
         "frames_with_sound": heard,
+        "cuts": facts.cuts,
         "first_timestamp": round(facts.first, 6),
         "last_timestamp": round(facts.last, 6),
         "ensemble": {

@@ -131,6 +131,12 @@ class Track:
             self._sequence.finish()
             self._sequence = None
 
+    def cut(self) -> None:
+        """End the sequence where a shot ends; the person may be in the next one, too."""
+        self._end()
+        while self._waiting:
+            self._waiting.popleft().undecided -= 1
+
     def name(self, face_id: int) -> None:
         """Give the person their number."""
         self.face_id = face_id
@@ -163,7 +169,8 @@ class Assembly:
         self._tracks: dict[int, Track] = {}
         self._frames: deque[Frame] = deque()
         self.people = 0  # with a number, so far
-        if options.faces == "main":
+        self._main = options.faces == "main"
+        if self._main:
             self._tracks[MAIN] = Track(predictor, MAIN, REACH, 2 * REACH, REACH)
 
     def add(self, sight: Sight, sound: NDArray[np.float16]) -> Iterator[Frame]:
@@ -175,6 +182,8 @@ class Assembly:
             With the features of the crops.
         sound : (audio width,) float16 np.ndarray
         """
+        if sight.cut and MAIN in self._tracks and self._main:
+            self._tracks[MAIN].cut()
         frame = Frame(sight.number, sight.time, sound)
         self._frames.append(frame)
         for key in sight.seen:

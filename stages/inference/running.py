@@ -31,12 +31,13 @@ class Facts:
     def __init__(self) -> None:
         self.frames = 0
         self.first = self.last = 0.0
-        self.with_face = 0
+        self.with_face = self.cuts = 0
 
     def note(self, sight: Sight) -> None:
         """Take the next frame."""
         self.frames += 1
         self.with_face += bool(sight.seen)
+        self.cuts += sight.cut
         self.last = sight.time
         if self.frames == 1:
             self.first = sight.time

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unicodedata import normalize
 
 from stages.core.errors import DataError, is_of_the_machine
 from stages.videos.manifest import check_name
@@ -116,7 +117,9 @@ def look(root: Path) -> DataRoot:
         in_set = folder.parent.name == CHALLENGE and folder.name in SET_FOLDERS
         for file in files:
             path = (place / file).as_posix()
-            stem, extension = Path(file).stem, Path(file).suffix.lower()
+            # two systems spell an accented letter in two ways: a video and its annotation may
+            stem = normalize("NFC", Path(file).stem)
+            extension = Path(file).suffix.lower()
             if extension in EXTENSIONS:
                 videos.setdefault(stem, []).append(path)
             elif extension == ".txt" and in_set:
@@ -142,7 +145,8 @@ def _refused(found: DataRoot, name: str, path: str) -> bool:
     try:
         check_name(name)
     except DataError as error:
-        found.unreadable[path] = str(error)
+        shown = os.fsencode(path).decode("utf-8", "replace")  # names may be bytes of any kind
+        found.unreadable[shown] = str(error)
         return True
     return False
 
@@ -179,8 +183,8 @@ def _take_intensity(found: DataRoot, name: str, path: str) -> None:
 
 
 def _take_crops(found: DataRoot, place: Path, folders: list[str]) -> None:
-    for name in folders:
-        path = (place / name).as_posix()
+    for folder in folders:
+        path, name = (place / folder).as_posix(), normalize("NFC", folder)
         if _refused(found, name, path):
             continue
         if name in found.crops:
@@ -206,7 +210,11 @@ def _take_test_list(
     except DataError as error:
         found.unreadable[path] = str(error)
         return
-    names = {name for number, name in rows if not _refused(found, name, f"{path}, line {number}")}
+    names = {
+        normalize("NFC", name)
+        for number, name in rows
+        if not _refused(found, name, f"{path}, line {number}")
+    }
     lists[path] = frozenset(names)
 
 
@@ -222,7 +230,7 @@ def _take_people(found: DataRoot, root: Path) -> None:
             for row in table:
                 name, person = (row["name"] or "").strip(), (row["person"] or "").strip()
                 if name and person:
-                    found.people[name] = person
+                    found.people[normalize("NFC", name)] = person
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         if is_of_the_machine(error):
             raise

@@ -12,6 +12,8 @@ from stages.core.errors import DataError, SettingsError
 from stages.core.facs import AU_NAMES
 from stages.core.intensity import intensity_of
 from stages.inference.comparison.compare import compare_files
+from stages.inference.evaluation.predictions import our_track
+from stages.inference.evaluation.run import evaluate
 from stages.inference.formats.convert import convert_all
 from tests.inference import tracks
 
@@ -89,6 +91,17 @@ def test_compare_subtracts_it_too_and_says_so(tmp_path: Path) -> None:
     assert row != before
     about = json.loads((tmp_path / "out/clip_openface.json").read_text())
     assert about["baseline"]["seconds"] == 2.0
+
+
+def test_evaluate_subtracts_it_of_our_own_predictions(tmp_path: Path) -> None:
+    path, _ = predicted(tmp_path)
+    plain = our_track(path.with_suffix(".parquet"))
+    rested = our_track(path.with_suffix(".parquet"), baseline=2.0)
+    assert plain.decision["AU04"][:REST].mean() > 0.9
+    assert not rested.decision["AU04"][:REST].any()
+    assert (rested.decision["AU12"] == plain.decision["AU12"]).all()
+    with pytest.raises(SettingsError, match="--baseline is for our own predictions"):
+        evaluate(tmp_path, tmp_path / "e", ensemble=tmp_path, predictions=tmp_path, baseline=1.0)
 
 
 def test_what_cannot_be_subtracted_is_said(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ seen. Tables are read by :mod:`stages.inference.evaluation.label_table`.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 
@@ -84,7 +85,8 @@ def _people(folder: Path) -> dict[str, str]:
     if not (folder / PEOPLE).is_file():
         return {}
     sheet = read_sheet(folder / PEOPLE)
-    return dict(zip(sheet.texts("name"), sheet.texts("person"), strict=True))
+    names = [normalize("NFC", name) for name in sheet.texts("name")]
+    return dict(zip(names, sheet.texts("person"), strict=True))
 
 
 def _video_of(name: str, videos: dict[str, Path]) -> tuple[Path | None, str]:
@@ -102,11 +104,13 @@ def _read_annotations(folder: Path) -> Found:
     texts: dict[str, Path] = {}
     strengths: dict[str, Path] = {}
     for path in _walk(folder):
+        # two systems spell an accented letter in two ways: a video and its annotation may
+        stem = normalize("NFC", path.stem)
         if path.suffix.lower() in TAKEN - SUFFIXES:
-            videos.setdefault(path.stem, path)
+            videos.setdefault(stem, path)
         elif path.suffix.lower() == ".txt" and _is_annotation(path):
             kind = strengths if INTENSITIES in path.parts else texts
-            kind.setdefault(path.stem, path)
+            kind.setdefault(stem, path)
     if not texts:
         raise DataError(
             f"{folder} holds no labels: it needs {TABLE}, or annotations NAME.txt that begin with "

@@ -113,21 +113,21 @@ async def _index(request: Request) -> Response:
 
 async def _login_page(request: Request) -> Response:
     if request.app.state.settings.token is None:
-        return RedirectResponse("/", 303)
+        return RedirectResponse("./", 303)
     return HTMLResponse(page("login.html").replace("MESSAGE", ""))
 
 
 async def _login(request: Request) -> Response:
     token = request.app.state.settings.token
     if token is None:
-        return RedirectResponse("/", 303)
+        return RedirectResponse("./", 303)
     async with request.form(max_files=0, max_fields=4) as form:
         given = str(form.get("token", ""))
     if not same(given.strip(), token):
         await anyio.sleep(LOGIN_SECONDS)
         text = "This is not the token that the server was started with."
         return HTMLResponse(page("login.html").replace("MESSAGE", text), 401)
-    response = RedirectResponse("/", 303)
+    response = RedirectResponse("./", 303)
     response.set_cookie(
         COOKIE,
         cookie_value(token),

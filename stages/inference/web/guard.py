@@ -104,7 +104,7 @@ class Guard:
         if token is None or scope["path"] in OPEN_PATHS or _knows(headers, token):
             return None
         if scope["path"] == "/":
-            return RedirectResponse("/login", 303)
+            return RedirectResponse("login", 303)
         return _answer(401, "Please log in with the token that the server was started with.")
 
 

@@ -1,5 +1,6 @@
 """Who may speak to the server, and what its pages may do."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.testclient import TestClient
 from stages.core.errors import SettingsError
 from stages.inference.web.guard import COOKIE
 from stages.inference.web.settings import Limits, Settings
-from stages.inference.web.static import TYPES, page
+from stages.inference.web.static import TYPES, page, static_file
 from tests.inference.web.conftest import Start
 
 TOKEN = "correct horse battery staple"
@@ -93,7 +94,7 @@ def test_without_the_token_nothing_is_told(guarded: TestClient, value: str | Non
         assert "log in" in answer.json()["error"]
     assert guarded.post("/api/jobs", headers=headers, content=b"x").status_code == 401
     front = guarded.get("/", headers=headers)
-    assert (front.status_code, front.headers["location"]) == (303, "/login")
+    assert (front.status_code, front.headers["location"]) == (303, "login")
 
 
 def test_the_token_opens_by_header(guarded: TestClient) -> None:
@@ -104,7 +105,7 @@ def test_the_token_opens_by_header(guarded: TestClient) -> None:
 def test_the_login_form_sets_a_cookie_that_opens(guarded: TestClient) -> None:
     assert "Token" in guarded.get("/login").text
     answer = guarded.post("/login", data={"token": TOKEN})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
@@ -125,7 +126,7 @@ def test_a_wrong_token_is_a_sentence(guarded: TestClient, monkeypatch: pytest.Mo
 
 def test_without_a_token_there_is_nothing_to_log_in_to(own: TestClient) -> None:
     for answer in (own.get("/login"), own.post("/login", data={"token": "x"})):
-        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert (answer.status_code, answer.headers["location"]) == (303, "./")
 
 
 @pytest.mark.parametrize("path", ["/", "/api/state", "/static/page.js", "/nothing"])
@@ -189,3 +190,34 @@ def test_limits_are_above_zero(name: str) -> None:
 
 def test_a_token_is_not_printed() -> None:
     assert TOKEN not in repr(Settings(Path(), token=TOKEN))
+
+
+def test_it_works_behind_a_proxy_that_takes_a_prefix_away(guarded: TestClient) -> None:
+    async def proxy(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await guarded.app(scope, receive, send)
+            return
+        assert scope["path"].startswith("/lab/aus/"), f"{scope['path']} leads out of the prefix"
+        path = scope["path"].removeprefix("/lab/aus")
+        await guarded.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+    outside = TestClient(proxy, base_url=str(guarded.base_url))
+    front = outside.get("/lab/aus/")
+    assert front.url.path == "/lab/aus/login"
+    action = re.search(r'action="([^"]+)"', front.text)
+    assert action is not None
+    entered = outside.post(str(front.url.join(action[1])), data={"token": TOKEN})
+    assert (entered.status_code, entered.url.path) == (200, "/lab/aus/")
+    named = re.findall(r'(?:href|src)="([^"]+)"', entered.text)
+    assert len(named) > 4
+    for name in named:
+        assert outside.get(str(entered.url.join(name))).status_code == 200, name
+    scripts = [
+        static_file(name).body.decode()
+        for name in TYPES
+        if name.endswith(".js") and not name.startswith("plotly")
+    ]
+    for script in scripts:
+        assert not re.search(r"""["`'](/api|/static|/login)""", script)
+        for address in re.findall(r"""["`'](api/state)["`']""", script):
+            assert outside.get(str(entered.url.join(address))).status_code == 200

@@ -23,7 +23,7 @@ function showLimits({ megabytes: size, minutes }) {
 async function refresh() {
   clearTimeout(timer);
   try {
-    state = await get("/api/state");
+    state = await get("api/state");
     if (lost) problem("");
     lost = false;
     showLimits(state.limits);
@@ -48,7 +48,7 @@ function action(method, path) {
   return async (id) => {
     problem("");
     try {
-      await act(method, `/api/jobs/${id}${path}`);
+      await act(method, `api/jobs/${id}${path}`);
     } catch (error) {
       problem(error.message);
       return;
@@ -69,7 +69,7 @@ function showDownloads(job) {
   for (const [kind, name] of Object.entries(names)) {
     if (!(kind in job.files)) continue;
     const link = document.createElement("a");
-    link.href = `/api/jobs/${job.id}/files/${kind}`;
+    link.href = `api/jobs/${job.id}/files/${kind}`;
     link.download = "";
     link.textContent = name;
     const size = document.createElement("span");
@@ -113,13 +113,13 @@ async function openVideo(id) {
   }
   if (open === id) return;
   open = id;
-  const data = await get(`/api/jobs/${id}/view`);
+  const data = await get(`api/jobs/${id}/view`);
   if (open !== id) return; // another was opened in the meantime
   $("welcome").hidden = true;
   $("shown").hidden = false;
   showFacts(job, data);
   showDownloads(job);
-  showVideo(data, job.plays || data.preview ? `/api/jobs/${id}/video` : null);
+  showVideo(data, job.plays || data.preview ? `api/jobs/${id}/video` : null);
   showVideos(state.jobs, open, actions);
   if (window.matchMedia("(max-width: 48rem)").matches) $("viewer").scrollIntoView();
 }

@@ -4,7 +4,7 @@ const LOST = "The server does not answer: is it still running?";
 
 async function sentence(response) {
   if (response.status === 401) {
-    window.location.assign("/login");
+    window.location.assign("login");
     return "Please log in.";
   }
   try {
@@ -51,7 +51,7 @@ export function send(file, onProgress) {
     request.onerror = () => reject(new Error(LOST));
     request.onabort = () => resolve(null);
   });
-  request.open("POST", `/api/jobs?name=${encodeURIComponent(file.name)}`);
+  request.open("POST", `api/jobs?name=${encodeURIComponent(file.name)}`);
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(file);
   return { done, cancel: () => request.abort() };

@@ -20,7 +20,7 @@ function make(job, actions) {
   entry.className = "entry";
   const poster = document.createElement("img");
   poster.alt = "";
-  poster.src = `/api/jobs/${job.id}/poster`;
+  poster.src = `api/jobs/${job.id}/poster`;
   const text = document.createElement("div");
   const link = document.createElement("a");
   link.className = "name";
