@@ -18,6 +18,7 @@ from stages.core.facs import AU_NAMES
 from stages.core.hashing import ROOT
 from stages.networks.registry import load_network
 from tests.clone import RUNS, Clone
+from tests.declared import Declared, Exemption, declared, environment, findings, records
 
 README = (ROOT / "README.md").read_text()
 OWN_DATA = "dvc exp run -S data.root=/path/to/Aff-Wild2"
@@ -33,7 +34,7 @@ def readme_commands() -> list[str]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("clone"))
-    made.log = made.run("make repro")
+    made.log = made.run("make repro", **environment(made.folder.parent / "recorded"))
     made.run("git add -A && git commit -q -m 'First run'")
     return made
 
@@ -44,6 +45,49 @@ def test_make_repro_ends_with_the_table_and_the_place_of_the_report(clone: Clone
     assert (clone.folder / "metrics/report.html").exists()
     for split in ("validation", "test"):
         assert {"macro", *AU_NAMES} == set(clone.scores()[split]["f1"])
+
+
+MAY = [
+    Exemption("*", "read", "stages/__init__.py", "it says what the package is, and no more"),
+    Exemption("*", "look", "stages*", "`code_files` looks whether an imported name is a module"),
+    Exemption("*", "run", "uname -p", "numpy asks so what machine this is", sometimes=True),
+    Exemption("*", "setting", "compute.*", "where and how fast, never what comes out"),
+    Exemption("*", "setting", "licences.noncommercial", "it can only refuse"),
+    Exemption("index", "setting", "data.licence", "with the last; the manifest does not have it"),
+    Exemption("pretrain *", "setting", "visual*", "all weights are looked for before the first of "
+              "these stages works, so that none is missing after hours: it can only refuse"),
+    Exemption("pretrain *", "setting", "audio*", "as visual"),
+    Exemption("crop", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
+    Exemption("audio *", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
+    Exemption("train*", "read look", "data/features/*", "data/runs/NAME.json has their hashes"),
+    Exemption("train_parallel *", "run", "*dvc status*", "it asks DVC which runs have changed"),
+    Exemption("inputs", "look list read write", "models/*", "results of runs that are no longer in "
+              "the settings are removed, and not read", sometimes=True),
+    *(
+        Exemption(stages, "read write mkdir list look", place,
+                  "dvclive looks at the repository that it is in", sometimes=True)
+        for stages in ("train*", "probe")
+        for place in (".git*", ".dvc*", "/var/tmp/dvc/*")
+    ),
+    Exemption("licences", "read look", "data/features/*", "data/runs has their hashes"),
+]  # fmt: skip
+
+
+def test_stages_read_and_write_what_they_declare(clone: Clone) -> None:
+    found = records(clone.folder.parent / "recorded")
+    stages = declared(clone.folder)
+    # of the stages of this pipeline each was seen; the runs of `make tables` are not trained here
+    seen = {one.stage for one in found}
+    assert seen >= {name for name in stages if not name.endswith(" tables")}
+    assert {name.split()[0] for name in seen - set(stages)} <= {"train_parallel", "table"}
+    # what trains runs beside each other reads and writes for them, and leaves all in .partial
+    training = [one for name, one in stages.items() if re.fullmatch(r"train \w+", name)]
+    aside = Declared(
+        deps=set().union({"stages"}, *(one.deps for one in training)),
+        params=set().union(*(one.params for one in training)),
+    )
+    stages |= {name: aside for name in seen if name.startswith("train_parallel")}
+    assert findings(found, stages, MAY) == []
 
 
 def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> None:
