@@ -48,7 +48,6 @@ def test_make_repro_ends_with_the_table_and_the_place_of_the_report(clone: Clone
 
 
 MAY = [
-    Exemption("*", "read", "stages/__init__.py", "it says what the package is, and no more"),
     Exemption("*", "look", "stages*", "`code_files` looks whether an imported name is a module"),
     Exemption("*", "run", "uname -p", "numpy asks so what machine this is", sometimes=True),
     Exemption("*", "setting", "compute.*", "where and how fast, never what comes out"),
