@@ -19,7 +19,7 @@ from stages.core.console import run_stage, say
 from stages.core.facs import AU_NAMES
 from stages.core.files import write_rows
 from stages.crops.masked_clips import Copy, write_copies
-from stages.reporting import mask_plots as mask_figures
+from stages.reporting import mask_plots
 from stages.sequence.balancing import (
     balanced_aus,
     below_average,
@@ -36,9 +36,9 @@ def write_report(counts: list[list[str | int | float]], copies: Sequence[Copy]) 
     if not copies:
         return
     rows = np.array([[float(row[4]), float(row[7])] for row in counts[1:]])
-    mask_figures.count_bars(paths.MASK_REPORT / "counts.png", rows[:, 0], rows[:, 1])
-    faces = mask_figures.faces_at_rolls({copy.source: crops_of(copy.source) for copy in copies})
-    mask_figures.face_grid(paths.MASK_REPORT / "faces.png", faces)
+    mask_plots.count_bars(paths.MASK_REPORT / "counts.png", rows[:, 0], rows[:, 1])
+    faces = mask_plots.faces_at_rolls({copy.source: crops_of(copy.source) for copy in copies})
+    mask_plots.face_grid(paths.MASK_REPORT / "faces.png", faces)
 
 
 def main() -> None:

@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages import crop, index, licences, pretrain
-from stages import pretrain_faces as stills
-from stages import pretrain_frames as frames
+from stages import crop, index, licences, pretrain, pretrain_faces, pretrain_frames
 from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureWriter
@@ -105,8 +103,8 @@ def test_crop_refuses_such_a_detector_before_it_looks_for_it(project: Path) -> N
 
 def trained(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Run the stages before and of pre-training for an encoder; what its weights say."""
-    stills.main()
-    frames.main()
+    pretrain_faces.main()
+    pretrain_frames.main()
     monkeypatch.setattr("sys.argv", ["pretrain", name])
     pretrain.main()
     return read_about(made_path(name))
@@ -159,7 +157,7 @@ def test_weights_say_whose_faces_they_learnt_from(
     stand_ins.settings(
         project, data__faces_licence=licence, licences__noncommercial="refuse", **learning
     )
-    for stage in (stills.main, pretrain.main, lambda: list_work("ires100", load_params())):
+    for stage in (pretrain_faces.main, pretrain.main, lambda: list_work("ires100", load_params())):
         if answer is False:
             continue
         with pytest.raises(SettingsError, match=r"noncommercial is refuse.*mine\.h5"):
@@ -198,7 +196,7 @@ def test_a_csv_of_faces_and_frames_of_own_videos_both_count(
     assert weights_terms(made_path("ires100"))["noncommercial"] is True
     stand_ins.settings(project, **changes, licences__noncommercial="refuse")
     with pytest.raises(SettingsError, match=r"data\.root \(.*Aff-Wild2 agreement"):
-        frames.main()
+        pretrain_frames.main()
     with pytest.raises(SettingsError, match=r"pretrain\.ires100 .*Aff-Wild2 agreement"):
         pretrain.main()
 
@@ -225,7 +223,7 @@ def test_a_detector_for_research_is_refused_before_it_looks_at_the_faces_of_a_cs
         licences__noncommercial="refuse",
     )  # fmt: skip
     with pytest.raises(SettingsError, match=r"refuse.*crop\.detector"):
-        stills.main()
+        pretrain_faces.main()
 
 
 def test_weights_without_a_record_of_their_data_are_of_unknown_licence(project: Path) -> None:

@@ -18,7 +18,7 @@ from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.alignment import ARCFACE_TEMPLATE
 from stages.crops.crop_file import CropReader, CropWriter
 from stages.crops.masked_clips import read_copies
-from stages.encoders import face_extraction as face_features
+from stages.encoders import face_extraction
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import load_network, save_weights
@@ -330,26 +330,26 @@ def test_killed_after_one_copy_it_is_not_encoded_again_and_nothing_stays_at_the_
     run(monkeypatch)
     assert not list(Path(".partial").glob("masked@*/*/"))
     store, encoded = Path("data/features/masked/ires100.h5"), []
-    first, encode = store.read_bytes(), face_features.encode_video
+    first, encode = store.read_bytes(), face_extraction.encode_video
 
     class Killed(BaseException):
         pass
 
-    def killed_at_the_second(work: face_features.Work, path: Path) -> None:
+    def killed_at_the_second(work: face_extraction.Work, path: Path) -> None:
         if encoded:
             raise Killed
         encoded.append(work.name)
         encode(work, path)
 
-    def counted(work: face_features.Work, path: Path) -> None:
+    def counted(work: face_extraction.Work, path: Path) -> None:
         encoded.append(work.name)
         encode(work, path)
 
     with pytest.raises(Killed):
-        monkeypatch.setattr(face_features, "encode_video", killed_at_the_second)
+        monkeypatch.setattr(face_extraction, "encode_video", killed_at_the_second)
         make_masked_store(monkeypatch)
     store.unlink()  # as DVC does before it runs a stage
-    monkeypatch.setattr(face_features, "encode_video", counted)
+    monkeypatch.setattr(face_extraction, "encode_video", counted)
     make_masked_store(monkeypatch)
     assert encoded == ["a:lower:000035", "b:upper:000095"]
     assert store.read_bytes() == first

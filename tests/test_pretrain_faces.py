@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from stages import pretrain_faces as stills
+from stages import pretrain_faces
 from stages.core.errors import DataError
 from stages.core.licences import GENERATED, Dataset, data_of_file
 from stages.crops.alignment import ARCFACE_TEMPLATE
 from stages.crops.crop_file import CropReader
-from stages.faces import label_files as face_files
+from stages.faces import label_files
 from stages.faces.detector import load_detector
 from stages.faces.label_files import person_numbers
 from stages.pretraining.faces import load_faces
@@ -44,7 +44,7 @@ def write(folder: Path, *lines: str) -> None:
 def test_intensities_reach_the_file_and_the_targets(project: Path) -> None:
     lines = ["image,person,AU12,AU12_r", "aligned.png,zoe,,3.5", "aligned.png,amy,0,"]
     (project / "faces.csv").write_text("\n".join(lines) + "\n")
-    stills.main()
+    pretrain_faces.main()
     seen, unseen = load_faces(Path("data/faces.h5"), ["au"], 0.5, 0)
     targets = np.concatenate([seen.targets.numpy(), unseen.targets.numpy()])
     targets = targets[np.argsort(targets[:, 6])]
@@ -67,7 +67,7 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
         "grey.jpg,amy,3,,,neutral",
         "in,amy,0,,,neutral",
     )
-    stills.main()
+    pretrain_faces.main()
     with CropReader(Path("data/faces.h5")) as faces:
         assert not faces.has("au_intensity"), "presence alone trains presence alone"
         assert len(faces) == 3
@@ -104,22 +104,22 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
 def test_the_setting_says_whose_class_numbers_they_are(project: Path) -> None:
     write(project, "aligned.png,zoe,,,,1", "aligned.png,zoe,,,,6")
     with pytest.raises(DataError, match="expression = 1 is a number"):
-        stills.main()
+        pretrain_faces.main()
     for database, expected in (("affectnet", [4, 1]), ("fer2013", [2, 0])):
         stand_ins.settings(
             project.parent, data__faces="mine/faces.csv", data__faces_expressions=database
         )
-        stills.main()
+        pretrain_faces.main()
         with CropReader(Path("data/faces.h5")) as faces:
             assert faces.extra("expression").tolist() == expected
 
 
 def test_pieces_and_workers_leave_no_trace(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(project, *[f"{name},p{i},1,,," for i, name in enumerate(["aligned.png", "wall.png"] * 4)])
-    stills.main()
+    pretrain_faces.main()
     once = Path("data/faces.h5").read_bytes(), Path("data/faces_left_out.txt").read_bytes()
-    monkeypatch.setattr(stills, "CHUNK", 3)
-    stills.main()
+    monkeypatch.setattr(pretrain_faces, "CHUNK", 3)
+    pretrain_faces.main()
     assert (
         Path("data/faces.h5").read_bytes(),
         Path("data/faces_left_out.txt").read_bytes(),
@@ -130,8 +130,8 @@ def test_a_killed_run_looks_at_no_picture_twice(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(project, *[f"aligned.png,p{i},1,,," for i in range(6)])
-    monkeypatch.setattr(stills, "CHUNK", 2)
-    read, seen = face_files.read_picture, []
+    monkeypatch.setattr(pretrain_faces, "CHUNK", 2)
+    read, seen = label_files.read_picture, []
 
     def counted(path: Path) -> np.ndarray:
         if len(seen) == 3:
@@ -140,11 +140,11 @@ def test_a_killed_run_looks_at_no_picture_twice(
         seen.append(path)
         return read(path)
 
-    monkeypatch.setattr(face_files, "read_picture", counted)
+    monkeypatch.setattr(label_files, "read_picture", counted)
     with pytest.raises(KeyboardInterrupt):
-        stills.main()
+        pretrain_faces.main()
     assert not Path("data/faces.h5").exists()
-    stills.main()
+    pretrain_faces.main()
     assert len(seen) == 4 + 4  # two whole pieces were left to do
     with CropReader(Path("data/faces.h5")) as faces:
         assert len(faces) == 6
@@ -153,7 +153,7 @@ def test_a_killed_run_looks_at_no_picture_twice(
 def test_a_table_without_a_usable_picture_ends_in_a_sentence(project: Path) -> None:
     write(project, "none.png,a,1,,,")
     with pytest.raises(DataError, match="names no picture with a face and a label"):
-        stills.main()
+        pretrain_faces.main()
     assert not Path("data/faces.h5").exists()
     assert "none.png is missing" in Path("data/faces_left_out.txt").read_text()
 
@@ -161,10 +161,10 @@ def test_a_table_without_a_usable_picture_ends_in_a_sentence(project: Path) -> N
 def test_generated_faces_are_taken_over_as_they_are(project: Path) -> None:
     stand_ins.settings(project.parent)
     with pytest.raises(DataError, match=r"faces.h5 is missing: check the setting `data.faces`"):
-        stills.main()
+        pretrain_faces.main()
     Path("data/corpus").mkdir()
     stand_ins.write_faces(Path("data/corpus/faces.h5"), faces=5, people=2)
-    stills.main()
+    pretrain_faces.main()
     assert Path("data/faces.h5").read_bytes() == Path("data/corpus/faces.h5").read_bytes()
     assert Path("data/faces_left_out.txt").read_text() == ""
     assert data_of_file(Path("data/faces.h5")) == (GENERATED,)
@@ -175,17 +175,17 @@ def test_a_file_of_faces_of_ones_own_gets_its_licence(project: Path) -> None:
     stand_ins.settings(project.parent, **changes)
     stand_ins.write_faces(project / "faces.h5", faces=5, people=2)
     before = (project / "faces.h5").read_bytes()
-    stills.main()
+    pretrain_faces.main()
     once = Path("data/faces.h5").read_bytes()
     assert data_of_file(Path("data/faces.h5")) == (Dataset("faces.h5", "CC-BY-4.0", False),)
     with CropReader(Path("data/faces.h5")) as faces:
         assert len(faces) == 5
-    stills.main()
+    pretrain_faces.main()
     assert Path("data/faces.h5").read_bytes() == once
     assert (project / "faces.h5").read_bytes() == before  # the user's own
     (project / "faces.h5").write_text("no such file")
     with pytest.raises(DataError, match="damaged"):
-        stills.main()
+        pretrain_faces.main()
 
 
 def test_people_are_numbered_by_name_and_strangers_apart() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import pretrain
-from stages import pretrain_frames as frames
+from stages import pretrain, pretrain_frames
 from stages.crops.crop_file import CropReader, CropWriter
 from stages.pretraining import faces
 from stages.videos.manifest import Entry, Manifest, save_frames
@@ -68,7 +67,7 @@ def greys() -> dict[str, int]:
 
 @pytest.mark.usefixtures("project")
 def test_only_frames_of_training_people_join_the_faces() -> None:
-    frames.main()
+    pretrain_frames.main()
     # of frames 0, 4, 8, 12, 16, 20 the second has no label and the third no face
     assert greys() == {"one": 4, "eight": 4, "nine": 4}
     with (
@@ -95,7 +94,7 @@ def test_only_frames_of_training_people_join_the_faces() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_one_of_two_people_of_frames_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames.main()
+    pretrain_frames.main()
     for seed in range(6):
         parts = faces.load_faces(Path("data/faces+train.h5"), ["au"], 0.5, seed)
         flat = [sum(part.image(row).std() < 2 for row in range(len(part))) for part in parts]
@@ -120,10 +119,10 @@ def test_one_of_two_people_of_frames_is_held_out(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.usefixtures("project")
 def test_the_file_is_left_empty_where_nobody_asks(project: Path) -> None:
     stand_ins.settings(project)
-    frames.main()
+    pretrain_frames.main()
     with CropReader(Path("data/faces+train.h5")) as reader:
         assert len(reader) == 0
     first = Path("data/faces+train.h5").read_bytes()
     stand_ins.settings(project, pretrain__vit__epochs=99)
-    frames.main()
+    pretrain_frames.main()
     assert Path("data/faces+train.h5").read_bytes() == first

@@ -10,8 +10,7 @@ import torch
 import yaml
 from sklearn.metrics import f1_score
 
-from stages import inputs
-from stages import probe as single
+from stages import inputs, probe
 from stages.core import paths
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
@@ -45,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         inputs.main()
-        single.main()
+        probe.main()
     return folder
 
 
@@ -92,10 +91,10 @@ def test_the_table_says_what_is_known_of_each_encoder(made: Path) -> None:
 def test_chance_stands_beside_every_score_that_has_one() -> None:
     figures = {"ccc": 0.26, "ccc_valence": 0.1, "f1": 0.5, "f1_all_ones": 0.45,
                "frame_accuracy": 0.39, "frame_accuracy_chance": 0.08, "best_epoch": 2}  # fmt: skip
-    assert single.beside_chance(figures) == (
+    assert probe.beside_chance(figures) == (
         "ccc 0.260 (chance 0.000), f1 0.500 (chance 0.450), frame accuracy 0.390 (chance 0.080)"
     )
-    assert single.beside_chance({}) == "-"
+    assert probe.beside_chance({}) == "-"
 
 
 def test_validation_f1_is_that_of_scikit_learn(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +128,7 @@ def test_again_gives_the_same_bytes(
     files = (paths.SINGLE_SCORES, paths.SINGLE_REPORT / "table.csv")
     first = []
     for _ in range(2):
-        single.main()
+        probe.main()
         first.append([path.read_bytes() for path in files])
     assert first[0] == first[1]
     assert not list((tmp_path / ".partial/single").glob("*/*"))
@@ -144,4 +143,4 @@ def test_a_store_that_is_missing_is_a_sentence(
     inputs.main()
     Path("data/features/audio/fbank.h5").unlink()
     with pytest.raises(DataError, match=r"fbank.h5 is missing: run `dvc repro visual audio`"):
-        single.main()
+        probe.main()

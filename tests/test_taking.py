@@ -15,7 +15,7 @@ from stages.core.console import run_stage
 from stages.core.errors import DataError, SettingsError
 from stages.core.feature_store import FeatureReader
 from stages.core.hashing import file_hash
-from stages.encoders import face_extraction as face_features
+from stages.encoders import face_extraction
 from stages.encoders.base import VisualEncoder
 from stages.encoders.formats import read_weights
 from stages.encoders.loading import Encoding, load_encoding
@@ -221,16 +221,16 @@ def test_a_store_is_not_continued_with_other_weights(
         save_weights(made_path("ires100"), encoder, "small", "au", network.state_dict(), {})
         load_encoding.cache_clear()
 
-    encode = face_features.encode_video
+    encode = face_extraction.encode_video
 
-    def killed_at_the_second(work: face_features.Work, piece: Path) -> None:
+    def killed_at_the_second(work: face_extraction.Work, piece: Path) -> None:
         if work.name == "two":
             raise KeyboardInterrupt
         encode(work, piece)
 
     save(1)
     with monkeypatch.context() as patch:
-        patch.setattr(face_features, "encode_video", killed_at_the_second)
+        patch.setattr(face_extraction, "encode_video", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             visual.main()
     assert list(Path(".partial/visual@ires100").rglob("*.h5"))

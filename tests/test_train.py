@@ -22,7 +22,7 @@ from stages.crops.crop_file import CropWriter
 from stages.crops.masked_clips import write_copies
 from stages.encoders.registry import visual_encoder
 from stages.encoders.weights import save_weights
-from stages.learning import fit as fitting
+from stages.learning import fit
 from stages.learning.metrics import all_ones_f1, f1_per_au
 from stages.networks.registry import load_network
 from stages.sequence.dataset import load_videos
@@ -218,7 +218,7 @@ def test_same_seed_same_bytes_also_after_a_kill(
     class Killed(BaseException):
         pass
 
-    written = fitting._write_state
+    written = fit._write_state
     count = 0
 
     def kill_in_the_fourth_epoch(path: Path, state: dict) -> None:
@@ -228,11 +228,11 @@ def test_same_seed_same_bytes_also_after_a_kill(
             raise Killed
         written(path, state)
 
-    monkeypatch.setattr(fitting, "_write_state", kill_in_the_fourth_epoch)
+    monkeypatch.setattr(fit, "_write_state", kill_in_the_fourth_epoch)
     with pytest.raises(Killed):
         run(monkeypatch, tmp_path / "again", "main")
     assert not network_bytes_path.exists()
-    monkeypatch.setattr(fitting, "_write_state", written)
+    monkeypatch.setattr(fit, "_write_state", written)
     run(monkeypatch, tmp_path / "again", "main")
     assert network_bytes_path.read_bytes() == before
     curve = "models/runs/main/curves/seed0/plots/metrics/loss.tsv"

@@ -11,7 +11,7 @@ from stages import visual
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureReader
 from stages.crops.crop_file import CropReader
-from stages.encoders import face_extraction as face_features
+from stages.encoders import face_extraction
 from stages.encoders.base import VisualEncoder
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import visual_encoder
@@ -83,25 +83,25 @@ def test_a_killed_run_continues_to_the_same_bytes(monkeypatch: pytest.MonkeyPatc
     visual.main()
     undisturbed = path.read_bytes()
     path.unlink()
-    encode, encoded = face_features.encode_video, []
+    encode, encoded = face_extraction.encode_video, []
 
-    def killed_at_the_second(work: face_features.Work, piece: Path) -> None:
+    def killed_at_the_second(work: face_extraction.Work, piece: Path) -> None:
         if encoded:
             raise KeyboardInterrupt
         encoded.append(work.name)
         encode(work, piece)
 
     with monkeypatch.context() as patch:
-        patch.setattr(face_features, "encode_video", killed_at_the_second)
+        patch.setattr(face_extraction, "encode_video", killed_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             visual.main()
     assert not path.exists()
 
-    def counted(work: face_features.Work, piece: Path) -> None:
+    def counted(work: face_extraction.Work, piece: Path) -> None:
         encoded.append(work.name)
         encode(work, piece)
 
-    monkeypatch.setattr(face_features, "encode_video", counted)
+    monkeypatch.setattr(face_extraction, "encode_video", counted)
     visual.main()
     assert sorted(encoded) == ["one", "three", "two"]  # nothing was done twice
     assert path.read_bytes() == undisturbed

@@ -29,7 +29,7 @@ from stages.core.feature_store import FeatureReader
 from stages.core.files import write_json
 from stages.core.torchrun import use_one_thread
 from stages.crops.crop_file import CropReader
-from stages.encoders import face_extraction as face_features
+from stages.encoders import face_extraction
 from stages.encoders.base import VisualEncoder
 from stages.encoders.loading import Encoding, choose_encoding, load_encoding
 from stages.encoders.registry import audio_encoder
@@ -64,7 +64,7 @@ def visual_rates(
     """Frames with a face a second: the stage, the forward pass alone, the plain way."""
     batch_size, encoding = params.visual[name].batch, encoding_of(name, params)
     works = [
-        face_features.Work(
+        face_extraction.Work(
             name=entry.name,
             crops=paths.CROPS / f"{entry.name}.h5",
             frames=entry.frames,
@@ -82,7 +82,7 @@ def visual_rates(
     images: list[NDArray[np.uint8]] = []
     for work in works:
         with CropReader(work.crops) as crops:
-            for _, pictures in face_features.read_batches(crops, batch_size):
+            for _, pictures in face_extraction.read_batches(crops, batch_size):
                 batches.append(encoder.prepare(torch.from_numpy(pictures).to(device), side))
                 images.extend(pictures)
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +90,7 @@ def visual_rates(
 
         def encode() -> None:
             for work in works:
-                face_features.encode_video(work, target)
+                face_extraction.encode_video(work, target)
 
         stage = best(encode, repeats)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import hashing as provenance
+from stages.core import hashing
 from stages.core.hashing import code_files, file_hash, identity_of
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(hashing, "ROOT", tmp_path)
     code_files.cache_clear()
     files = {
         "stages/__init__.py": "",

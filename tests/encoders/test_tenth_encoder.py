@@ -10,8 +10,7 @@ import pytest
 import yaml
 from torch import Tensor, nn
 
-from stages import pretrain, visual
-from stages import pretrain_frames as frames
+from stages import pretrain, pretrain_frames, visual
 from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.facs import N_AUS
@@ -79,7 +78,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
         pretrain.main()
     monkeypatch.setitem(ENCODERS, "toy", sys.modules["stages.encoders.toy"].ENCODER)
     assert "toy" in load_params().features.visual
-    frames.main()  # the stage before; nobody asks for frames
+    pretrain_frames.main()  # the stage before; nobody asks for frames
     pretrain.main()
     figures = json.loads(Path("metrics/pretrain/toy.json").read_text())
     assert figures["f1"] > figures["f1_all_ones"] + 0.05

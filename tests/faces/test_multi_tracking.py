@@ -12,7 +12,7 @@ import pytest
 from stages.crops.alignment import ARCFACE_TEMPLATE
 from stages.faces.face import Face
 from stages.faces.multi_tracking import Crowd, Person, pair_up
-from stages.inference import detection as looking
+from stages.inference import detection
 from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import Predictor
@@ -169,8 +169,8 @@ def test_a_flash_is_no_person(
                 scores=np.concatenate([found.scores, far.scores]),
             )
 
-    plain = looking.load_detector("centerface", "buffalo_l", 0.5, "cpu")
-    monkeypatch.setattr(looking, "load_detector", lambda *given: Seeing())
+    plain = detection.load_detector("centerface", "buffalo_l", 0.5, "cpu")
+    monkeypatch.setattr(detection, "load_detector", lambda *given: Seeing())
     path = tmp_path / "a.mp4"
     write_video(path, tiny.moving(60), np.arange(60) / RATE, crf=22)
     result = predict_file(path, predictor, tmp_path / "out", Options(faces="all"))

@@ -15,13 +15,13 @@ from stages.core.facs import AU_NAMES
 from stages.core.hashing import file_hash
 from stages.core.settings import Compute
 from stages.crops.crop_file import CropReader
-from stages.encoders import face_extraction as face_features
+from stages.encoders import face_extraction
 from stages.encoders.loading import Encoding
 from stages.ensembles.calibration import Calibration
 from stages.ensembles.ensemble import load_ensemble
 from stages.faces import cropping
 from stages.faces.settings import Crop
-from stages.inference import detection as looking
+from stages.inference import detection
 from stages.inference.columns import COLUMNS
 from stages.inference.options import Options
 from stages.inference.predict import predict_file
@@ -69,8 +69,8 @@ def by_the_pipeline(
         stores[name] = Path(f"{name}.h5")
         file = ensemble / str(weights.file)
         encoding = Encoding(name, file, weights.sha256, "small", COMPUTE)
-        work = face_features.Work("clip", Path("crops.h5"), FRAMES, 25.0, 16, encoding)
-        face_features.encode_video(work, stores[name])
+        work = face_extraction.Work("clip", Path("crops.h5"), FRAMES, 25.0, 16, encoding)
+        face_extraction.encode_video(work, stores[name])
     for name, weights in made.audio.items():
         stores[name] = Path(f"{name}.h5")
         path = None if weights.file is None else ensemble / weights.file
@@ -233,13 +233,13 @@ def test_thumbnails_are_the_crops_that_were_encoded(
     clip: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crops: dict[int, np.ndarray] = {}
-    plain = looking.align
+    plain = detection.align
 
     def watched(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         crops[len(crops)] = plain(image, landmarks)
         return crops[len(crops) - 1]
 
-    monkeypatch.setattr(looking, "align", watched)
+    monkeypatch.setattr(detection, "align", watched)
     result = predict_file(clip, predictor, tmp_path / "out")
     rows = read_rows(result.parquet)
     found = list(read_faces(clip, rows, {1, 50, 100}))
