@@ -34,7 +34,8 @@ def imported(folder: Path) -> dict[str, set[str]]:
                 names = [node.module]
             for name in names:
                 top = name.partition(".")[0]
-                if top not in OWN and top not in sys.stdlib_module_names:
+                beside = path.with_name(f"{top}.py").is_file()  # of a folder that is on the path
+                if top not in OWN and top not in sys.stdlib_module_names and not beside:
                     found.setdefault(top, set()).add(path.relative_to(ROOT).as_posix())
     return found
 
