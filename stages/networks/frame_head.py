@@ -19,8 +19,11 @@ class FrameHead(Network):
                 "frame_head reads the AU outputs of visual encoders, and these features have none: "
                 "pre-train an encoder with the task au (published weights know no AUs)."
             )
-        self.box = FrameHeadDimensions.model_validate(dimensions.settings).box
+        settings = FrameHeadDimensions.model_validate(dimensions.settings)
+        self.box = settings.box
         self.encoders = EncoderAUs(len(dimensions.au_starts))
+        # equal from the start; generated faces prefer encoders that real ones do not
+        self.encoders.share.requires_grad_(settings.shares == "learned")
 
     def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
         """Smooth (batch, frames, 12) over the real frames within the box."""

@@ -85,9 +85,10 @@ class CrossAttention(Section):
 
 
 class FrameHead(Section):
-    """Dimensions of ``frame_head``: the width of its box in frames, an odd number."""
+    """Dimensions of ``frame_head``: its box in frames, an odd number, and the encoders' shares."""
 
     box: Annotated[int, Field(gt=0), AfterValidator(_odd), Number]
+    shares: Literal["learned", "equal"] = "learned"
 
 
 class BuiltTCN(TCN):

@@ -104,6 +104,22 @@ def test_frame_head_learns_scale_bias_and_weights_of_encoders() -> None:
     assert loss < 0.01
 
 
+def test_frame_head_of_equal_shares_learns_scale_and_bias_alone() -> None:
+    network = built("frame_head", box=1, shares="equal")
+    visual, *rest = inputs(200)
+    wanted = 2 * visual[..., 19:31] - 1
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(20):
+        loss = (network(visual, *rest) - wanted).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    state = network.state_dict()
+    assert not state["encoders.share"].any()
+    assert state["encoders.bias"].all()
+    built("frame_head", box=1).load_state_dict(state)  # read by either
+
+
 @pytest.mark.parametrize("name", [*SEQUENCE, "frame_head"])
 def test_without_any_face_the_answer_is_finite(name: str) -> None:
     visual, *rest = inputs()
