@@ -35,13 +35,14 @@ On generated faces and voices alone, made by this project's code: {faces:,} stil
 people and {clips} clips, {utterances:,} sentences of {speakers} voices. No picture, video or voice
 of a real person was used. [`recipe.yaml`](recipe.yaml) has the settings, `make weights` runs it
 {code}.
-That it gives the same bytes with later code was not shown.
+That it gives the same bytes was not shown.
 Shipped is the ensemble `{name}`: {encoders} encoders, and networks behind them: {networks}. Made on
 two processor cores; what each stage took is in [`training.json`](training.json).
 
 ## What was chosen by looking at real faces
 
-What varies in the generated faces, and the offsets of the AUs' logits ({offsets}), were
+What varies in the generated faces, which of two trainings of each encoder ships, that the encoders
+count alike, and the offsets of the AUs' logits ({offsets}), were
 chosen on the photos and clips of the tables below. So these tables are no independent test: on
 faces of other people expect somewhat less.
 
