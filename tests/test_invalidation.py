@@ -35,7 +35,8 @@ def digest(path):
     return [[str(file), file.read_bytes().hex()] for file in files if file.is_file()]
 
 runs = "data/runs" in outs  # what the file of the inputs is not made from
-left_out = ("model", "models", "runs", "tables", "features", "pretrain", "visual") if runs else ()
+joined = ("model", "models", "runs", "tables", "features", "pretrain", "visual", "audio")
+left_out = joined if runs else ()
 content = [[key, value(key)] for key in keys if key not in left_out]
 content += [digest(Path(dep)) for dep in deps if not (runs and dep.startswith("data/features"))]
 text = hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -142,9 +142,12 @@ def test_one_alone_is_the_main_person_whoever_is_asked_for(
     everyone = predict_file(path, predictor, tmp_path / "all", Options(faces="all"))
     rows = read_rows(everyone.parquet)
     assert rows.frame.tolist() == main.frame.tolist()
-    assert set(rows.face_id.tolist()) == {1}
+    assert set(main.face_id.tolist()) == {1}
+    # gone from one picture to the next: a cut, after which nobody is known to be the same
+    assert [set(rows.face_id[part].tolist()) for part in (slice(25), slice(35, 60))] == [{1}, {2}]
     assert (rows.status[25:35] == "no_face").all()
-    np.testing.assert_allclose(rows.probabilities, main.probabilities, atol=0.05)
+    seen = np.r_[0:25, 35:60]
+    np.testing.assert_allclose(rows.probabilities[seen], main.probabilities[seen], atol=0.1)
 
 
 def test_a_flash_is_no_person(
