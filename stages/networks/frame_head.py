@@ -22,7 +22,7 @@ class FrameHead(Network):
         settings = FrameHeadDimensions.model_validate(dimensions.settings)
         self.box = settings.box
         self.encoders = EncoderAUs(len(dimensions.au_starts))
-        # equal from the start; generated faces prefer encoders that real ones do not
+        # equal as they start: which encoder generated people prefer need not hold on real ones
         self.encoders.share.requires_grad_(settings.shares == "learned")
 
     def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:

@@ -85,7 +85,11 @@ class CrossAttention(Section):
 
 
 class FrameHead(Section):
-    """Dimensions of ``frame_head``: its box in frames, an odd number, and the encoders' shares."""
+    """Dimensions of ``frame_head``.
+
+    Its box in frames, an odd number, and whether the weights of the encoders in the mean are
+    learned or equal.
+    """
 
     box: Annotated[int, Field(gt=0), AfterValidator(_odd), Number]
     shares: Literal["learned", "equal"] = "learned"

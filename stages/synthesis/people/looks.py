@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.synthesis.people.people import Colour, Person, linear
 from stages.synthesis.randomness import generator
@@ -105,6 +106,11 @@ def _scaled(colour: Colour, factors: tuple[float, ...]) -> Colour:
     return red, green, blue
 
 
+def _colour(values: NDArray[np.float64]) -> Colour:
+    red, green, blue = values.tolist()
+    return red, green, blue
+
+
 def _lip_colours(person: Person, rng: np.random.Generator) -> tuple[Colour, Colour]:
     """What the colour of the upper and of the lower lip is multiplied with."""
     dark = float(np.clip((0.5 - person.tone) / 0.3, 0.0, 1.0))
@@ -114,11 +120,9 @@ def _lip_colours(person: Person, rng: np.random.Generator) -> tuple[Colour, Colo
     share = dark * rng.beta(1.1, 1.1)
     pink = np.array(linear(rng.uniform((115.0, 82.0, 82.0), (190.0, 145.0, 145.0))))
     factor = (pink / np.maximum(np.multiply(person.skin, person.lips), 1e-3)).clip(0.5, 10.0)
-    both = (upper * (1.0 + (factor - 1.0) * 0.3 * share * rng.random()),
-            lower + (factor - lower) * 0.8 * share)  # fmt: skip
-    red, green, blue = np.broadcast_to(both[0], 3).tolist()
-    low_red, low_green, low_blue = np.broadcast_to(both[1], 3).tolist()
-    return (red, green, blue), (low_red, low_green, low_blue)
+    above = upper * (1.0 + (factor - 1.0) * 0.3 * share * rng.random())
+    below = lower + (factor - lower) * 0.8 * share
+    return _colour(above), _colour(below)
 
 
 def looks_of(person: Person) -> Looks:
