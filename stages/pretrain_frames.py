@@ -20,6 +20,7 @@ from stages.core.facs import N_AUS, NOT_ANNOTATED
 from stages.core.files import replacing
 from stages.core.licences import DATA, as_attribute, data_of_file, data_use, enforce, root_data
 from stages.crops.crop_file import FACE, CropReader, CropWriter
+from stages.crops.face_points import POINTS
 from stages.videos.manifest import Entry, Manifest, read_intensities, read_labels
 
 HELD_OUT = ("validation", "test")
@@ -68,7 +69,8 @@ def copy_faces(writer: CropWriter) -> dict[str, NDArray[np.generic]]:
             score = float(faces.score[row])
             writer.append(crop.tobytes() or None, faces.landmarks[row], faces.box[row], score)
         unknown = np.full(faces.extra("au").shape, np.nan, np.float32)
-        return {name: faces.extra(name) if faces.has(name) else unknown for name in LABELS}
+        labels = {name: faces.extra(name) if faces.has(name) else unknown for name in LABELS}
+        return labels | ({POINTS: faces.extra(POINTS)} if faces.has(POINTS) else {})
 
 
 def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: int) -> int:
@@ -96,7 +98,9 @@ def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: i
         "expression": np.full(count, -1, np.int8),
         "person": np.array(people, np.int32),
     }
-    for name in LABELS:
+    if POINTS in stills:
+        frames[POINTS] = np.full((count, *stills[POINTS].shape[1:]), np.nan, np.float16)
+    for name in stills:
         writer.add(name, np.concatenate([stills[name], frames[name]]))
     writer.add("of_video", np.arange(len(stills["person"]) + count) >= len(stills["person"]))
     return count

@@ -205,7 +205,9 @@ def test_a_task_that_the_encoder_cannot_do_is_refused(
         pretrain__vit__auxiliary=["au"],
         pretrain__vit__reconstruction=reconstruction,
     )
-    with pytest.raises(SettingsError, match=r"vit.task = 'mae'; allowed: au, va, expression\."):
+    with pytest.raises(
+        SettingsError, match=r"vit.task = 'mae'; allowed: au, va, expression, points\."
+    ):
         run("vit", monkeypatch)
     with pytest.raises(SettingsError, match=r"no encoder of `pretrain`; allowed: .*ires100"):
         run("fbank", monkeypatch)

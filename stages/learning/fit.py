@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from stages.core.console import say
@@ -46,6 +47,9 @@ class Recipe:
         of the monitored figure alone.
     decoupled : bool
         AdamW instead of Adam.
+    average : float
+        Share that the running mean of the weights keeps at each step, less in the first ones; the
+        mean is validated and kept instead of the weights themselves. 0 for none.
     """
 
     epochs: int
@@ -54,6 +58,7 @@ class Recipe:
     schedule: Callable[[int], float]
     patience: int
     decoupled: bool = False
+    average: float = 0.0
     watched: tuple[str, ...] = ()
 
 
@@ -98,6 +103,17 @@ def _last_better(history: list[dict[str, float]], names: tuple[str, ...]) -> int
 
 def _cpu_copy(state: State) -> State:
     return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+
+def _running_mean(network: nn.Module, keep: float) -> AveragedModel:
+    """Make the running mean of a network's weights and of what its layers have counted."""
+
+    def mean(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        if not old.is_floating_point():
+            return new
+        return old.lerp(new, 1 - min(keep, (1 + float(count)) / (10 + float(count))))
+
+    return AveragedModel(network, avg_fn=mean, use_buffers=True)
 
 
 def _write_state(path: Path, state: dict[str, Any]) -> None:
@@ -152,7 +168,7 @@ def fit(
     Parameters
     ----------
     network : nn.Module
-        Trained in place; on return it holds the last epoch, not the best.
+        Trained in place; on return it holds the last epoch, not the best, and no mean.
     batches : callable
         ``batches(epoch)`` gives the training batches of an epoch (from 0). Its randomness must
         come from :func:`epoch_seed` or from torch's global generator, which is seeded before.
@@ -188,6 +204,8 @@ def fit(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     model, optimizer = fabric.setup(network, raw_optimizer)
+    averaged = _running_mean(network, recipe.average) if recipe.average else None
+    kept = network if averaged is None else averaged.module
     history: list[dict[str, float]] = []
     best: State = {}
     best_epoch = 0
@@ -197,6 +215,8 @@ def fit(
         state = torch.load(resume, map_location="cpu", weights_only=True)
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
+        if averaged is not None:
+            averaged.load_state_dict(state["averaged"])
         history, best, best_epoch = state["history"], state["best"], state["best_epoch"]
         for row in history:
             if on_epoch is not None:
@@ -235,11 +255,17 @@ def fit(
         for batch in batches(epoch):
             total += step(batch)
             count += 1
+            if averaged is not None:
+                averaged.update_parameters(network)
         model.eval()
         figures: dict[str, float] = {}
         if validate is not None:
             with torch.inference_mode():
-                figures = validate(model)
+                if averaged is None:
+                    figures = validate(model)
+                else:  # its copy of the network is not the fabric's
+                    with fabric.autocast():
+                        figures = validate(averaged.eval())
         row = {
             "epoch": float(epoch + 1),
             "learning_rate": rate,
@@ -249,13 +275,14 @@ def fit(
         history.append(row)
         better = monitor is None or figures[monitor] > history[best_epoch - 1][monitor]
         if best_epoch == 0 or better:
-            best, best_epoch = _cpu_copy(network.state_dict()), epoch + 1
+            best, best_epoch = _cpu_copy(kept.state_dict()), epoch + 1
         if fabric.is_global_zero:
             _write_state(
                 resume,
                 {
                     "network": network.state_dict(),
                     "optimizer": optimizer.state_dict(),
+                    "averaged": {} if averaged is None else averaged.state_dict(),
                     "history": history,
                     "best": best,
                     "best_epoch": best_epoch,

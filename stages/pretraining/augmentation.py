@@ -8,6 +8,7 @@ has minutes to learn from a few thousand faces learns more of those that are var
 """
 
 import math
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -44,7 +45,34 @@ SHAKE = 0.09  # ... of this length at most, of the side
 SHARP = 0.06  # share of pictures that are sharpened
 
 
-def move(image: Image, random: Random, strength: float = 1.0) -> Image:
+@dataclass(frozen=True)
+class Movement:
+    """Where augmentation has moved what was in a picture.
+
+    Attributes
+    ----------
+    matrix : (2, 3) float64 np.ndarray
+        From columns and rows of the picture to those of the moved one.
+    mirrored : bool
+    bend : (side, side, 2) float32 np.ndarray or None
+        By how much each pixel of the bent picture was taken from elsewhere, before the rest.
+    """
+
+    matrix: NDArray[np.float64]
+    mirrored: bool
+    bend: NDArray[np.float32] | None = None
+
+    def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Move (2, k, 2) points, each half's in its row: mirrored, left ones are on the right."""
+        if self.bend is not None:
+            last = len(self.bend) - 1
+            column, row = np.moveaxis(np.rint(points).clip(0, last).astype(int), -1, 0)
+            points = points - self.bend[row, column]
+        moved = points @ self.matrix[:, :2].T + self.matrix[:, 2]
+        return (moved[::-1] if self.mirrored else moved).astype(np.float32)
+
+
+def move(image: Image, random: Random, strength: float = 1.0) -> tuple[Image, Movement]:
     """Mirror, turn, scale and shift."""
     side = image.shape[0]
     angle = math.radians(strength * random.uniform(-ROTATION, ROTATION))
@@ -56,7 +84,7 @@ def move(image: Image, random: Random, strength: float = 1.0) -> Image:
     offset = middle + strength * side * random.uniform(-SHIFT, SHIFT, 2) - linear @ middle
     matrix = np.column_stack([linear, offset])
     moved = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(moved, np.uint8)
+    return np.asarray(moved, np.uint8), Movement(matrix, mirror < 0)
 
 
 def tone_curves(random: Random, strength: float = 1.0) -> Image:
@@ -100,11 +128,12 @@ def hide(image: Image, random: Random) -> Image:
     return image
 
 
-def bend(image: Image, random: Random, strength: float = 1.0) -> Image:
+def bend(image: Image, random: Random, strength: float = 1.0) -> tuple[Image, NDArray[np.float32]]:
     """Bend the picture smoothly and a little: another face, the same expression.
 
     The bend is the same to the left and to the right of the middle, but for a third of it, and
-    so smooth that eyes, brows and mouth move as a whole.
+    so smooth that eyes, brows and mouth move as a whole. Where each pixel was taken from, less its
+    own place, is returned with it.
     """
     side = image.shape[0]
     cells = int(random.choice(CELLS))
@@ -117,7 +146,7 @@ def bend(image: Image, random: Random, strength: float = 1.0) -> Image:
         image, shift[..., 0] + place, shift[..., 1] + place[:, None], cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )  # fmt: skip
-    return np.asarray(bent, np.uint8)
+    return np.asarray(bent, np.uint8), shift
 
 
 def surround(image: Image, random: Random) -> Image:
@@ -171,7 +200,9 @@ def light_and_noise(image: Image, random: Random, strength: float = 1.0) -> NDAr
     return result.clip(0, 255)
 
 
-def augment(image: Image, random: Random, strength: float = 1.0) -> NDArray[np.float32]:
+def augment(
+    image: Image, random: Random, strength: float = 1.0
+) -> tuple[NDArray[np.float32], Movement]:
     """Vary a face crop.
 
     Parameters
@@ -188,10 +219,13 @@ def augment(image: Image, random: Random, strength: float = 1.0) -> NDArray[np.f
     -------
     (side, side, 3) np.ndarray
         float32 on the scale 0 to 255.
+    Movement
+        Where things went.
     """
+    shift = None
     if random.random() < strength * BENT:
-        image = bend(image, random, strength)
-    moved = move(image, random, strength)
+        image, shift = bend(image, random, strength)
+    moved, movement = move(image, random, strength)
     if random.random() < strength * AROUND:
         moved = surround(moved, random)
     varied = np.asarray(cv2.LUT(moved, tone_curves(random, strength)), np.uint8)
@@ -207,4 +241,4 @@ def augment(image: Image, random: Random, strength: float = 1.0) -> NDArray[np.f
         varied = recompress(varied, random)
     if random.random() < strength * HIDDEN:
         varied = hide(varied, random)
-    return light_and_noise(varied, random, strength)
+    return light_and_noise(varied, random, strength), replace(movement, bend=shift)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from stages.core.console import say
 from stages.core.errors import SettingsError
+from stages.crops.face_points import POINTS
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.learning.fit import epoch_seed
 from stages.pretraining import faces, speech_tasks
@@ -14,7 +16,7 @@ from stages.pretraining.settings import Pretrain
 from stages.pretraining.tasks import Task, make_joint_task
 
 Batch = tuple[Tensor, ...]  # what the network takes, and the targets
-VISUAL_TASKS = ("au", "va", "expression")
+VISUAL_TASKS = ("au", "va", "expression", "points")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ def _faces(
     encoder: VisualEncoder, scale: str, settings: Pretrain, data: Path, seed: int, split: int
 ) -> Examples:
     names, batch = settings.supervised, settings.batch
+    if POINTS in names and not faces.has_points(data):
+        say(f"{data} has no points of the faces: {encoder.name} learns without them")
+        names = tuple(name for name in names if name != POINTS)
     side = int(encoder.scales[scale].get("side", encoder.resolution))
     seen, unseen = faces.load_faces(data, names, settings.validation, split)
     return Examples(

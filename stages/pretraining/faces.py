@@ -12,6 +12,7 @@ from torch import Tensor
 from stages.core.errors import DataError
 from stages.core.facs import N_AUS
 from stages.crops.crop_file import CropReader, decode_jpeg
+from stages.crops.face_points import N_COORDINATES, POINTS, POINTS_A_SIDE, as_targets
 from stages.encoders.base import VisualEncoder
 from stages.encoders.running import prefetch
 from stages.learning.fit import epoch_seed
@@ -59,10 +60,13 @@ class Faces:
     jpegs : list of (bytes,) np.ndarray
         uint8.
     targets : (n, columns) torch.Tensor
+    points : slice, optional
+        Columns of the dense points among them, in shares of the side: they move with the picture.
     """
 
     jpegs: list[NDArray[np.uint8]]
     targets: Tensor
+    points: slice | None = None
 
     def __len__(self) -> int:
         return len(self.jpegs)
@@ -77,6 +81,8 @@ def _targets(reader: CropReader, rows: NDArray[np.int64], task: str) -> NDArray[
         return np.stack(
             [reader.extra(name)[rows] for name in ("valence", "arousal")], 1, dtype=np.float32
         )
+    if task == POINTS:
+        return as_targets(reader.extra(POINTS)[rows].astype(np.float32))
     targets = reader.extra(task)[rows].astype(np.float32).reshape(len(rows), -1)
     if task != "au" or not reader.has("au_intensity"):
         return targets
@@ -87,8 +93,14 @@ def _known(targets: NDArray[np.float32], task: str) -> NDArray[np.bool_]:
     """Rows in which something of a task is known."""
     if task == "au":
         targets = targets[:, :N_AUS]
-    known = ~np.isnan(targets) if task == "va" else targets != UNKNOWN
+    known = ~np.isnan(targets) if task in ("va", POINTS) else targets != UNKNOWN
     return np.asarray(known.any(1), np.bool_)
+
+
+def has_points(path: Path) -> bool:
+    """Whether a file of labelled faces holds dense points: generated faces do, photos do not."""
+    with CropReader(path) as reader:
+        return reader.has(POINTS)
 
 
 def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tuple[Faces, Faces]:
@@ -103,7 +115,7 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
         people is held out as of the others, so that both choose the epoch. Faces that have no label
         of any of the tasks are not used.
     tasks : sequence of str
-        ``au``, ``va``, ``expression``: their targets side by side.
+        ``au``, ``va``, ``expression``, ``points``: their targets side by side.
     share, seed : float, int
         See :func:`held_out`.
 
@@ -139,8 +151,13 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
             if not known[part].any():
                 raise DataError(f"{path} holds no face to {what} with a label for the task {task}.")
     targets = torch.from_numpy(np.concatenate(columns, axis=1))
+    points = None
+    if POINTS in tasks:
+        place = list(tasks).index(POINTS)
+        first = sum(column.shape[1] for column in columns[:place])
+        points = slice(first, first + N_COORDINATES)
     training, validation = (
-        Faces([jpegs[row] for row in kept[part]], targets[torch.from_numpy(part)])
+        Faces([jpegs[row] for row in kept[part]], targets[torch.from_numpy(part)], points)
         for part in (~chosen, chosen)
     )
     return training, validation
@@ -169,14 +186,22 @@ def training_batches(
     # a generator a face: which thread takes it does not matter
     seeds = np.random.SeedSequence(epoch_seed(seed, epoch, "augmentation")).spawn(len(order))
 
-    def varied(row: int) -> NDArray[np.float32]:
-        return augment(faces.image(row), np.random.default_rng(seeds[row]), strength)
+    def varied(row: int) -> tuple[NDArray[np.float32], Tensor]:
+        target, image = faces.targets[row], faces.image(row)
+        picture, movement = augment(image, np.random.default_rng(seeds[row]), strength)
+        if faces.points is not None:
+            size = len(image)
+            points = target[faces.points].numpy().reshape(2, POINTS_A_SIDE, 2) * size
+            target = target.clone()
+            target[faces.points] = torch.from_numpy(movement.points(points).ravel() / size)
+        return picture, target
 
     def batches() -> Iterator[Batch]:
         for first in range(0, len(order) - batch + 1, batch):
             rows = order[first : first + batch]
-            images = torch.from_numpy(np.stack([varied(row) for row in rows]))
-            yield encoder.prepare(images, side), faces.targets[torch.from_numpy(rows)]
+            pictures, targets = zip(*(varied(row) for row in rows), strict=True)
+            images = torch.from_numpy(np.stack(pictures))
+            yield encoder.prepare(images, side), torch.stack(targets)
 
     yield from prefetch(batches())
 

@@ -15,7 +15,7 @@ from stages.core.setting_types import (
 Weight = Annotated[float, Field(ge=0), Number]
 
 
-PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker"]
+PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "speaker", "points"]
 
 
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
@@ -50,6 +50,7 @@ class Pretrain(Section):
     batch: Positive
     learning_rate: Rate
     weight_decay: float = Field(ge=0)
+    average: Annotated[float, Field(ge=0, lt=1), Number] = 0.0
     validation: Annotated[float, Field(gt=0, lt=1)]
     intensity_weight: Weight = 0.5
     positive_weight: Literal["negatives", "none"] = "negatives"
@@ -62,6 +63,8 @@ class Pretrain(Section):
 
     @model_validator(mode="after")
     def _tasks_fit(self) -> Self:
+        if self.task == "points":
+            raise ValueError("points is an auxiliary task: it picks no epoch")
         if "mae" in self.auxiliary:
             raise ValueError("mae is no auxiliary task: make it the task")
         if (self.task == "mae") != (self.reconstruction is not None):

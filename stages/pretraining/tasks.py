@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from stages.core.facs import EXPRESSIONS, N_AUS
 from stages.core.intensity import intensity_of_logits
+from stages.crops.alignment import CROP_SIDE
+from stages.crops.face_points import N_COORDINATES
 from stages.learning.losses import intensity_loss, masked_bce, positive_weight
 from stages.learning.metrics import all_ones_f1, f1_per_au, icc_per_au
 
@@ -176,14 +178,45 @@ def _phoneme(targets: Tensor) -> Task:
     return Task("phoneme", classes, loss, figures, "frame_accuracy")
 
 
+def _points(targets: Tensor) -> Task:
+    """Where the dense points of the face are: learnt beside AUs, it ties them to its shape."""
+    known = ~torch.isnan(targets)
+    usual = torch.where(known, targets, 0.0).sum(0) / known.sum(0).clamp(min=1)
+    spread = torch.where(known, targets - usual, 0.0).square().sum(0) / known.sum(0).clamp(min=1)
+    spread = spread.sqrt().clamp(min=VARIANCE_FLOOR)
+
+    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
+        there = ~torch.isnan(truth)
+        wanted = (truth - usual.to(truth.device)) / spread.to(truth.device)
+        distance = functional.smooth_l1_loss(
+            outputs.float(), torch.where(there, wanted, outputs.detach().float()), reduction="none"
+        )
+        return torch.where(there, distance, 0.0).sum() / there.sum().clamp(min=1)
+
+    def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
+        there = ~torch.isnan(truth)
+        found = outputs.float() * spread + usual
+        steps = (found - truth).reshape(-1, 2).norm(dim=-1)
+        missed = (found - truth)[there].square().sum()
+        return {
+            "points_explained": 1 - float(missed / (truth - usual)[there].square().sum()),
+            "points_error": float(steps[~torch.isnan(steps)].mean()) * CROP_SIDE,  # pixels
+        }
+
+    return Task("points", N_COORDINATES, loss, figures, "points_explained")
+
+
 _TASKS: dict[str, Callable[[Tensor], Task]] = {
     "va": _va,
     "expression": _expression,
     "phoneme": _phoneme,
+    "points": _points,
 }
 
 # columns of the targets of the tasks that can be joined
-WIDTHS = {"au": N_AUS, "va": 2, "expression": 1}
+WIDTHS = {"au": N_AUS, "va": 2, "expression": 1, "points": N_COORDINATES}
+# of each task's loss in their sum; the points count as much as all AUs, though they are more
+IMPORTANCE = {"au": N_AUS, "va": 2, "expression": 1, "points": N_AUS}
 
 
 def make_task(
@@ -216,8 +249,8 @@ def make_joint_task(
     Returns
     -------
     Task
-        Its loss is the sum of theirs, each times its number of labels: else the concordance of
-        two columns, or one expression, would outweigh the mean over 12 AUs.
+        Its loss is the sum of theirs, each times its number of labels (:data:`IMPORTANCE`): else
+        the concordance of two columns, or one expression, would outweigh the mean over 12 AUs.
     """
     if len(names) == 1:
         return make_task(names[0], targets, intensity_weight, weighted)
@@ -234,7 +267,8 @@ def make_joint_task(
 
     def loss(outputs: Tensor, truth: Tensor) -> Tensor:
         each = [task.loss(x, y) for task, x, y in columns(outputs, truth)]
-        return torch.stack([n * value for n, value in zip(shares, each, strict=True)]).sum()
+        counts = (IMPORTANCE[name] for name in names)
+        return torch.stack([n * value for n, value in zip(counts, each, strict=True)]).sum()
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
         each = [task.figures(x, y) for task, x, y in columns(outputs, truth)]

@@ -61,6 +61,7 @@ def _recipe(settings: Pretrain | Reconstruction, weight_decay: float) -> Recipe:
         schedule=schedule(settings.epochs),
         patience=settings.epochs,
         decoupled=True,
+        average=settings.average if isinstance(settings, Pretrain) else 0.0,
     )
 
 

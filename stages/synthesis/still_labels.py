@@ -25,9 +25,10 @@ from stages.synthesis.performance.affect import (
 
 # Share of the stills that show an AU, about: its chance on top of what the states bring.
 WANTED: Final = 0.22
-# Shares of neutral faces, of faces that show one AU alone, of faces that a state moves, and of
-# faces that a state moves and nothing else: a smile without a frown, as people mostly smile.
-_NEUTRAL, _SINGLE, _ACTED, _PURE = 0.2, 0.15, 0.6, 0.28
+# Shares of neutral faces, of faces that show one AU alone, and of faces that a state moves. Faces
+# that show what a state brings and nothing else would tie AUs to one another: networks that learned
+# from many of them told jaws in speech worse (docs/ablations.md).
+_NEUTRAL, _SINGLE, _ACTED = 0.2, 0.15, 0.6
 _TRACE: Final = 0.28  # highest intensity of an AU that is not labelled
 _ONE_SIDED: Final = 0.12  # share of AUs that one side shows more strongly, or alone
 _SPEAKING: Final = 0.25  # share of faces caught in the middle of a phoneme
@@ -71,7 +72,7 @@ _SHARE: Final = np.array(
 ) / len({state.expression for state in STATES})
 _SHOWN: Final = _SHARE @ np.stack([probabilities(state) for state in STATES])
 _EXTRA: Final = np.clip(
-    (WANTED - _ACTED * _SHOWN - _SINGLE / N_AUS) / (1.0 - _NEUTRAL - _SINGLE - _PURE), 0.04, 0.6
+    (WANTED - _ACTED * _SHOWN - _SINGLE / N_AUS) / (1.0 - _NEUTRAL - _SINGLE), 0.04, 0.6
 )
 
 
@@ -84,10 +85,10 @@ def sample_still(rng: np.random.Generator) -> StillLabels:
         state = STATES[int(rng.choice(len(STATES), p=_SHARE))]
         strength = sample_apex(rng)
         active = sample_active(state, rng)
-    if _PURE <= kind < 1.0 - _NEUTRAL - _SINGLE:
+    if kind < 1.0 - _NEUTRAL - _SINGLE:
         active |= rng.random(N_AUS) < _EXTRA
         resolve_lips(active, rng)
-    elif _PURE <= kind < 1.0 - _NEUTRAL:
+    elif kind < 1.0 - _NEUTRAL:
         active[int(rng.integers(N_AUS))] = True
     apex = np.array([sample_apex(rng) for _ in range(N_AUS)])
     if state is not None:

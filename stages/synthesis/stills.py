@@ -2,8 +2,8 @@
 
 A file of stills is a crop file (`stages.crops.crop_file`) with the labels of its rows besides:
 ``au`` (n, 12) int8, ``au_intensity`` (n, 12) float32 0 to 5, ``valence`` and ``arousal`` (n,)
-float32, ``expression`` (n,) int8, ``person`` (n,) int32. Faces are found and aligned as stage
-`crop` does it.
+float32, ``expression`` (n,) int8, ``person`` (n,) int32, and the dense ``points`` of
+`stages.crops.face_points` in pixels of the crop. Faces are found and aligned as stage `crop` does.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from stages.core.facs import INTENSITY_MAX
 from stages.crops.alignment import align
 from stages.crops.crop_file import CropWriter
+from stages.crops.face_points import POINTS, points_in_crop
 from stages.faces.detections import detect_within
 from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
@@ -36,7 +37,7 @@ from stages.synthesis.still_labels import StillLabels, sample_still
 SIDE: Final = 224  # pixels of the picture that the face is cut out of
 DETECTED: Final = 128  # pixels that it is reduced to for the detector, which is no less exact then
 STILLS_A_SCENE: Final = 3  # light, background and camera stay for so many stills of a person
-LABELS: Final = ("au", "au_intensity", "valence", "arousal", "expression", "person")
+LABELS: Final = ("au", "au_intensity", "valence", "arousal", "expression", "person", POINTS)
 _JITTER: Final = 1.5  # pixels by which true landmarks are moved where the detector finds no face
 _LENGTH: Final = 20.0  # seconds of a head's movement, in which its pose is caught
 _ATTRIBUTES: Final[dict[str, str | int | float]] = {"detector": "centerface", "jpeg_quality": 92}
@@ -64,6 +65,7 @@ def write_stills(work: StillPerson, path: Path) -> None:
     head = head_of(sample_person(generator(work.seed, "still person", work.number)))
     detector = load_detector("centerface", "", 0.5, "cpu")
     rows: list[StillLabels] = []
+    dense: list[NDArray[np.float32]] = []
     with CropWriter(path, _ATTRIBUTES) as writer:
         for number in range(work.count):
             rng = generator(work.seed, "still", work.number, number)
@@ -82,8 +84,10 @@ def write_stills(work: StillPerson, path: Path) -> None:
                 box = np.concatenate([points.min(axis=0), points.max(axis=0)])
                 writer.append(align(image, points), points, box, 0.0)
             else:
-                writer.append(align(image, face.landmarks), face.landmarks, face.box, face.score)
+                points = face.landmarks
+                writer.append(align(image, points), points, face.box, face.score)
             rows.append(still)
+            dense.append(points_in_crop(portrait.dense_points([state])[0], points))
         _add_labels(
             writer,
             au=np.stack([row.labels for row in rows]),
@@ -94,6 +98,7 @@ def write_stills(work: StillPerson, path: Path) -> None:
             arousal=np.array([row.arousal for row in rows], np.float32),
             expression=np.array([row.expression for row in rows], np.int8),
             person=np.full(len(rows), work.number, np.int32),
+            points=np.stack(dense).astype(np.float16),
         )
 
 

@@ -24,6 +24,8 @@ def run(
     figure: Callable[[int], float] | None = None,
     seed: int = 0,
     watched: Callable[[int], float] | None = None,
+    average: float = 0.0,
+    seen: list[Tensor] | None = None,
 ) -> Fitted:
     folder.mkdir(exist_ok=True)
     torch.manual_seed(seed)
@@ -39,6 +41,8 @@ def run(
             yield torch.randn(5, 4, generator=generator)
 
     def loss(model: nn.Module, batch: Tensor) -> Tensor:
+        if seen is not None and model.training:
+            seen.append(network[0].weight.detach().clone())
         return (model(batch)[:, 0] - batch.sum(1)).square().mean()
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -62,6 +66,7 @@ def run(
             step_schedule(2, 0.5),
             patience,
             watched=("other",) if watched else (),
+            average=average,
         ),
         seed=seed,
         folder=folder,
@@ -70,12 +75,14 @@ def run(
     )
 
 
-@pytest.mark.parametrize("kill_at", [1, 3, 5])
-def test_a_killed_run_ends_in_the_same_weights_and_history(tmp_path: Path, kill_at: int) -> None:
-    undisturbed = run(tmp_path / "a")
+@pytest.mark.parametrize(("kill_at", "average"), [(1, 0.0), (3, 0.9), (5, 0.0)])
+def test_a_killed_run_ends_in_the_same_weights_and_history(
+    tmp_path: Path, kill_at: int, average: float
+) -> None:
+    undisturbed = run(tmp_path / "a", average=average)
     with pytest.raises(Killed):
-        run(tmp_path / "b", kill_at=kill_at)
-    resumed = run(tmp_path / "b")
+        run(tmp_path / "b", kill_at=kill_at, average=average)
+    resumed = run(tmp_path / "b", average=average)
     assert resumed.history == undisturbed.history
     assert resumed.best_epoch == undisturbed.best_epoch
     for name, tensor in undisturbed.state.items():
@@ -129,3 +136,16 @@ def test_schedule_is_torchs_step_lr() -> None:
 def test_epoch_seeds_differ_by_seed_epoch_and_purpose() -> None:
     seeds = {epoch_seed(s, e, p) for s in range(5) for e in range(50) for p in ("", "windows")}
     assert len(seeds) == 500
+
+
+def test_the_running_mean_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+    fitted = run(tmp_path / "a", average=0.9, seen=seen, figure=lambda epoch: epoch)
+    plain = run(tmp_path / "b", figure=lambda epoch: epoch)
+    after = [*seen[1:], plain.state["0.weight"]]  # weights after each step; training is the same
+    mean = after[0]
+    for count, weight in enumerate(after[1:], start=1):
+        keep = min(0.9, (1 + count) / (10 + count))
+        mean = keep * mean + (1 - keep) * weight
+    torch.testing.assert_close(fitted.state["0.weight"], mean)
+    assert not torch.allclose(fitted.state["0.weight"], plain.state["0.weight"])

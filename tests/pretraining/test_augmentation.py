@@ -1,5 +1,7 @@
 """Augmentation changes what a face looks like, not what it does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,8 +36,8 @@ def rng(seed: int) -> np.random.Generator:
 def test_bending_moves_all_of_the_face_but_brow_against_eye_hardly() -> None:
     moved, apart = [], []
     for seed in range(200):
-        brow = centre(augmentation.bend(spot(38, 42), rng(seed)))
-        eye = centre(augmentation.bend(spot(38, 52), rng(seed)))
+        brow = centre(augmentation.bend(spot(38, 42), rng(seed))[0])
+        eye = centre(augmentation.bend(spot(38, 52), rng(seed))[0])
         moved.append(np.abs(eye - (38, 52)).max())
         apart.append((eye - brow)[1] - 10)
     assert np.mean(moved) > 0.3
@@ -78,8 +80,8 @@ def test_strength_says_how_far_and_the_generator_what() -> None:
     whole = picture()
 
     def distance(strength: float) -> float:
-        varied = [augmentation.augment(whole, rng(seed), strength) for seed in range(60)]
-        again = augmentation.augment(whole, rng(3), strength)
+        varied = [augmentation.augment(whole, rng(seed), strength)[0] for seed in range(60)]
+        again = augmentation.augment(whole, rng(3), strength)[0]
         np.testing.assert_array_equal(varied[3], again)
         plain = [min(np.abs(v - whole).mean(), np.abs(v - whole[:, ::-1]).mean()) for v in varied]
         return float(np.mean(plain))
@@ -88,3 +90,22 @@ def test_strength_says_how_far_and_the_generator_what() -> None:
     assert distance(0.0) < 0.5  # of 255: rounding
     assert 5.0 < weak < full < 100.0
     assert (picture() == whole).all()
+
+
+def test_points_go_where_the_picture_goes() -> None:
+    left, right = (30, 60), (84, 50)
+    points = np.array([[left], [right]], np.float32)  # (2, 1, 2): a point of either half
+    mirrored = 0
+    for seed in range(100):
+        image, shift = augmentation.bend(spot(*left), rng(seed))
+        moved, movement = augmentation.move(image, rng(seed))
+        movement = replace(movement, bend=shift)
+        place = movement.points(points)
+        assert place.shape == points.shape
+        mirrored += movement.mirrored
+        np.testing.assert_allclose(
+            place[int(movement.mirrored), 0], centre(moved), atol=1.0
+        )  # of 112 pixels; turning and scaling alone move a point by up to 10
+        other = augmentation.move(augmentation.bend(spot(*right), rng(seed))[0], rng(seed))[0]
+        np.testing.assert_allclose(place[1 - int(movement.mirrored), 0], centre(other), atol=1.0)
+    assert 25 < mirrored < 75

@@ -3,14 +3,18 @@
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from stages.core.errors import DataError
 from stages.crops.crop_file import CropWriter
+from stages.crops.face_points import N_COORDINATES, POINTS_A_SIDE
 from stages.encoders.registry import audio_encoder, visual_encoder
 from stages.pretraining import augmentation, faces, speech
+from stages.pretraining.examples import load_examples
+from stages.pretraining.settings import Pretrain
 from tests import stand_ins
 
 
@@ -118,7 +122,7 @@ def test_augmentation_keeps_the_face_in_place_and_range() -> None:
     image[36:76, 36:76] = 200  # in the middle
     before = image.copy()
     random = np.random.default_rng(0)
-    varied = np.stack([augmentation.augment(image, random) for _ in range(200)])
+    varied = np.stack([augmentation.augment(image, random)[0] for _ in range(200)])
     np.testing.assert_array_equal(image, before)
     assert varied.shape == (200, 112, 112, 3)
     assert varied.dtype == np.float32
@@ -138,7 +142,7 @@ def test_faces_are_varied_as_far_as_the_strength_says() -> None:
     change = {}
     for strength in (0.0, 0.3, 1.0):
         random = np.random.default_rng(0)
-        varied = [augmentation.augment(image, random, strength) for _ in range(100)]
+        varied = [augmentation.augment(image, random, strength)[0] for _ in range(100)]
         change[strength] = np.mean([np.abs(both - one).mean((1, 2, 3)).min() for one in varied])
     assert change[0.0] < 1  # a level of grey: curves of 8 bits
     assert 2 * change[0.0] < change[0.3] < 0.6 * change[1.0]
@@ -150,7 +154,7 @@ def test_moving_mirrors_half_of_the_pictures_and_moves_by_little() -> None:
     random = np.random.default_rng(0)
     centres = []
     for _ in range(300):
-        y, x = np.nonzero(augmentation.move(image, random)[..., 0] > 100)
+        y, x = np.nonzero(augmentation.move(image, random)[0][..., 0] > 100)
         centres.append((x.mean(), y.mean()))
     x, y = np.array(centres).T
     mirrored = x < 56
@@ -197,3 +201,31 @@ def test_crops_of_speech_carry_the_phonemes_of_their_steps(tmp_path: Path) -> No
 def test_speech_that_is_missing_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="missing or damaged: run `dvc repro corpus`"):
         speech.load_speech(tmp_path / "none.h5", 0.2, 0)
+
+
+def test_dense_points_are_learnt_where_the_faces_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "faces.h5"
+    stand_ins.write_faces(path, faces=24, people=4)
+    settings = Pretrain(
+        kind="visual", data="faces", task="au", auxiliary=("points",), epochs=1, batch=8,
+        learning_rate=1e-3, weight_decay=0.0, validation=0.25,
+    )  # fmt: skip
+    encoder = visual_encoder("ires100")
+    without = load_examples(encoder, "small", settings, path, 0)
+    assert without.task.name == "au"
+    assert "has no points of the faces: ires100 learns without them" in capsys.readouterr().out
+    place = np.random.default_rng(0).uniform(10, 100, (24, 2, POINTS_A_SIDE, 2))
+    with h5py.File(path, "a") as file:
+        file["points"] = place.astype(np.float16)
+    joined = load_examples(encoder, "small", settings, path, 0)
+    assert joined.task.name == "au+points"
+    assert joined.task.au_start == 0
+    images, targets = next(iter(joined.training(0)))
+    assert targets.shape == (len(images), 12 + N_COORDINATES)
+    plain = next(joined.validation())[1][:, 12:].reshape(-1, 2, POINTS_A_SIDE, 2).numpy() * 112
+    assert np.abs(plain[0] - place.astype(np.float16)).max(axis=(1, 2, 3)).min() < 0.01
+    moved = targets[:, 12:].reshape(-1, 2, POINTS_A_SIDE, 2).numpy() * 112
+    known = np.abs(moved[:, None] - place.astype(np.float32)[None]).max(axis=(2, 3, 4))
+    assert known.min() > 0.5  # each moved as its picture was

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from stages.core.facs import EXPRESSIONS
+from stages.crops.face_points import N_COORDINATES
 from stages.pretraining.tasks import UNKNOWN, WIDTHS, concordance, make_joint_task, make_task
 
 
@@ -126,7 +127,29 @@ def test_expression_task_is_cross_entropy_and_scikit_learns_scores() -> None:
     assert task.monitor in figures
 
 
-UNLABELLED = {"au": UNKNOWN, "va": float("nan"), "expression": UNKNOWN}
+def test_points_are_told_in_pixels_and_beside_their_mean() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = 0.5 + 0.1 * torch.randn(30, N_COORDINATES, generator=generator)
+    truth[:5, :4] = float("nan")
+    task = make_task("points", truth)
+    known = torch.where(torch.isnan(truth), torch.nanmean(truth, 0), truth)
+    spread = torch.stack([column[~torch.isnan(column)].std(correction=0) for column in truth.T])
+    exact = (known - torch.nanmean(truth, 0)) / spread
+    assert float(task.loss(exact, truth)) < 1e-6
+    assert task.figures(exact, truth)["points_error"] == pytest.approx(0, abs=1e-3)
+    assert task.figures(exact, truth)["points_explained"] == pytest.approx(1, abs=1e-5)
+    usual = task.figures(torch.zeros_like(truth), truth)
+    assert usual["points_explained"] == pytest.approx(0, abs=1e-5)
+    shifted = exact + 3 / 112 / spread  # by 3 pixels in both directions
+    assert task.figures(shifted, truth)["points_error"] == pytest.approx(3 * 2**0.5, rel=1e-3)
+    elsewhere = exact.clone()
+    elsewhere[:5, :4] = 99.0  # where nothing is known
+    torch.testing.assert_close(task.loss(elsewhere, truth), task.loss(exact, truth))
+
+
+UNLABELLED = {
+    "au": UNKNOWN, "va": float("nan"), "expression": UNKNOWN, "points": float("nan"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(WIDTHS))

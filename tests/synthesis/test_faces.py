@@ -11,6 +11,7 @@ pytest.importorskip("warp")
 pytest.importorskip("anny")
 
 from stages.core.facs import AU_NUMBERS, N_AUS
+from stages.crops.face_points import POINTS_A_SIDE
 from stages.synthesis.head.head import build_head
 from stages.synthesis.head.head_bank import HeadBank, bank_path, load_bank
 from stages.synthesis.head.head_model import Head
@@ -227,3 +228,20 @@ def test_two_people_and_nobody(bank: HeadBank, head: Head, scene: Scene) -> None
         renderer.render(FaceState())
     with pytest.raises(ValueError, match="no head"):
         Renderer([], scene, 96, 96)
+
+
+def test_dense_points_are_pairs_of_the_two_halves_and_follow_the_face(
+    head: Head, scene: Scene
+) -> None:
+    renderer = Renderer([head], replace(scene, rotation=(0.0, 0.0, 0.0)), 200, 200)
+    rest = renderer.dense_points(FaceState())[0]
+    assert rest.shape == (2, POINTS_A_SIDE, 2)
+    assert len(np.unique(rest.reshape(-1, 2), axis=0)) > 2 * POINTS_A_SIDE - 12  # but the middle
+    left_eye, right_eye, nose, *_ = renderer.landmarks(FaceState())[0]
+    assert (rest[0, :, 0] < nose[0] + 4).all()
+    assert (rest[1, :, 0] > nose[0] - 4).all()
+    mirrored = rest[0] * (-1, 1) + (left_eye[0] + right_eye[0], 0)
+    assert np.abs(mirrored - rest[1]).max() < 0.12 * 200  # faces are not quite even
+    for number, fewest in ((1, 2), (12, 6), (26, 6)):
+        there = renderer.dense_points(face_state(one(number)))[0]
+        assert (np.linalg.norm(there - rest, axis=-1) > 1.5).sum() >= fewest, f"AU{number}"

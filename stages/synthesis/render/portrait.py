@@ -152,3 +152,7 @@ class Portrait:
     def landmarks(self, states: Sequence[FaceState]) -> NDArray[np.float32]:
         """(people, 5, 2) true landmarks in pixels, in the order of `alignment`'s template."""
         return self._renderer.landmarks(*states)
+
+    def dense_points(self, states: Sequence[FaceState]) -> NDArray[np.float32]:
+        """(people, 2, POINTS_A_SIDE, 2) true dense points in pixels, of either side of the face."""
+        return self._renderer.dense_points(*states)

@@ -12,7 +12,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from stages.synthesis.head.face_points import landmark_vertices
+from stages.synthesis.head.face_points import dense_vertices, landmark_vertices
 from stages.synthesis.head.head_model import Head
 from stages.synthesis.people.action_units import FOLDS, FOLDS_ACROSS, N_SHAPES, gaze_of
 from stages.synthesis.render import geometry_kernels as geometry
@@ -187,6 +187,26 @@ class Renderer:
             self._move(model, camera, state)
             groups = landmark_vertices(model.head)
             points.append([model.screen[group, :2].mean(0) / 2.0 for group in groups])
+        return np.asarray(points, np.float32)
+
+    def dense_points(self, *states: FaceState) -> Floats:
+        """Where the dense points of each face are, hidden ones too.
+
+        Parameters
+        ----------
+        states : FaceState
+            One for each head.
+
+        Returns
+        -------
+        (heads, 2, POINTS_A_SIDE, 2) float32 np.ndarray
+            Column and row in pixels: those on the picture's left, and their like on the right.
+        """
+        self._check(states)
+        points = []
+        for model, camera, state in zip(self._models, self._cameras, states, strict=True):
+            self._move(model, camera, state)
+            points.append(model.screen[dense_vertices(model.head), :2] / 2.0)
         return np.asarray(points, np.float32)
 
     def _check(self, states: Sequence[FaceState]) -> None:
