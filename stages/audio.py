@@ -18,6 +18,7 @@ from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
 from stages.core.hashing import file_hash, identity_of
+from stages.encoders.backbones import code_of
 from stages.encoders.extraction import make_store
 from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.videos.manifest import FRAMES_FILE, Manifest, read_timestamps
@@ -104,7 +105,7 @@ def main() -> None:
     items, names = works(manifest, name, params)
     identity = identity_of(
         "stages.audio",
-        [name, params.scale, settings.model_dump(), names],
+        [name, params.scale, settings.model_dump(), names, code_of(name)],
         [work.encoding.weights_hash for work in items.values()],
         [[entry.name, entry.video_hash, entry.frame_rate] for entry in manifest.entries],
         file_hash(paths.INDEX / FRAMES_FILE),

@@ -20,6 +20,7 @@ from stages.core.files import write_json
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import data_of_file, data_use, enforce
 from stages.core.parallel import partial_folder
+from stages.encoders.backbones import code_of
 from stages.encoders.base import AudioEncoder
 from stages.encoders.published import check_choices, choices, take
 from stages.encoders.registry import any_encoder
@@ -58,7 +59,7 @@ def run(name: str, params: Params, data: Path, weights: Path, metrics: Path) -> 
     say(f"pretrain {name}: {examples.count} training samples of {data}")
     identity = identity_of(
         "stages.pretrain",
-        [name, params.seed, params.scale, settings.model_dump(), file_hash(data)],
+        [name, params.seed, params.scale, settings.model_dump(), file_hash(data), code_of(name)],
     )
     with partial_folder(f"pretrain@{name}", identity) as folder:
         network, fitted, scores = pretrain(

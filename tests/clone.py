@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,10 @@ RUNS = ("main", "visual", "fold1", "fold2")
 TABLES = ("ires100", "mix1", "mix2")
 
 
-def leave_out_runs(folder: Path) -> None:
+def leave_out_runs(folder: Path, runs: Sequence[str] = RUNS) -> None:
     """Take runs out of the settings; two folds are left."""
     content = yaml.safe_load((folder / "params.yaml").read_text())
-    content["runs"] = {name: content["runs"][name] for name in RUNS}
+    content["runs"] = {name: content["runs"][name] for name in runs}
     content["tables"] = {name: content["tables"][name] for name in TABLES}
     for row in content["tables"].values():
         for kind in ("visual", "audio"):

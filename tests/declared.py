@@ -16,8 +16,12 @@ RECORDING = ROOT / "tests/recording"
 SETTINGS = "params.yaml"
 # decides whether a stage begins; that it depends on its own settings' room is in test_pipeline.py
 CHECKING = {file.relative_to(ROOT).as_posix() for file in code_files(CHECKS)}
-# find the networks by the files in their room; the file of a run holds a hash of its own network's
-BUILDERS, NETWORKS = ("train ", "probe"), "stages/networks"
+# find networks and encoders by the files in a folder, and depend on those of their own: by the hash
+# in the file of a run, and by name
+FINDERS = {
+    "stages/networks": ("train ", "probe"),
+    "stages/encoders/backbones": ("pretrain ", "visual ", "audio "),
+}
 MARK, DIGITS = ".aufusion-", 16  # of `temporary_path`: a hash of the name comes after the mark
 
 
@@ -155,7 +159,10 @@ def _fits(one: Record, stage: Declared) -> bool:
     if one.kind in ("read", "list", "look") and (
         path in CHECKING
         or any(file.startswith(f"{path}/") for file in CHECKING)
-        or (one.stage.startswith(BUILDERS) and _within(path, [NETWORKS]))
+        or any(
+            one.stage.startswith(stages) and _within(path, [folder])
+            for folder, stages in FINDERS.items()
+        )
     ):
         return True
     if one.kind in ("read", "list"):

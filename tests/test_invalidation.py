@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from stages.core.hashing import ROOT
+from tests.clone import leave_out_encoders, leave_out_runs
+
+RUNS = ("main", "visual", "frame_head", "fold1")  # each stage of more takes its time
 
 IDLE = """
 import hashlib, json, shutil, sys
@@ -66,7 +69,7 @@ class Pipeline:
         left_out = shutil.ignore_patterns("__pycache__", "pretrained")
         shutil.copytree(ROOT / "stages", folder / "stages", ignore=left_out)
         (folder / "idle.py").write_text(IDLE)
-        (folder / ".dvcignore").write_text("__pycache__\n")
+        shutil.copy(ROOT / ".dvcignore", folder)
         (folder / "metrics").mkdir()
         shutil.copy(ROOT / "metrics/speed.json", folder / "metrics")
         shipped = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -82,6 +85,9 @@ class Pipeline:
             body["cmd"] = f"{sys.executable} idle.py '{words}'"
         del shipped["plots"]
         (folder / "dvc.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False, width=10_000))
+        leave_out_encoders(folder)
+        leave_out_runs(folder, RUNS)
+        self.settings = yaml.safe_load((folder / "params.yaml").read_text())
         self.dvc("init --no-scm -q")
 
     def dvc(self, command: str) -> str:
@@ -120,29 +126,50 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     return made
 
 
-SETTINGS = yaml.safe_load((ROOT / "params.yaml").read_text())
 JOINED = {"inputs", "licences", "ensemble", "evaluate", "report", "submit"}  # what reads all runs
 
 
-def readers(kind: str, name: str) -> set[str]:
+def readers(settings: dict, kind: str, name: str) -> set[str]:
     """Trainings of the runs that read an encoder; the baseline hears nothing."""
     found = set()
-    for run, row in SETTINGS["runs"].items():
+    for run, row in settings["runs"].items():
         names = row.get(kind)
-        names = SETTINGS["features"][kind] if names is None else names
+        names = settings["features"][kind] if names is None else names
         if name in names and (kind == "visual" or row.get("model") != "frame_head"):
             found.add(f"train@{run}")
     return found
 
 
-@pytest.mark.parametrize(("kind", "name"), [("visual", "mae"), ("audio", "wav2vec")])
+@pytest.mark.parametrize(("kind", "name"), [("visual", "mobilenet"), ("audio", "wav2vec")])
 def test_the_weights_of_one_encoder_redo_its_store_and_what_reads_it(
     pipeline: Pipeline, kind: str, name: str
 ) -> None:
     setting = "file:weights.safetensors@sha256:" + "0" * 64
     ran = pipeline.repro(**{f"{kind}__{name}__weights": setting})
     stores = {f"{kind}@{name}"} | ({f"masked@{name}"} if kind == "visual" else set())
-    assert ran == {f"pretrain@{name}", "probe"} | stores | readers(kind, name) | JOINED
+    trained = readers(pipeline.settings, kind, name)
+    assert ran == {f"pretrain@{name}", "probe"} | stores | trained | JOINED
+
+
+# `pretrain_frames` asks whether any encoder wants frames, and comes to the same
+ASKED = {"pretrain_frames"}
+
+
+def test_an_added_encoder_redoes_no_other(pipeline: Pipeline) -> None:
+    backbones = pipeline.folder / "stages/encoders/backbones"
+    shutil.copy(backbones / "ires100.py", backbones / "tenth.py")
+    settings = {key: pipeline.settings[key]["ires100"] for key in ("pretrain", "visual")}
+    ran = pipeline.repro(pretrain__tenth=settings["pretrain"], visual__tenth=settings["visual"])
+    own = {"pretrain@tenth", "visual@tenth", "masked@tenth"}
+    assert ran == own | ASKED | {"probe"} | JOINED - {"evaluate", "report", "submit", "licences"}
+
+
+def test_a_changed_encoder_redoes_its_own_and_what_reads_it(pipeline: Pipeline) -> None:
+    file = pipeline.folder / "stages/encoders/backbones/tenth.py"
+    file.write_text(file.read_text() + "# mended\n")
+    before = ("pretrain", "visual", "masked", "audio", "fbank", "train")
+    ran = {name for name in pipeline.repro() if name.startswith(before)}
+    assert ran == {"pretrain@tenth", "visual@tenth", "masked@tenth"}
 
 
 def test_licences_are_looked_at_again_without_other_work(pipeline: Pipeline) -> None:
@@ -164,7 +191,7 @@ def test_a_network_redoes_no_other_networks_runs(pipeline: Pipeline) -> None:
         "networks/settings.py", "    gru: RecurrentScales\n",
         "    gru: RecurrentScales\n    own: RecurrentScales\n",
     )  # fmt: skip
-    ran = pipeline.repro(models__own=SETTINGS["models"]["gru"], runs__own={"model": "own"})
+    ran = pipeline.repro(models__own=pipeline.settings["models"]["gru"], runs__own={"model": "own"})
     # `mask` knows how wide networks are, and comes to the same
     assert ran == {"mask", "train@own"} | JOINED
 

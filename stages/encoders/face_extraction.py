@@ -14,6 +14,7 @@ from stages.core import paths
 from stages.core.hashing import file_hash, identity_of
 from stages.crops.crop_file import FACE, CropReader
 from stages.crops.masked_clips import Copy, masked_batches
+from stages.encoders.backbones import code_of
 from stages.encoders.extraction import make_store
 from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
 from stages.encoders.settings import EncoderSettings
@@ -133,7 +134,7 @@ def make_visual_store(
     settings = params.visual[name]
     identity = identity_of(
         "stages.encoders.face_extraction",
-        [name, params.scale, settings.model_dump()],
+        [name, params.scale, settings.model_dump(), code_of(name)],
         {
             key: [
                 work.encoding.weights_hash,

@@ -1,32 +1,15 @@
-"""The encoders by name."""
+"""The encoders by name: those of the files in `backbones`."""
+
+import pkgutil
+from importlib import import_module
 
 from stages.core.errors import SettingsError
-from stages.encoders import (
-    densenet,
-    ecapatdnn,
-    fbank,
-    hubert,
-    iresnet,
-    mae,
-    mobilenet,
-    vit,
-    wav2vec,
-)
+from stages.encoders import backbones
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 
 ENCODERS: dict[str, Encoder] = {
-    encoder.name: encoder
-    for encoder in (
-        iresnet.ENCODER,
-        mobilenet.ENCODER,
-        mae.ENCODER,
-        densenet.ENCODER,
-        vit.ENCODER,
-        fbank.ENCODER,
-        wav2vec.ENCODER,
-        hubert.ENCODER,
-        ecapatdnn.ENCODER,
-    )
+    module.name: import_module(f"{backbones.__name__}.{module.name}").ENCODER
+    for module in pkgutil.iter_modules(backbones.__path__)
 }
 
 

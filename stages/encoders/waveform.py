@@ -7,11 +7,13 @@ both sides are of the length that the networks were trained on (crops of at most
 grid of blocks begins with the sound, so features do not depend on how a file is read.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from stages.encoders.base import Dimensions, State
+from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.source import Source
 
 RATE = 16_000  # Hz
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
@@ -143,3 +145,27 @@ def renamed(state: State, name: str, heads: tuple[str, ...]) -> State:
         new = new.replace("conv.weight_v", "conv.parametrizations.weight.original1")
         result[f"{name}.{new}"] = tensor
     return result
+
+
+def described(
+    origin: Source,
+    build: Callable[[Dimensions], nn.Module],
+    published: Callable[[State], State],
+    **its_own: Any,
+) -> AudioEncoder:
+    """Describe an encoder of this kind; `its_own` are its fields that are not shared."""
+    return AudioEncoder(
+        build=build,
+        scales={"small": SMALL, "full": FULL},
+        published=published,
+        source=f"https://huggingface.co/{origin.name}",
+        licence="Apache-2.0",
+        origin=origin,
+        configuration=published_configuration,
+        sampling_rate=RATE,
+        window=WINDOW,
+        hop=HOP,
+        block=BLOCK,
+        context=CONTEXT,
+        **its_own,
+    )

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.encoders import ecapatdnn, waveform
+from stages.encoders import waveform
+from stages.encoders.backbones import ecapatdnn
 from stages.encoders.base import Encoder
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.encoders import ecapatdnn, fbank, hubert, wav2vec
+from stages.encoders.backbones import ecapatdnn, fbank, hubert, wav2vec
 from stages.encoders.base import AudioEncoder
 from stages.encoders.registry import visual_encoder
 from stages.encoders.running import encode_images, encode_sound, inference, prefetch

@@ -1,4 +1,4 @@
-"""Adding an encoder is a module with its line in the registry, and its entries in params.yaml."""
+"""Adding an encoder is a file in `backbones` and its entries in params.yaml."""
 
 import json
 import sys
@@ -15,10 +15,13 @@ from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.facs import N_AUS
 from stages.core.feature_store import FeatureReader
+from stages.encoders import face_extraction
 from stages.encoders.base import VisualEncoder
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import ENCODERS
 from tests import stand_ins
+
+NAME = "stages.encoders.backbones.toy"
 
 
 class Blocks(nn.Module):
@@ -37,8 +40,8 @@ class Blocks(nn.Module):
 
 
 def module() -> types.ModuleType:
-    """What a file stages/encoders/toy.py would hold."""
-    toy = types.ModuleType("stages.encoders.toy")
+    """What a file stages/encoders/backbones/toy.py would hold."""
+    toy = types.ModuleType(NAME)
     toy.ENCODER = VisualEncoder(  # type: ignore[attr-defined]
         name="toy",
         build=lambda dimensions: Blocks(dimensions["width"]),
@@ -55,7 +58,7 @@ def module() -> types.ModuleType:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "stages.encoders.toy", module())
+    monkeypatch.setitem(sys.modules, NAME, module())
     content = yaml.safe_load((stand_ins.ROOT / "params.yaml").read_text())
     content["compute"].update(workers=1, device="cpu")
     for one in content["pretrain"].values():
@@ -74,9 +77,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("project")
 def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pretrain", "toy"])
-    with pytest.raises(SettingsError, match="'toy' is no encoder for this; allowed: ires100"):
+    with pytest.raises(SettingsError, match="'toy' is no encoder for this; allowed: densenet"):
         pretrain.main()
-    monkeypatch.setitem(ENCODERS, "toy", sys.modules["stages.encoders.toy"].ENCODER)
+    monkeypatch.setitem(ENCODERS, "toy", sys.modules[NAME].ENCODER)
+    for user in (pretrain, face_extraction):  # for it has no file
+        monkeypatch.setattr(user, "code_of", lambda name: "")
     assert "toy" in load_params().features.visual
     pretrain_frames.main()  # the stage before; nobody asks for frames
     pretrain.main()
@@ -89,3 +94,8 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
         rows = store.read("one")
         assert (store.attributes["encoder"], store.width) == ("toy", 20 + N_AUS)
     np.testing.assert_array_equal(np.isnan(rows).all(1), [False, True, False, False])
+
+
+def test_an_encoder_is_called_as_its_file() -> None:
+    assert {name: encoder.name for name, encoder in ENCODERS.items()} == {n: n for n in ENCODERS}
+    assert set(ENCODERS) >= {"ires100", "fbank"}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.encoders import ecapatdnn, fbank, hubert, wav2vec, waveform
+from stages.encoders import waveform
+from stages.encoders.backbones import ecapatdnn, fbank, hubert, wav2vec
 from stages.encoders.base import AudioEncoder
 from stages.encoders.running import encode_sound
 from stages.encoders.timing import FrameClock

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from stages.core.errors import DataError
-from stages.encoders import densenet, mae, vit
+from stages.encoders.backbones import densenet, mae, vit
 from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.encoders.running import encode_images, inference

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stages.core.errors import DataError, SettingsError
-from stages.encoders import iresnet, mobilenet
+from stages.encoders.backbones import ires100, mobilenet
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.encoders.registry import ENCODERS, audio_encoder, visual_encoder
 from stages.encoders.weights import load_network, save_weights
@@ -40,7 +40,7 @@ def test_full_scale_has_the_published_number_of_parameters(
 
 def test_ires100_has_the_names_and_shapes_of_arcface_iresnet100() -> None:
     with torch.device("meta"):
-        state = iresnet.ENCODER.build(iresnet.ENCODER.scales["full"]).state_dict()
+        state = ires100.ENCODER.build(ires100.ENCODER.scales["full"]).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     # from insightface's backbone.pth of Glint360K R100
     expected = {
@@ -68,7 +68,7 @@ def test_ires100_has_the_names_and_shapes_of_arcface_iresnet100() -> None:
 
 def test_the_fast_prelu_is_a_prelu() -> None:
     torch.manual_seed(0)
-    fast, slow = iresnet.PReLU(6), nn.PReLU(6)
+    fast, slow = ires100.PReLU(6), nn.PReLU(6)
     with torch.no_grad():
         fast.weight.uniform_(-0.5, 1.5)
     slow.load_state_dict(fast.state_dict())

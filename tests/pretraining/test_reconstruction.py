@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.encoders import mae
+from stages.encoders.backbones import mae
 from stages.pretraining.reconstruction import MaskedAutoEncoder, patches_of, random_order
 
 SIDE, PATCH, WIDTH = 48, 16, 24

@@ -2,7 +2,7 @@
 
 The small scale has three short blocks of wide layers, which a processor computes faster than many
 narrow ones, and ends by a depthwise convolution over what is left of the picture in place of its
-mean, for the reason given in :mod:`stages.encoders.mobilenet`.
+mean, for the reason given in :mod:`stages.encoders.backbones.mobilenet`.
 
 References
 ----------

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.encoders import waveform
-from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.base import Dimensions, State
 from stages.encoders.source import Source
 
 HEADS = ("lm_head.", "projector.", "classifier.", "layer_weights")
@@ -48,14 +48,8 @@ def published(state: State) -> State:
     return renamed
 
 
-ENCODER = AudioEncoder(
-    name="hubert",
-    build=Hubert,
-    scales={"small": waveform.SMALL, "full": waveform.FULL},
-    published=published,
-    source="https://huggingface.co/facebook/hubert-base-ls960",
-    licence="Apache-2.0",
-    origin=Source(
+ENCODER = waveform.described(
+    Source(
         kind="huggingface",
         name="facebook/hubert-base-ls960",
         file="pytorch_model.bin",
@@ -63,12 +57,9 @@ ENCODER = AudioEncoder(
         sha256="062249fffb353eab67547a2fbc129f7c31a2f459faf641b19e8fb007cc5c48ad",
         megabytes=378,
     ),
+    Hubert,
+    published,
+    name="hubert",
     model_type="hubert",
-    configuration=waveform.published_configuration,
-    sampling_rate=waveform.RATE,
-    window=waveform.WINDOW,
-    hop=waveform.HOP,
-    block=waveform.BLOCK,
-    context=waveform.CONTEXT,
     masks=True,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from stages.encoders import waveform
-from stages.encoders.base import AudioEncoder, Dimensions, State
+from stages.encoders.base import Dimensions, State
 from stages.encoders.source import Source
 
 # no step is masked here, so what stands for one is dropped as the heads are: the published file
@@ -41,14 +41,8 @@ def published(state: State) -> State:
     return waveform.renamed(state, "wav2vec2", HEADS)
 
 
-ENCODER = AudioEncoder(
-    name="wav2vec",
-    build=Wav2Vec,
-    scales={"small": waveform.SMALL, "full": waveform.FULL},
-    published=published,
-    source="https://huggingface.co/facebook/wav2vec2-base-960h",
-    licence="Apache-2.0",
-    origin=Source(
+ENCODER = waveform.described(
+    Source(
         kind="huggingface",
         name="facebook/wav2vec2-base-960h",
         file="model.safetensors",
@@ -56,11 +50,8 @@ ENCODER = AudioEncoder(
         sha256="8aa76ab2243c81747a1f832954586bc566090c83a0ac167df6f31f0fa917d74a",
         megabytes=378,
     ),
+    Wav2Vec,
+    published,
+    name="wav2vec",
     model_type="wav2vec2",
-    configuration=waveform.published_configuration,
-    sampling_rate=waveform.RATE,
-    window=waveform.WINDOW,
-    hop=waveform.HOP,
-    block=waveform.BLOCK,
-    context=waveform.CONTEXT,
 )
