@@ -1,27 +1,23 @@
 """The commands `aufusion predict`, `info`, `convert` and `compare`; exit codes as in cli.py."""
 
-import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.paths import default_ensemble
+from stages.inference.command_line import (
+    FAILED,
+    SHIPPED,
+    Baseline,
+    Device,
+    EnsembleFolder,
+    guarded,
+)
 
-FAILED, UNUSABLE, STOPPED = 1, 2, 130
 # not imported: it is slow
 FORMAT_NAMES = "openface, table, events, summary, bids, elan, textgrid, boris"
-
-Baseline = Annotated[
-    float | None,
-    typer.Option(
-        help="Subtract each person's resting face: that of their first so many seconds.",
-        metavar="SECONDS",
-    ),
-]
 
 
 class Faces(StrEnum):
@@ -37,35 +33,6 @@ class Precision(StrEnum):
     auto = "auto"
     full = "32-true"
     mixed = "bf16-mixed"
-
-
-def _leave(error: Exception, code: int) -> NoReturn:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    raise typer.Exit(code)
-
-
-def _guarded(work: Callable[[], int]) -> NoReturn:
-    """Run a command and leave with its code, with a sentence instead of a traceback."""
-    try:
-        code = work()
-    except (DataError, SettingsError, UnfinishedError) as error:
-        _leave(error, UNUSABLE)
-    except KeyboardInterrupt:
-        print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)
-        code = STOPPED
-    raise typer.Exit(code)
-
-
-SHIPPED = "the one that is shipped; without it models/ensemble"
-EnsembleFolder = Annotated[
-    Path,
-    typer.Option(
-        help="Folder of the ensemble.",
-        metavar="DIR",
-        default_factory=default_ensemble,
-        show_default=SHIPPED,
-    ),
-]
 
 
 def predict(
@@ -124,9 +91,7 @@ def predict(
             "videos of the same name; files that AUFusion did not write stay.",
         ),
     ] = False,
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
-    ] = "auto",
+    device: Device = "auto",
     precision: Annotated[
         Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
     ] = Precision.auto,
@@ -162,7 +127,7 @@ def predict(
         )  # fmt: skip
         return FAILED if done.failed else 0
 
-    _guarded(work)
+    guarded(work)
 
 
 def info(
@@ -188,7 +153,7 @@ def info(
         print(documented.as_text() if columns else describe(folder))
         return 0
 
-    _guarded(work)
+    guarded(work)
 
 
 def convert(
@@ -217,7 +182,7 @@ def convert(
             print(path)
         return 0
 
-    _guarded(work)
+    guarded(work)
 
 
 def compare(
@@ -242,7 +207,7 @@ def compare(
         print(compare_files(ours, theirs, out, baseline))
         return 0
 
-    _guarded(work)
+    guarded(work)
 
 
 def add_to(app: typer.Typer) -> None:

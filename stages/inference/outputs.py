@@ -22,9 +22,9 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
+from stages.core.closing import Closing
 from stages.core.errors import DataError
 from stages.core.files import claim, sweep, sync, temporaries, temporary_path
 from stages.core.hashing import file_hash
@@ -79,7 +79,7 @@ def _has(path: Path, sha256: str | None) -> bool:
         return False
 
 
-class Outputs:
+class Outputs(Closing):
     """All files of one name in one folder, claimed from ``with`` on.
 
     Parameters
@@ -128,12 +128,8 @@ class Outputs:
             self._recover(held)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the names."""
         self._claim.close()
 
     def _recover(self, held: bool) -> None:

@@ -1,11 +1,11 @@
 """The command `aufusion evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from stages.core.paths import default_ensemble
+from stages.inference.command_line import Baseline, Device, EnsembleFolder, guarded
 
 
 def evaluate(
@@ -16,15 +16,7 @@ def evaluate(
             metavar="FOLDER",
         ),
     ],
-    ensemble: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of the ensemble.",
-            metavar="DIR",
-            default_factory=default_ensemble,
-            show_default="the one that is shipped; without it models/ensemble",
-        ),
-    ],
+    ensemble: EnsembleFolder,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -42,16 +34,8 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(help="Folder of the figures and our predictions.", metavar="DIR")
     ] = Path("evaluation"),
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
-    ] = "auto",
-    baseline: Annotated[
-        float | None,
-        typer.Option(
-            help="Subtract the resting face of each video's first so many seconds.",
-            metavar="SECONDS",
-        ),
-    ] = None,
+    device: Device = "auto",
+    baseline: Baseline = None,
 ) -> None:
     """Measure how well AUs are found in labelled photos and videos, by our ensemble or any tool.
 
@@ -59,22 +43,18 @@ def evaluate(
     alarms of each AU, by group, with intervals over people. Predictions are kept: a run that was
     stopped continues.
     """
-    import sys
 
-    from stages.core.console import run_stage
-    from stages.inference.evaluation.run import evaluate as run
-    from stages.inference.options import Options
+    def work() -> int:
+        from stages.inference.evaluation.run import evaluate as run
+        from stages.inference.options import Options
 
-    def work() -> None:
         run(
             folder, out, ensemble=ensemble, predictions=predictions, reference=reference,
             options=Options(device=device), baseline=baseline,
         )  # fmt: skip
+        return 0
 
-    try:
-        run_stage(work)
-    except SystemExit as end:
-        sys.exit(2 if end.code == 1 else end.code)
+    guarded(work)
 
 
 def add_to(app: typer.Typer) -> None:

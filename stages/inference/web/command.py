@@ -5,19 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.core.paths import default_ensemble
+from stages.inference.command_line import Device, EnsembleFolder, guarded
 
 
 def serve(
-    ensemble: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of the ensemble.",
-            metavar="DIR",
-            default_factory=default_ensemble,
-            show_default="the one that is shipped; without it models/ensemble",
-        ),
-    ],
+    ensemble: EnsembleFolder,
     folder: Annotated[
         Path, typer.Option(help="Where videos and results are kept.", metavar="DIR")
     ] = Path("aufusion-videos"),
@@ -36,31 +28,26 @@ def serve(
     faces: Annotated[
         Literal["main", "all"], typer.Option(help="The main person, or everyone.")
     ] = "main",
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1.", metavar="DEVICE")
-    ] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Show a web page that predicts the AUs of videos dropped on it; Ctrl-C stops it."""
-    import sys
-    from functools import partial
 
-    from stages.core.console import run_stage
-    from stages.ensembles.ensemble import load_ensemble
-    from stages.inference.options import Options
-    from stages.inference.web.predicting import predict_upload
-    from stages.inference.web.serving import serve as run
-    from stages.inference.web.settings import Limits, Settings
+    def work() -> int:
+        from functools import partial
 
-    def work() -> None:
+        from stages.ensembles.ensemble import load_ensemble
+        from stages.inference.options import Options
+        from stages.inference.web.predicting import predict_upload
+        from stages.inference.web.serving import serve as run
+        from stages.inference.web.settings import Limits, Settings
+
         limits = Limits(max_megabytes, max_minutes, max_jobs, max_working_minutes)
         settings = Settings(folder, host, port, token, limits)
         load_ensemble(ensemble)  # what is wrong with it is said now, not at the first video
         run(settings, partial(predict_upload, ensemble, Options(faces=faces, device=device)))
+        return 0
 
-    try:
-        run_stage(work)
-    except SystemExit as end:
-        sys.exit(2 if end.code == 1 else end.code)
+    guarded(work)
 
 
 def add_to(app: typer.Typer) -> None:
