@@ -261,15 +261,6 @@ def table_runs() -> dict[str, Mapping[str, Any]]:
     return runs
 
 
-def mix_runs() -> dict[str, Mapping[str, Any]]:
-    """Runs of "Train-Val-Mix": the six networks of table 6, each on a mix of its own.
-
-    The paper fuses six models and does not say which; these are the six that it fuses elsewhere.
-    """
-    runs, six = table_runs(), [row.run for row in TABLES[5].rows if row.model]
-    return {f"mix{i}": {**runs[name], "split": f"mix{i}"} for i, name in enumerate(six, start=1)}
-
-
 def run_title(name: str) -> str:
     """What a run is, in words; its name where no table has it."""
     titles = {row.run: row.title for table in TABLES for row in table.rows}

@@ -58,16 +58,6 @@ def table_rows(scores: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def encoder_rows(scores: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of the table of encoders, each alone; what holds for every one stands last."""
-    rows = [["encoder alone", "mean of 12 AUs", "AU25 lips part", "AU26 jaw drop"]]
-    names = [*(name for name in scores if name != "all_ones"), "all_ones"]
-    for name in names:
-        values = [f"{scores[name][key]:.3f}" for key in ("macro", "AU25", "AU26")]
-        rows.append([name.replace("all_ones", "all-ones baseline"), *values])
-    return rows
-
-
 def as_markdown(rows: list[list[str]]) -> str:
     """Rows as a Markdown table, padded so that it also reads well in a terminal."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

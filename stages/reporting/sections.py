@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.reporting.bootstrap import RESAMPLES
-from stages.reporting.claims import HELD, TOWARDS, Claim, best_single
+from stages.reporting.claims import Claim, best_single
 from stages.reporting.page import Html, claim, paragraph, picture, subheading, table, tiles, whisker
 from stages.reporting.paper_tables import CALIBRATED, MODEL_TITLES, SUBMISSIONS, TABLES, run_title
 from stages.reporting.results import Scored
@@ -21,6 +21,7 @@ from stages.reporting.tables import (
     join,
     table_text,
 )
+from stages.reporting.verdicts import HELD, TOWARDS
 
 Section = tuple[str, str]
 NOTES: Mapping[int, str] = {

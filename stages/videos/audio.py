@@ -24,25 +24,11 @@ RATE = 16_000  # Hz, what speech encoders are trained on
 # after a gap (or overlaps); less is rounding of time stamps (Matroska: 1 ms) or a clock's jitter.
 GAP_SECONDS = 0.05
 # layouts whose channels FFmpeg mixes by their places; of others the mean is taken
-_MIXED = (
-    frozenset(
-        ("2.1", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1")
-    )
-    | frozenset(
-        (
-            "5.1",
-            "5.1(side)",
-            "6.0",
-            "6.0(front)",
-            "hexagonal",
-            "6.1",
-            "6.1(back)",
-            "6.1(front)",
-            "7.0",
-        )
-    )
-    | frozenset(("7.0(front)", "7.1", "7.1(wide)", "7.1(wide-side)", "octagonal"))
-)
+_MIXED = frozenset((
+    "2.1", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1", "5.1",
+    "5.1(side)", "6.0", "6.0(front)", "hexagonal", "6.1", "6.1(back)", "6.1(front)", "7.0",
+    "7.0(front)", "7.1", "7.1(wide)", "7.1(wide-side)", "octagonal",
+))  # fmt: skip
 
 
 def _decoded(container: Any, stream: Any, notes: list[str]) -> Iterator[Any]:
@@ -289,41 +275,3 @@ def read_sound(
     with open_video(path) as (container, _):
         for time, samples in sound_blocks(path, container, rate, "mono", notes):
             yield time, samples[0]
-
-
-def encoder_frames(
-    blocks: Iterator[tuple[float, NDArray[np.float32]]], rate: int, layout: str, size: int = 1024
-) -> Iterator[tuple[float, Any]]:
-    """Cut sound into frames of the size that an encoder takes; silence fills up before a gap.
-
-    Yields
-    ------
-    float
-        Presentation time in seconds.
-    av.AudioFrame
-        Without a time stamp.
-    """
-    rest: NDArray[np.float32] | None = None
-    start = 0.0  # of the rest, in seconds
-    for time, samples in blocks:
-        if rest is None:
-            rest, start = samples[:, :0], time
-        elif time - (start + rest.shape[1] / rate) > GAP_SECONDS:
-            if rest.shape[1]:
-                yield start, _encoder_frame(rest, rate, layout, size)
-            rest, start = samples[:, :0], time
-        rest = np.concatenate([rest, samples], axis=1)
-        whole = rest.shape[1] - rest.shape[1] % size
-        for first in range(0, whole, size):
-            part = rest[:, first : first + size]
-            yield start + first / rate, _encoder_frame(part, rate, layout, size)
-        rest, start = rest[:, whole:], start + whole / rate
-    if rest is not None and rest.shape[1]:
-        yield start, _encoder_frame(rest, rate, layout, size)
-
-
-def _encoder_frame(samples: NDArray[np.float32], rate: int, layout: str, size: int) -> Any:
-    filled = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(filled), "fltp", layout)
-    frame.sample_rate = rate
-    return frame

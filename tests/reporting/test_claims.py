@@ -5,7 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from stages.reporting.claims import (
+from stages.reporting.claims import best_single, highest_share, judge
+from stages.reporting.paper_tables import SUBMISSIONS, TABLES, table_runs
+from stages.reporting.results import Scored, compare, score
+from stages.reporting.tables import Results
+from stages.reporting.verdicts import (
     AGAINST,
     HELD,
     ONE_SEED,
@@ -13,14 +17,8 @@ from stages.reporting.claims import (
     TOWARDS,
     UNDECIDED,
     UNKNOWN,
-    best_single,
-    highest_share,
-    judge,
     share_text,
 )
-from stages.reporting.paper_tables import SUBMISSIONS, TABLES, table_runs
-from stages.reporting.results import Scored, compare, score
-from stages.reporting.tables import Results
 
 SETS = {"held_out": "v", "test": "t"}
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.inference.footage import WHOLE, Section
-from stages.videos.audio import encoder_frames, sound_blocks
+from stages.videos.audio import GAP_SECONDS, sound_blocks
 from stages.videos.clock import PAUSE_SECONDS, Log
 from stages.videos.decoding import packets_of, sound_of
 
@@ -132,3 +133,41 @@ class Sound:
         self.until(np.inf)
         if self._target is not None and not self._copy:
             self._output.mux(self._target.encode(None))
+
+
+def encoder_frames(
+    blocks: Iterator[tuple[float, NDArray[np.float32]]], rate: int, layout: str, size: int = 1024
+) -> Iterator[tuple[float, Any]]:
+    """Cut sound into frames of the size that an encoder takes; silence fills up before a gap.
+
+    Yields
+    ------
+    float
+        Presentation time in seconds.
+    av.AudioFrame
+        Without a time stamp.
+    """
+    rest: NDArray[np.float32] | None = None
+    start = 0.0  # of the rest, in seconds
+    for time, samples in blocks:
+        if rest is None:
+            rest, start = samples[:, :0], time
+        elif time - (start + rest.shape[1] / rate) > GAP_SECONDS:
+            if rest.shape[1]:
+                yield start, _encoder_frame(rest, rate, layout, size)
+            rest, start = samples[:, :0], time
+        rest = np.concatenate([rest, samples], axis=1)
+        whole = rest.shape[1] - rest.shape[1] % size
+        for first in range(0, whole, size):
+            part = rest[:, first : first + size]
+            yield start + first / rate, _encoder_frame(part, rate, layout, size)
+        rest, start = rest[:, whole:], start + whole / rate
+    if rest is not None and rest.shape[1]:
+        yield start, _encoder_frame(rest, rate, layout, size)
+
+
+def _encoder_frame(samples: NDArray[np.float32], rate: int, layout: str, size: int) -> Any:
+    filled = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(filled), "fltp", layout)
+    frame.sample_rate = rate
+    return frame
