@@ -2,17 +2,20 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stages.core.facs import AU_NAMES
 from stages.core.intensity import intensity_of
 from stages.inference.views.report import write_report
 from tests.inference import clips, tracks
+from tests.waiting import until
 
 FRAMES = 150
 START = 0.7  # seconds on the file's clock
@@ -95,6 +98,15 @@ def test_a_click_on_the_timeline_seeks(browser: Any, folder: Path, stem: str, sh
     page.close()
 
 
+def says(page: Any, levels: NDArray[np.floating]) -> None:
+    shown = [float(text) for text in page.locator(".auf-bar output").all_text_contents()]
+    np.testing.assert_allclose(shown, levels, atol=0.056)
+
+
+def says_nothing(page: Any) -> None:
+    assert set(page.locator(".auf-bar output").all_text_contents()) == {"–"}
+
+
 def test_the_bars_say_what_was_predicted_for_the_picture_that_is_shown(
     browser: Any, folder: Path
 ) -> None:
@@ -103,9 +115,7 @@ def test_the_bars_say_what_was_predicted_for_the_picture_that_is_shown(
     for frame in (0, 33, 140):
         page.evaluate(f"document.getElementById('video').currentTime = {times[frame] + 0.01}")
         now(page)
-        page.wait_for_timeout(100)
-        shown = [float(text) for text in page.locator(".auf-bar output").all_text_contents()]
-        np.testing.assert_allclose(shown, intensity_of(strength[frame]), atol=0.056)
+        until(partial(says, page, intensity_of(strength[frame])))
         filled = page.locator(".auf-rail div").evaluate_all(
             "all => all.map((one) => one.offsetWidth / one.parentElement.clientWidth)"
         )
@@ -117,8 +127,7 @@ def test_the_bars_say_what_was_predicted_for_the_picture_that_is_shown(
         assert on == active
     page.evaluate(f"document.getElementById('video').currentTime = {times[66] + 0.01}")
     now(page)
-    page.wait_for_timeout(100)
-    assert set(page.locator(".auf-bar output").all_text_contents()) == {"–"}
+    until(lambda: says_nothing(page))
     assert "no face" in page.locator(".auf-now").text_content()
     page.close()
 
@@ -180,18 +189,22 @@ def test_dragging_zooms_and_does_not_seek(browser: Any, folder: Path) -> None:
     page.mouse.down()
     page.mouse.move(area["x"] + 0.6 * area["width"], y, steps=6)
     page.mouse.up()
-    page.wait_for_timeout(300)
-    low, high = page.evaluate("document.querySelector('.auf-plot').layout.xaxis.range")
     last = clips.irregular(FRAMES)[-1]
-    assert low == pytest.approx(0.4 * last, abs=0.06)
-    assert high == pytest.approx(0.6 * last, abs=0.06)
+
+    def zoomed() -> None:
+        low, high = page.evaluate("document.querySelector('.auf-plot').layout.xaxis.range")
+        assert low == pytest.approx(0.4 * last, abs=0.06)
+        assert high == pytest.approx(0.6 * last, abs=0.06)
+
+    until(zoomed)
     assert now(page) == 0
     page.close()
 
 
 def test_it_asks_no_host_for_anything(browser: Any, folder: Path) -> None:
     page = opened(browser, folder, "v")
-    page.wait_for_timeout(300)
+    click_at(page, 0.5)
+    assert now(page) > 1
     assert page.asked
     assert all(url.startswith(("file:", "data:", "blob:")) for url in page.asked)
     assert not page.faults

@@ -1,22 +1,12 @@
 """What tests say to a server."""
 
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
 
-PATIENCE = 600.0  # seconds, after which what is waited for will not come
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-    return found
+from tests.waiting import wait_for
 
 
 def rows(client: TestClient) -> dict[str, dict[str, Any]]:

@@ -13,8 +13,9 @@ import pytest
 from stages.core.errors import DataError
 from stages.inference.web.apart import Stopped, Tell, run_apart
 from tests.inference.web.conftest import Clock
-from tests.inference.web.talk import lives, wait_for
+from tests.inference.web.talk import lives
 from tests.stand_ins import ROOT
+from tests.waiting import wait_for
 
 
 def double(tell: Tell, number: int) -> int:

@@ -12,7 +12,7 @@ from stages.inference.web.checking import check_upload
 from stages.inference.web.preview import SIDE, write_preview
 from stages.inference.web.settings import Limits
 from stages.videos.audio import read_sound
-from stages.videos.video import probe, scan
+from stages.videos.video import scan
 from tests.inference.web import stand_in
 
 RATE = 25
@@ -129,5 +129,5 @@ def test_a_preview_ends_with_its_pictures(tmp_path: Path) -> None:
 
 def test_a_preview_is_no_larger_than_a_page_needs(tmp_path: Path) -> None:
     write_preview(make(tmp_path / "a.avi", "mpeg4", size=(1920, 300)), tmp_path / "preview", 0.0)
-    info = probe(tmp_path / "preview")
+    info = scan(tmp_path / "preview").info
     assert (info.width, info.height) == (SIDE, 150)

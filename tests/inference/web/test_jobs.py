@@ -15,7 +15,8 @@ from stages.inference.web.settings import Limits
 from stages.inference.web.work import Predictor
 from tests.inference.web import stand_in
 from tests.inference.web.conftest import Clock, Start
-from tests.inference.web.talk import lives, rows, upload, wait_for, wait_until
+from tests.inference.web.talk import lives, rows, upload, wait_until
+from tests.waiting import wait_for
 
 
 def worker_of(folder: Path, job: str) -> int:

@@ -16,7 +16,7 @@ from stages.inference.web.serving import listen
 from stages.inference.web.settings import Limits, Settings
 from stages.inference.web.work import Predictor
 from tests.inference.web import stand_in
-from tests.inference.web.talk import wait_for
+from tests.waiting import until, wait_for
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -162,6 +162,12 @@ def close(ours: list[float], theirs: list[float]) -> bool:
     return all(abs(one - other) <= 0.06 for one, other in zip(ours, theirs, strict=True))
 
 
+def shows_its_time(watched: Watched) -> None:
+    moment = watched.time()
+    assert watched.cursor() == pytest.approx(watched.place(moment), abs=2)
+    assert close(watched.bars(), strengths(int(moment * stand_in.RATE + 1e-3)))
+
+
 def test_upload_progress_and_the_video(
     watch: Callable[..., Watched], film: Path, tmp_path: Path
 ) -> None:
@@ -196,10 +202,7 @@ def test_playing_moves_the_cursor_and_the_bars(shown: Watched) -> None:
     page.evaluate("document.getElementById('video').play()")
     watched.wait_for_time("> 0.8")
     page.evaluate("document.getElementById('video').pause()")
-    page.wait_for_timeout(100)
-    moment = watched.time()
-    assert watched.cursor() == pytest.approx(watched.place(moment), abs=2)
-    assert close(watched.bars(), strengths(int(moment * stand_in.RATE + 1e-3)))
+    until(lambda: shows_its_time(watched))
     assert not close(watched.bars(), strengths(0))
 
 
@@ -212,9 +215,7 @@ def test_a_click_on_the_timeline_seeks(shown: Watched) -> None:
         page.mouse.click(watched.place(seconds), box["y"] + 100)
         watched.wait_for_time(f"> {seconds - 0.05}")
         watched.wait_for_time(f"< {seconds + 0.05}")
-        page.wait_for_timeout(100)
-        assert watched.cursor() == pytest.approx(watched.place(watched.time()), abs=2)
-        assert close(watched.bars(), strengths(int(watched.time() * stand_in.RATE + 1e-3)))
+        until(lambda: shows_its_time(watched))
 
 
 def test_frames_are_stepped_through_by_keyboard(shown: Watched) -> None:
