@@ -156,7 +156,7 @@ def test_a_killed_run_ends_in_the_same_bytes(
     weights, metrics = run(name, monkeypatch)
     undisturbed = weights.read_bytes(), metrics.read_bytes()
     weights.unlink()
-    write, written = fit._write_state, []
+    write, written = fit.write_state, []
 
     def killed_after_some_epochs(path: Path, state: dict[str, object]) -> None:
         write(path, state)
@@ -165,7 +165,7 @@ def test_a_killed_run_ends_in_the_same_bytes(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "_write_state", killed_after_some_epochs)
+        patch.setattr(fit, "write_state", killed_after_some_epochs)
         with pytest.raises(KeyboardInterrupt):
             run(name, monkeypatch)
     assert not weights.exists()

@@ -6,8 +6,9 @@ import re
 from stages.core.hashing import ROOT
 from stages.ensembles.members import SUBMISSIONS
 from stages.inference.columns import as_markdown as columns
-from stages.reporting.score_table import as_markdown, encoder_rows, table_rows
-from stages.sequence.protocol import choices_table
+from stages.reporting.score_table import as_markdown, table_rows
+from stages.sequence.choices import PAPER_WORDS, PRESETS
+from stages.sequence.training_presets import PAPER_TRAINING, TRAINING
 
 README = (ROOT / "README.md").read_text()
 
@@ -22,12 +23,36 @@ def test_the_table_of_results_is_that_of_the_tracked_scores() -> None:
 
 def test_the_table_of_encoders_is_that_of_the_tracked_scores() -> None:
     scores = json.loads((ROOT / "metrics/encoders.json").read_text())["synthetic"]
-    assert as_markdown(encoder_rows(scores)) in README
+    rows = [["encoder alone", "mean of 12 AUs", "AU25 lips part", "AU26 jaw drop"]]
+    for name in [*(name for name in scores if name != "all_ones"), "all_ones"]:
+        values = [f"{scores[name][key]:.3f}" for key in ("macro", "AU25", "AU26")]
+        rows.append([name.replace("all_ones", "all-ones baseline"), *values])
+    assert as_markdown(rows) in README
 
 
-def test_its_tables_of_columns_and_of_protocols_are_those_of_the_code() -> None:
+def test_its_table_of_columns_is_that_of_the_code() -> None:
     assert columns().rstrip() in README
-    assert choices_table().rstrip() in README
+
+
+def test_its_table_of_protocols_has_the_values_of_each_preset() -> None:
+    table = README[README.index("| choice | `corrected` |") :].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    choices = {preset: values.model_dump() for preset, values in PRESETS.items()}
+    training = {
+        preset: {f"train.{key}": value for key, value in values.items()}
+        for preset, values in TRAINING.items()
+    }
+    known = {preset: {**choices[preset], **training[preset]} for preset in choices}
+    said = {*PAPER_WORDS, *(f"train.{key}" for key in PAPER_TRAINING)}
+    assert [row[0].strip("`") for row in rows] == list(known["corrected"])
+    for name, *cells, why in rows:
+        key = name.strip("`")
+        assert why
+        for preset, cell in zip(known, cells, strict=True):
+            value = known[preset][key]
+            shown = str(value).lower() if isinstance(value, bool) else value
+            assert cell.startswith(f"`{shown}`"), (name, preset)
+            assert ("the paper does not say" in cell) == (preset == "paper" and key not in said)
 
 
 def test_the_table_of_submissions_is_that_of_make_tables() -> None:

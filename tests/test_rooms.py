@@ -83,6 +83,23 @@ def test_every_room_says_what_it_is_for() -> None:
         assert "mport" in str(ast.get_docstring(ast.parse(FILES[f"stages.{name}"].read_text())))
 
 
+def test_no_test_reaches_into_a_private_name() -> None:
+    for path in (ROOT / "tests").rglob("*.py"):
+        tree, ours = ast.parse(path.read_text()), set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "stages":
+                names = {alias.name: alias.asname or alias.name for alias in node.names}
+                assert not [name for name in names if name.startswith("_")], path
+                ours |= set(names.values())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                private = node.attr.startswith("_") and not node.attr.startswith("__")
+                assert not (private and node.value.id in ours), f"{path}: {ast.unparse(node)}"
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setattr"):
+                owner, name = node.args[0], ast.unparse(node.args[1])
+                assert not (ast.unparse(owner) in ours and name[1:2] == "_"), f"{path}: {name}"
+
+
 def test_tests_lie_in_the_folder_of_their_room() -> None:
     folders = {path.name for path in (ROOT / "tests").iterdir() if list(path.glob("test_*.py"))}
     assert folders == set(ORDER)

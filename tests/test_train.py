@@ -28,6 +28,7 @@ from stages.networks.registry import load_network
 from stages.sequence.dataset import load_videos
 from stages.sequence.predictions import read_predictions
 from stages.videos.manifest import Entry, Manifest, save_frames
+from tests import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = {"width": 16, "layers": 2, "heads": 2, "feedforward": 16, "dropout": 0.1, "head": [16]}
@@ -36,12 +37,7 @@ FRAMES = 60
 
 
 def entry(name: str, split: str) -> Entry:
-    return Entry(
-        name=name, video=f"{name}.mp4", video_hash="0" * 64, side="only", person=name, group=name,
-        split=split, frames=FRAMES, frame_rate=25.0, variable_frame_rate=False, width=8, height=8,
-        sound=True, sound_start=0.0, annotation=None, annotation_lines=FRAMES, official_crops=None,
-        warnings=(),
-    )  # fmt: skip
+    return stand_ins.entry(name, f"{name}.mp4", FRAMES, split=split, annotation_lines=FRAMES)
 
 
 TERMS = {"source": "pretrain (au)", "licence": "Apache-2.0", "noncommercial": False, "sha256": ""}
@@ -218,7 +214,7 @@ def test_same_seed_same_bytes_also_after_a_kill(
     class Killed(BaseException):
         pass
 
-    written = fit._write_state
+    written = fit.write_state
     count = 0
 
     def kill_in_the_fourth_epoch(path: Path, state: dict) -> None:
@@ -228,11 +224,11 @@ def test_same_seed_same_bytes_also_after_a_kill(
             raise Killed
         written(path, state)
 
-    monkeypatch.setattr(fit, "_write_state", kill_in_the_fourth_epoch)
+    monkeypatch.setattr(fit, "write_state", kill_in_the_fourth_epoch)
     with pytest.raises(Killed):
         run(monkeypatch, tmp_path / "again", "main")
     assert not network_bytes_path.exists()
-    monkeypatch.setattr(fit, "_write_state", written)
+    monkeypatch.setattr(fit, "write_state", written)
     run(monkeypatch, tmp_path / "again", "main")
     assert network_bytes_path.read_bytes() == before
     curve = "models/runs/main/curves/seed0/plots/metrics/loss.tsv"

@@ -45,7 +45,6 @@ class Dataset:
 
 
 GENERATED: Final = Dataset("the generated corpus", "CC0-1.0", False)
-OURS = f"Apache-2.0: trained by this pipeline on {GENERATED.source} ({GENERATED.licence})"
 
 
 def users_data(path: Path, licence: str | None) -> Dataset:

@@ -11,7 +11,6 @@ from stages.core.facs import AU_MEANINGS, AU_NAMES, PRESENT_FROM
 FACE: Final = "face"
 NO_FACE: Final = "no_face"
 INTERPOLATED: Final = "interpolated"
-STATUSES: Final = (FACE, NO_FACE, INTERPOLATED)
 
 NOBODY: Final = 0  # face_id of a frame that no one is near
 

@@ -97,7 +97,7 @@ def _make(result: Result, ending: str, path: Path) -> None:
         write_report(result.video, result.parquet, path)
 
 
-def _say(text: str) -> None:
+def tell(text: str) -> None:
     """Say a line; that whoever read along has gone (``| head``) does not stop the work."""
     try:
         say(text)
@@ -200,7 +200,7 @@ def predict_all(
                     raise DataError(
                         f"{video.path} was drawn by AUFusion: name the video that it shows."
                     )
-                _say(f"{text}: left out, AUFusion drew it")
+                tell(f"{text}: left out, AUFusion drew it")
                 continue
             with Outputs(folder, video.name, KIND) as outputs:
                 fresh = overwrite or not is_done(video.path, outputs, predictor.hash, settings)
@@ -222,9 +222,9 @@ def predict_all(
             print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
         done.results.append(result)
-        _say("\n  ".join([f"{text}: {_said(result, fresh, told)}", *notes]))
+        tell("\n  ".join([f"{text}: {_said(result, fresh, told)}", *notes]))
     if len(videos) > 1 or done.failed:
-        _say(
+        tell(
             f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}"
         )
     return done

@@ -226,7 +226,8 @@ def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
 
 
 @cache
-def _hash(path: Path, size: int, modified: int) -> str:
+def known_hash(path: Path, size: int, modified: int) -> str:
+    """SHA-256 of a file, read once while its size and time stay the same."""
     return file_hash(path)
 
 
@@ -240,7 +241,7 @@ def source_of(path: Path) -> dict[str, Any]:
     """
     try:
         state = path.stat()
-        sha256 = _hash(path, state.st_size, state.st_mtime_ns)
+        sha256 = known_hash(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     return {

@@ -116,7 +116,8 @@ def _running_mean(network: nn.Module, keep: float) -> AveragedModel:
     return AveragedModel(network, avg_fn=mean, use_buffers=True)
 
 
-def _write_state(path: Path, state: dict[str, Any]) -> None:
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Keep how far a training has come, whole or not at all."""
     with replacing(path) as temporary:
         torch.save(state, temporary)
 
@@ -277,7 +278,7 @@ def fit(
         if best_epoch == 0 or better:
             best, best_epoch = _cpu_copy(kept.state_dict()), epoch + 1
         if fabric.is_global_zero:
-            _write_state(
+            write_state(
                 resume,
                 {
                     "network": network.state_dict(),

@@ -45,7 +45,40 @@ class ChoiceSettings(Section):
 
 
 class Choices(Section):
-    """A value for every choice; what each value does is in ``MEANINGS``."""
+    """A value for every choice; the README's table says why ``corrected`` is as it is.
+
+    Attributes
+    ----------
+    frames : {"all", "complete"}
+        Trained on: every frame, and what is not annotated has no part in the loss; or none
+        without a face or with any AU not annotated.
+    no_face : {"nearest", "last"}
+        Which frame with a face stands for one without: the nearest, or the last before.
+    short_videos : {"held", "masked", "repeated", "cycled"}
+        What fills up a window: the last frame without labels; the same under a mask; the last
+        frame with its labels; the video from its start.
+    training_overlap, prediction_overlap : {"half", "none"}
+        Of windows. Where they overlap logits are averaged, else the last adds only what is left.
+    positive_weight : {"negatives", "au25", "none"}
+        In the BCE: negatives / positives of the AU, 1 to 30; active frames of AU25 / those of the
+        AU; 1.
+    stopping : {"mean", "each_au", "never"}
+        After `train.patience` epochs without a better mean F1; after 2 in which neither the mean
+        nor any AU got better; after all of `train.epochs`.
+    tcn_causal : bool
+        Whether the TCN sees the past alone.
+    balanced_aus : {"below_average", "paper"}
+        AUs with masked copies: those below the average in these labels, or the paper's but AU5.
+    dropped_copies : float
+        Share of the masked copies that is left out, drawn from the seed.
+    folds : {"stratified", "in_order"}
+        Of whole videos: alike in how often each AU is active, or in the order of their names.
+    centre : {"window", "visual", "none"}
+        Whether the window's mean is subtracted from all features, or from the visual ones.
+    encoder_aus : {"skip", "input", "none"}
+        The mean of the encoders' AU logits is added to the network's, is read beside the
+        features, or is not known to it.
+    """
 
     frames: Frames
     no_face: NoFace
@@ -62,148 +95,34 @@ class Choices(Section):
     encoder_aus: EncoderAUs
 
 
-CORRECTED: Final = Choices(
-    frames="all",
-    no_face="nearest",
-    short_videos="held",
-    training_overlap="half",
-    prediction_overlap="half",
-    positive_weight="negatives",
-    stopping="mean",
-    tcn_causal=False,
-    balanced_aus="below_average",
-    dropped_copies=0.0,
-    folds="stratified",
-    centre="none",
-    encoder_aus="skip",
-)
-
-# what the paper says; all else is as corrected
-PAPER_WORDS: Final[Mapping[str, object]] = {
-    "no_face": "nearest",
-    "short_videos": "repeated",
-    "positive_weight": "none",
-    "stopping": "never",
-    "balanced_aus": "paper",
-    "encoder_aus": "none",
+# values of `corrected`, of `paper` (None where the paper says nothing of it) and of `code`
+_VALUES: Final[Mapping[str, tuple[object, object, object]]] = {
+    "frames": ("all", None, "complete"),
+    "no_face": ("nearest", "nearest", "last"),
+    "short_videos": ("held", "repeated", "cycled"),
+    "training_overlap": ("half", None, "none"),
+    "prediction_overlap": ("half", None, "none"),
+    "positive_weight": ("negatives", "none", "au25"),
+    "stopping": ("mean", "never", "each_au"),
+    "tcn_causal": (False, None, True),
+    "balanced_aus": ("below_average", "paper", "below_average"),
+    "dropped_copies": (0.0, None, 0.3),
+    "folds": ("stratified", None, "in_order"),
+    "centre": ("none", None, "none"),
+    "encoder_aus": ("skip", "none", "none"),
 }
 
+PAPER_WORDS: Final = {name: paper for name, (_, paper, _) in _VALUES.items() if paper is not None}
+
+
+def _preset(column: int) -> Choices:
+    values = {k: row[0] if row[column] is None else row[column] for k, row in _VALUES.items()}
+    return Choices.model_validate(values)
+
+
+CORRECTED: Final = _preset(0)
 PRESETS: Final[Mapping[Preset, Choices]] = {
     "corrected": CORRECTED,
-    "paper": CORRECTED.model_copy(update=dict(PAPER_WORDS)),
-    "code": Choices(
-        frames="complete",
-        no_face="last",
-        short_videos="cycled",
-        training_overlap="none",
-        prediction_overlap="none",
-        positive_weight="au25",
-        stopping="each_au",
-        tcn_causal=True,
-        balanced_aus="below_average",
-        dropped_copies=0.3,
-        folds="in_order",
-        centre="none",
-        encoder_aus="none",
-    ),
-}
-
-# for each choice what each value does, then why the corrected one is as it is
-MEANINGS: Final[Mapping[str, tuple[Mapping[object, str], str]]] = {
-    "frames": (
-        {
-            "all": "every frame; what is not annotated has no part in the loss",
-            "complete": "training drops frames without a face or with any AU not annotated",
-        },
-        "dropped frames leave gaps in time that a network over time cannot see",
-    ),
-    "no_face": (
-        {
-            "nearest": "a frame without a face takes the nearest one with a face",
-            "last": "a frame without a face takes the video's last one with a face",
-        },
-        "a face of the same moment says more than one of seconds or minutes later",
-    ),
-    "short_videos": (
-        {
-            "held": "the last frame is held, without labels: a picture is a video that is still",
-            "masked": "the last frame is repeated under a mask",
-            "repeated": "the last frame and its labels are repeated",
-            "cycled": "the video and its labels start again",
-        },
-        "networks know whole windows; a repeated label would count as often as it is repeated, "
-        "and a cycle has a false cut",
-    ),
-    "training_overlap": (
-        {
-            "half": "training windows overlap by half",
-            "none": "training windows follow one another",
-        },
-        "more windows from the same video, cut at other frames",
-    ),
-    "prediction_overlap": (
-        {
-            "half": "windows overlap by half, their logits are averaged",
-            "none": "windows follow one another; the last adds only what is left",
-        },
-        "a frame at the edge of a window is seen with half of its surroundings",
-    ),
-    "positive_weight": (
-        {
-            "negatives": "BCE; positives weigh negatives / positives of their AU, 1 to 30",
-            "au25": "BCE; positives weigh active frames of AU25 / those of their AU",
-            "none": "plain BCE",
-        },
-        "F1 counts what is found of a rare AU; the ratio is that of the AU itself",
-    ),
-    "stopping": (
-        {
-            "mean": "stop after `train.patience` epochs without a better mean F1",
-            "each_au": "stop after 2 epochs in which neither the mean nor any AU got better",
-            "never": "train all of `train.epochs`",
-        },
-        "the mean is what picks the epoch; twelve AUs nearly always have one that got better",
-    ),
-    "tcn_causal": (
-        {False: "the TCN sees both sides of a frame", True: "the TCN sees the past alone"},
-        "whole videos are at hand, and an AU is known by its end as well as by its onset",
-    ),
-    "balanced_aus": (
-        {
-            "below_average": "masked copies for AUs that are below the average in these labels",
-            "paper": "masked copies for the AUs that the paper lists, but for AU5",
-        },
-        "the paper's list has AU12, which is above the average, and AU5, which has no labels",
-    ),
-    "dropped_copies": (
-        {
-            0.0: "every masked copy is trained on",
-            0.3: "30 % of the masked copies are left out, drawn from the seed",
-        },
-        "`mask.share` bounds the copies already",
-    ),
-    "folds": (
-        {
-            "stratified": "folds of whole videos, alike in how often each AU is active",
-            "in_order": "folds of whole videos in the order of their names (the code's own cut is "
-            "not known)",
-        },
-        "an AU that a fold lacks cannot be scored there",
-    ),
-    "centre": (
-        {
-            "window": "networks take the window's mean off all features",
-            "visual": "networks take the window's mean off the visual features",
-            "none": "networks read the features standardised, and nothing taken off",
-        },
-        "an AU that lasts as long as a window, or a picture, would be taken off with the person",
-    ),
-    "encoder_aus": (
-        {
-            "skip": "the mean of the encoders' AU logits is added to the network's",
-            "input": "networks read the encoders' AU logits beside the features",
-            "none": "networks do not know the encoders' AU logits",
-        },
-        "a network over time begins with what its encoders know, and cannot forget it",
-    ),
+    "paper": _preset(1),
+    "code": _preset(2),
 }

@@ -2,14 +2,20 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stages.core import paths
-from stages.sequence.dataset import load_videos
+from stages.sequence.dataset import Video, load_videos
 from stages.sequence.protocol import network_settings, resolve_choices
 from stages.sequence.settings import SequenceSettings
+
+if TYPE_CHECKING:  # torch is imported where a network is trained
+    from stages.learning.fit import Fitted
+    from stages.networks.base import Dimensions
+    from stages.sequence.features import Features
 
 MODEL: Final = "transformer"
 
@@ -41,6 +47,31 @@ def alone(params: SequenceSettings) -> SequenceSettings:
     return params.model_copy(update={"train": train})
 
 
+def fit_for_once(
+    params: SequenceSettings,
+    dimensions: "Dimensions",
+    features: "Features",
+    videos: Mapping[str, list[Video]],
+    description: str,
+) -> "Fitted":
+    """Train a network on the videos of `train`, and leave nothing on disk."""
+    from stages.sequence.training import train_network
+
+    with tempfile.TemporaryDirectory() as folder:
+        return train_network(
+            params,
+            dimensions,
+            features,
+            videos["train"],
+            videos["validation"],
+            Path(folder),
+            Path(folder) / "curves",
+            seed=params.seed,
+            description=description,
+            progress=False,
+        )
+
+
 def train_alone(work: Work, path: Path) -> None:
     """Train a transformer on one encoder; write its validation F1 of each AU as JSON."""
     import torch
@@ -48,7 +79,7 @@ def train_alone(work: Work, path: Path) -> None:
     from stages.networks.registry import build_network
     from stages.sequence.features import Features
     from stages.sequence.selection import scored_videos
-    from stages.sequence.training import dimensions_of, train_network, validation_f1
+    from stages.sequence.training import dimensions_of, validation_f1
 
     params = alone(work.params)
     # masked copies would only blur what is asked here
@@ -58,20 +89,9 @@ def train_alone(work: Work, path: Path) -> None:
     }
     settings, choices = network_settings(params, MODEL), resolve_choices(params)
     stores: tuple[list[Path], list[Path]] = ([], [work.store]) if work.audio else ([work.store], [])
-    with Features(*stores) as features, tempfile.TemporaryDirectory() as folder:
+    with Features(*stores) as features:
         dimensions = dimensions_of(MODEL, settings, features, choices)
-        fitted = train_network(
-            params,
-            dimensions,
-            features,
-            videos["train"],
-            videos["validation"],
-            Path(folder),
-            Path(folder) / "curves",
-            seed=params.seed,
-            description=f"{work.name} alone",
-            progress=False,
-        )
+        fitted = fit_for_once(params, dimensions, features, videos, f"{work.name} alone")
         network = build_network(dimensions)
         network.load_state_dict(fitted.state)
         f1 = validation_f1(

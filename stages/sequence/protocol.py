@@ -1,4 +1,4 @@
-"""Which choices of protocol the settings make, what a network is built from, and their table.
+"""Which choices of protocol the settings make, and what a network is built from.
 
 The values are in :mod:`stages.sequence.choices`; they are followed in
 :mod:`stages.sequence.selection` (which videos and frames), :mod:`stages.sequence.windows`,
@@ -10,9 +10,8 @@ from typing import Any
 
 from stages.core.settings import Scale
 from stages.networks.settings import Model
-from stages.sequence.choices import CORRECTED, MEANINGS, PAPER_WORDS, PRESETS, Choices, Overlap
+from stages.sequence.choices import PRESETS, Choices, Overlap
 from stages.sequence.settings import SequenceSettings
-from stages.sequence.training_presets import PAPER_TRAINING, TRAINING, TRAINING_MEANINGS
 
 
 def resolve_choices(params: SequenceSettings) -> Choices:
@@ -55,31 +54,3 @@ def network_settings(
     if "channels" in settings:
         settings["causal"] = resolve_choice(params, "tcn_causal")
     return settings
-
-
-def choices_table() -> str:
-    """Table of what each preset does and why, in Markdown."""
-    rows = [
-        "| choice | `corrected` | `paper` | `code` | why `corrected` does so |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, (meanings, why) in MEANINGS.items():
-        cells = []
-        for preset, choices in PRESETS.items():
-            value = getattr(choices, name)
-            shown = str(value).lower() if isinstance(value, bool) else value
-            if preset == "paper" and name not in PAPER_WORDS:
-                cells.append(f"`{shown}` (the paper does not say)")
-            elif preset != "corrected" and value == getattr(CORRECTED, name):
-                cells.append(f"`{shown}`")
-            else:
-                cells.append(f"`{shown}`: {meanings[value]}")
-        rows.append(f"| `{name}` | {' | '.join(cells)} | {why} |")
-    for name, (what, why) in TRAINING_MEANINGS.items():
-        cells = []
-        for preset, training in TRAINING.items():
-            silent = preset == "paper" and name not in PAPER_TRAINING
-            cells.append(f"`{training[name]}`{' (the paper does not say)' if silent else ''}")
-        cells[0] += f" {what}"
-        rows.append(f"| `train.{name}` | {' | '.join(cells)} | {why} |")
-    return "\n".join(rows) + "\n"

@@ -54,22 +54,21 @@ def group_entries(links: Mapping[str, Sequence[str]]) -> dict[str, str]:
     dict of str to str
         For each entry the first name, in alphabetical order, of its group.
     """
-    parent: dict[str, str] = {}
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
-    def root(node: str) -> str:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for name, ties in links.items():
-        for tie in ties:
-            parent[root(f"tie {tie}")] = root(f"entry {name}")
-    first: dict[str, str] = {}
-    for name in sorted(links):
-        first.setdefault(root(f"entry {name}"), name)
-    return {name: first[root(f"entry {name}")] for name in links}
+    names = sorted(links)
+    ties = dict.fromkeys(tie for name in names for tie in links[name])
+    nodes = {tie: len(names) + k for k, tie in enumerate(ties)}
+    entry = [k for k, name in enumerate(names) for _ in links[name]]
+    tied = [nodes[tie] for name in names for tie in links[name]]
+    size = len(names) + len(nodes)
+    graph = coo_matrix((np.ones(len(entry)), (entry, tied)), (size, size))
+    groups = dict(zip(names, connected_components(graph, directed=False)[1].tolist(), strict=False))
+    first: dict[int, str] = {}
+    for name in names:
+        first.setdefault(groups[name], name)
+    return {name: first[groups[name]] for name in links}
 
 
 def assign_parts(counts: Mapping[str, NDArray[np.int64]], parts: int) -> dict[str, int]:

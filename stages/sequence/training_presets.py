@@ -48,23 +48,6 @@ TRAINING: Final[Mapping[Preset, Mapping[str, Any]]] = {
     "code": {**CORRECTED_TRAINING, **PAPER_TRAINING, "batch": 32, "validations": 2},
 }
 
-# for each setting what it is, then why the corrected one is as it is
-TRAINING_MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
-    "window": ("frames", "the paper's and the code's"),
-    "batch": ("windows", "the corpus has few windows, and learns by more steps"),
-    "epochs": ("at most", "fewer, at a higher rate: the corpus is small"),
-    "learning_rate": ("Adam", "the corpus has about 200 times fewer frames than Aff-Wild2"),
-    "weight_decay": ("Adam", "the code's"),
-    "step_epochs": ("StepLR", "two thirds of the epochs"),
-    "step_factor": ("StepLR", "the paper's and the code's"),
-    "validations": ("per epoch", "an epoch of the corpus is short"),
-    "sound_dropout": ("share of windows without sound", "networks must do without sound"),
-    "feature_noise": ("standard deviations", "networks must not know people by their features"),
-    "shift": ("standard deviations", "as `feature_noise`"),
-    "feature_dropout": ("share of windows", "as `feature_noise`"),
-    "intensity_weight": ("of the loss", "intensity is to be told as well, where it is known"),
-}
-
 
 def fill_training(content: object) -> object:
     """Put the preset's values where the section ``train`` of all settings has null."""

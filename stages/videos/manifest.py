@@ -21,7 +21,6 @@ from stages.core.errors import DataError, is_of_the_machine
 from stages.core.files import replacing, write_json
 
 SPLITS = ("train", "validation", "test", "unlabelled")
-SIDES = ("only", "left", "right")
 
 MANIFEST_FILE = "manifest.json"
 FRAMES_FILE = "frames.h5"

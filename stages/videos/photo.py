@@ -29,21 +29,27 @@ _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
 _BEGINNINGS: Final = (
     b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"GIF87a", b"GIF89a",
 )  # fmt: skip
+_HEADER: Final = 21  # bytes, up to where a WebP says that it moves
 _STILL_WITH_PAGES: Final = ("TIFF", "MPO", "JPEG")
 _LARGEST: Final = 178_956_970  # pixels; Pillow's bound against files that unfold without end
 _SHORTEST: Final = 0.02  # seconds that a picture of an animation is shown at least, as browsers do
 _PAPER: Final = 255  # what shows through where a photo is transparent
 
 
-def _may_be_picture(path: Path) -> bool:
-    """Whether a file begins as one of the known formats does."""
+def _beginning(path: Path) -> bytes:
+    """First bytes of a file that may be a picture, as many as there are; else none."""
     if path.suffix.lower() in _STREAMS:
-        return False
+        return b""
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            return file.read(_HEADER)
     except OSError:
-        return False
+        return b""
+
+
+def _may_be_picture(path: Path) -> bool:
+    """Whether a file begins as one of the known formats does."""
+    head = _beginning(path)
     return head.startswith(_BEGINNINGS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
@@ -86,15 +92,10 @@ def is_photo(path: Path) -> bool:
 
 def is_animated_webp(path: Path) -> bool:
     """Whether a file is a moving WebP, which FFmpeg does not read."""
-    if path.suffix.lower() in _STREAMS:
+    head = _beginning(path)
+    if len(head) < _HEADER or head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X":
         return False
-    try:
-        with path.open("rb") as file:
-            head = file.read(21)
-    except OSError:
-        return False
-    # the extended header's bit 1: it holds an animation
-    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 2)
+    return bool(head[20] & 2)  # the extended header's bit 1: it holds an animation
 
 
 def _moves(image: Image.Image) -> bool:

@@ -120,17 +120,6 @@ def _no_frame(path: Path) -> DataError:
     return DataError(f"No picture of {path} can be decoded: it is damaged, copy it again.")
 
 
-def probe(path: Path) -> VideoInfo:
-    """Read a video's header and its first picture.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be opened, has no picture stream or no picture that decodes.
-    """
-    return _probe(path)[0]
-
-
 def _probe(path: Path) -> tuple[VideoInfo, str]:
     if is_picture(path):
         _, frame = next(picture_frames(path))

@@ -94,7 +94,7 @@ def test_no_permission_is_a_sentence(
 
     # as root, who runs the tests in containers, every file can be read
     monkeypatch.setattr(sources, "file_hash", refuse)
-    sources._hash.cache_clear()
+    sources.known_hash.cache_clear()
     with pytest.raises(DataError, match=r"a\.mp4 cannot be read: Permission denied"):
         predict_file(path, predictor, tmp_path / "out")
 

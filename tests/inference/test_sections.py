@@ -281,8 +281,8 @@ def test_a_reader_that_has_gone_does_not_stop_the_work(tmp_path: Path) -> None:
         os.dup2(write, 1)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         try:
-            folder._say("one")
-            folder._say("two")
+            folder.tell("one")
+            folder.tell("two")
             os._exit(0)
         except BaseException:
             os._exit(1)

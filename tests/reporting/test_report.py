@@ -28,6 +28,7 @@ from stages.reporting.writing import rungs
 from stages.sequence.dataset import make_video, write_inputs
 from stages.sequence.predictions import PredictionWriter
 from stages.videos.manifest import Entry, Manifest
+from tests import stand_ins
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VIDEOS = {"train": 6, "validation": 4, "test": 4}
@@ -83,12 +84,7 @@ def write_exported(calibration: Calibration) -> None:
 
 
 def entry(name: str, split: str) -> Entry:
-    return Entry(
-        name=name, video=f"{name}.mp4", video_hash="0" * 64, side="only", person=name, group=name,
-        split=split, frames=FRAMES, frame_rate=25.0, variable_frame_rate=False, width=8, height=8,
-        sound=True, sound_start=0.0, annotation=None, annotation_lines=FRAMES, official_crops=None,
-        warnings=(),
-    )  # fmt: skip
+    return stand_ins.entry(name, f"{name}.mp4", FRAMES, split=split, annotation_lines=FRAMES)
 
 
 def write_workspace(labelled_test: bool = True) -> None:

@@ -1,6 +1,5 @@
 """Training under each preset, and that every choice changes what it says."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from stages.networks.base import Dimensions
 from stages.sequence.choices import CORRECTED
 from stages.sequence.dataset import Video, make_video
 from stages.sequence.features import Features
+from stages.sequence.probing import fit_for_once
 from stages.sequence.protocol import network_settings
-from stages.sequence.training import train_network
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = {"a": 70, "b": 20, "c": 50, "d": 45, "e": 40}
@@ -75,19 +74,7 @@ def settings(protocol: str = "corrected", model: str = "transformer", **choices:
 
 def trained(params: Params, features: Features, videos: dict[str, list[Video]]) -> Fitted:
     dimensions = Dimensions(params.model, 3, 3, network_settings(params, params.model))
-    with tempfile.TemporaryDirectory() as folder:
-        return train_network(
-            params,
-            dimensions,
-            features,
-            videos["train"],
-            videos["validation"],
-            Path(folder),
-            Path(folder) / "curves",
-            seed=params.seed,
-            description="test",
-            progress=False,
-        )
+    return fit_for_once(params, dimensions, features, videos, "test")
 
 
 def outcome(fitted: Fitted) -> tuple[bytes, list[dict[str, float]]]:

@@ -1,5 +1,6 @@
-"""Presets and choices: what is taken from where, and the table that says so."""
+"""Presets and choices: what is taken from where."""
 
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,13 +14,12 @@ from stages.networks.settings import Model
 from stages.networks.tcn import Convolution
 from stages.sequence.choices import (
     CORRECTED,
-    MEANINGS,
     PAPER_WORDS,
     PRESETS,
     Choices,
     ChoiceSettings,
 )
-from stages.sequence.protocol import choices_table, network_settings, resolve_choices, window_stride
+from stages.sequence.protocol import network_settings, resolve_choices, window_stride
 from stages.sequence.training import stopping_rule
 from stages.sequence.training_presets import CORRECTED_TRAINING
 
@@ -33,6 +33,12 @@ def params(protocol: str = "corrected", **choices: Any) -> Params:
     return Params.model_validate(content)
 
 
+def allowed(name: str) -> tuple[object, ...]:
+    """Values of a choice: those that are named, or some."""
+    kind = Choices.model_fields[name].annotation
+    return get_args(kind) or {bool: (False, True), float: (0.0, 0.3)}[kind]
+
+
 def test_the_shipped_settings_are_corrected_in_every_choice() -> None:
     assert resolve_choices(load_params(ROOT / "params.yaml")) == CORRECTED
 
@@ -40,8 +46,8 @@ def test_the_shipped_settings_are_corrected_in_every_choice() -> None:
 @pytest.mark.parametrize("preset", ["corrected", "paper", "code"])
 def test_a_choice_that_is_set_overrules_the_preset_and_no_other_choice(preset: str) -> None:
     base = resolve_choices(params(preset)).model_dump()
-    for name, (meanings, _) in MEANINGS.items():
-        for value in meanings:
+    for name in Choices.model_fields:
+        for value in allowed(name):
             resolved = resolve_choices(params(preset, **{name: value})).model_dump()
             assert resolved == {**base, name: value}
 
@@ -74,12 +80,14 @@ def test_where_the_paper_is_silent_it_is_as_corrected() -> None:
             assert getattr(PRESETS["paper"], name) == getattr(CORRECTED, name)
 
 
-def test_every_choice_is_a_setting_and_has_its_meanings() -> None:
-    assert list(Choices.model_fields) == list(ChoiceSettings.model_fields) == list(MEANINGS)
-    for name, (meanings, _) in MEANINGS.items():
-        allowed = get_args(Choices.model_fields[name].annotation)
-        assert set(meanings) >= set(allowed), name
-        assert {getattr(preset, name) for preset in PRESETS.values()} <= set(meanings), name
+def test_every_choice_is_a_setting_and_says_what_its_values_do() -> None:
+    assert list(Choices.model_fields) == list(ChoiceSettings.model_fields)
+    sections = re.split(r"\n    (?=\w[\w, ]* : )", str(Choices.__doc__))[1:]
+    said = {name: part for part in sections for name in part.split(" : ")[0].split(", ")}
+    assert list(said) == list(Choices.model_fields)
+    for name, part in said.items():
+        named = re.findall(r'"(\w+)"', part.splitlines()[0])
+        assert set(named) == set(get_args(Choices.model_fields[name].annotation))
 
 
 @pytest.mark.parametrize(
@@ -99,20 +107,6 @@ def test_convolutions_are_causal_where_it_is_chosen(causal: bool) -> None:
         assert bool(paddings) == (model in ("tcn", "tcn_transformer"))
         assert all((after == 0) == causal for _, after in paddings)
     assert network_settings(chosen, "tcn", "full")["channels"] == [768, 256, 128]
-
-
-def test_the_table_has_a_row_a_choice_and_the_values_of_each_preset() -> None:
-    heading, rule, *rows = choices_table().splitlines()
-    assert [cell.strip(" `") for cell in heading.split("|")[2:5]] == list(PRESETS)
-    assert len(rows) == len(MEANINGS) + len(CORRECTED_TRAINING)
-    for row, name in zip(rows[: len(MEANINGS)], MEANINGS, strict=True):
-        cells = [cell.strip() for cell in row.split("|")[1:-1]]
-        assert len(cells) == rule.count("|") - 1
-        assert cells[0] == f"`{name}`"
-        for cell, choices in zip(cells[1:4], PRESETS.values(), strict=True):
-            assert cell.startswith(f"`{str(getattr(choices, name)).lower()}`")
-            silent = choices is PRESETS["paper"] and name not in PAPER_WORDS
-            assert ("the paper does not say" in cell) == silent
 
 
 def loaded(folder: Path, protocol: str, **train: Any) -> Params:
@@ -147,11 +141,3 @@ def test_the_released_code_validates_twice_an_epoch(tmp_path: Path) -> None:
     assert (patience, len(watched)) == (3, 12)  # more than two validations, which are one epoch
     assert stopping_rule(loaded(tmp_path, "corrected")) == (7, ())
     assert stopping_rule(loaded(tmp_path, "corrected", validations=3)) == (21, ())
-
-
-def test_the_table_has_every_training_setting_that_a_preset_decides() -> None:
-    text = choices_table()
-    for name in CORRECTED_TRAINING:
-        assert f"| `train.{name}` |" in text
-    assert "| `train.learning_rate` | `0.001` Adam | `0.0001` | `0.0001` |" in text
-    assert "| `train.batch` | `8` windows | `8` (the paper does not say) | `32` |" in text

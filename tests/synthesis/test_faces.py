@@ -25,7 +25,6 @@ from stages.synthesis.people.action_units import (
 )
 from stages.synthesis.people.mesh_files import FACE_SHAPES
 from stages.synthesis.people.people import Person, sample_person
-from stages.synthesis.render.camera import rotation_vector
 from stages.synthesis.render.rendering import FaceState, Renderer
 from stages.synthesis.render.scene import Scene, sample_scene
 
@@ -198,7 +197,8 @@ def test_landmarks(head: Head, scene: Scene) -> None:
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
     moved = renderer.landmarks(FaceState(translation=np.array([1.0, 0.0, 0.0], np.float32)))[0]
     assert moved[:, 0].min() > right_eye[0]
-    turned = renderer.landmarks(FaceState(rotation=rotation_vector(25.0, 0.0, 0.0)))[0]
+    yaw = np.array([0.0, np.deg2rad(25.0), 0.0], np.float32)
+    turned = renderer.landmarks(FaceState(rotation=yaw))[0]
     assert turned[2, 0] > nose[0] + 5  # yaw to the person's left is to the right of the picture
     smile = renderer.landmarks(face_state(one(12)))[0]
     assert (smile[3:, 1] < np.array([left_mouth[1], right_mouth[1]])).all()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stages.videos.audio import read_sound
 from stages.videos.clock import Log
-from stages.videos.video import probe, read_frames, scan
+from stages.videos.video import read_frames, scan
 from tests.inference.tiny import moving
 
 COLOURS = np.array([[220, 30, 40], [30, 200, 60], [40, 60, 210], [200, 200, 40]], np.uint8)
@@ -88,7 +88,7 @@ def test_all_eight_orientations_are_shown_as_players_do(
     expected[int(corner[1] > 0), int(corner[0] > 0)] = True
     assert ((mark[:2, :2] > 200) == expected).all()
     assert (width, height) == ((96, 64) if a else (64, 96))
-    assert (probe(path).width, probe(path).height) == (width, height)
+    assert (scan(path).info.width, scan(path).info.height) == (width, height)
 
 
 @pytest.mark.parametrize(("aspect", "size"), [((64, 45), (137, 64)), ((8, 9), (96, 72))])
@@ -98,7 +98,7 @@ def test_pixels_that_are_not_square_become_so(
     path = write(tmp_path / "a.mp4", pictures(2), aspect=Fraction(*aspect))
     _, image = next(read_frames(path))
     assert image.shape[1::-1] == size
-    assert (probe(path).width, probe(path).height) == size
+    assert (scan(path).info.width, scan(path).info.height) == size
     assert image[: size[1] // 5, : size[0] // 4].min() > 200
     with_matrix(path, (0, 1, -1, 0))
     assert next(read_frames(path))[1].shape[:2] == size

@@ -10,7 +10,7 @@ from PIL import Image
 from stages.core.errors import DataError
 from stages.videos.audio import read_sound
 from stages.videos.photo import is_photo, is_picture, read_photo
-from stages.videos.video import probe, read_frames, scan
+from stages.videos.video import read_frames, scan
 
 HEIGHT, WIDTH = 48, 64
 
@@ -38,7 +38,7 @@ def test_all_kinds_are_one_frame_at_0_without_sound(tmp_path: Path, name: str) -
     assert is_photo(path)
     assert list(read_sound(path)) == []
     assert scan(path).problems == ()
-    info = probe(path)
+    info = scan(path).info
     assert (info.width, info.height, info.sound) == (WIDTH, HEIGHT, False)
 
 
@@ -121,3 +121,14 @@ def test_a_damaged_photo_is_said_so_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "video.jpg").write_text("no photo at all")
     with pytest.raises(DataError, match=r"video\.jpg cannot be opened"):
         list(read_frames(tmp_path / "video.jpg"))
+
+
+def test_a_webp_that_ends_within_its_header_is_a_damaged_photo(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    moving = [Image.fromarray(scene()), Image.fromarray(255 - scene())]
+    moving[0].save(path, save_all=True, append_images=moving[1:])
+    for size in (20, 16):
+        path.write_bytes(path.read_bytes()[:size])
+        assert is_photo(path)
+        with pytest.raises(DataError, match="cannot be read as a photo"):
+            read_photo(path)

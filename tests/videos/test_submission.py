@@ -11,6 +11,7 @@ from stages import check_submission as command
 from stages.core.errors import DataError, SettingsError
 from stages.videos.manifest import Entry, Manifest
 from stages.videos.submission import HEADER, check_submission, frames_of_test, write_submission
+from tests import stand_ins
 
 FRAMES = {"07-30-1920x1080": 3, "video12": 2, "video12_left": 2}
 
@@ -125,12 +126,7 @@ def test_windows_line_ends_are_accepted_and_other_files_are_not(file: Path) -> N
 
 
 def entry(name: str, split: str, frames: int, annotation: str | None) -> Entry:
-    return Entry(
-        name=name, video=f"{name}.mp4", video_hash="0" * 64, side="only", person=name, group=name,
-        split=split, frames=frames, frame_rate=25.0, variable_frame_rate=False, width=8, height=8,
-        sound=True, sound_start=0.0, annotation=annotation, annotation_lines=0,
-        official_crops=None, warnings=(),
-    )  # fmt: skip
+    return stand_ins.entry(name, f"{name}.mp4", frames, split=split, annotation=annotation)
 
 
 def test_the_command_reads_the_test_videos_of_the_index(

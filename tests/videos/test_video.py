@@ -7,7 +7,7 @@ import pytest
 
 from stages.core.errors import DataError
 from stages.synthesis.video_file import write_video
-from stages.videos.video import probe, read_frames, scan
+from stages.videos.video import read_frames, scan
 
 CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 COLOURS = np.array([[220, 30, 40], [30, 200, 60], [40, 60, 210], [200, 200, 40]], np.uint8)
@@ -63,13 +63,13 @@ def test_late_sound_is_known_by_its_time(tmp_path):
     write_video(
         tmp_path / "a.mp4", pictures(50), np.arange(50) / 25, crf=30, sound=sound, sound_start=0.8
     )
-    info = probe(tmp_path / "a.mp4")
+    info = scan(tmp_path / "a.mp4").info
     assert info.sound
     assert info.sound_start == pytest.approx(0.8, abs=0.03)  # one AAC frame is 0.021 s
 
 
 def test_a_silent_video_has_no_sound(video):
-    info = probe(video)
+    info = scan(video).info
     assert (info.width, info.height, info.sound, info.sound_start) == (96, 64, False, 0.0)
 
 
@@ -91,7 +91,7 @@ def test_a_turned_picture_comes_upright(video, matrix, turns):
     expected = np.rot90(next(pictures(1)), turns)
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < 8
-    info = probe(video)
+    info = scan(video).info
     assert (info.height, info.width) == expected.shape[:2]
 
 
@@ -130,7 +130,7 @@ def sound_alone(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("read", [probe, scan, lambda path: list(read_frames(path))])
+@pytest.mark.parametrize("read", [scan, lambda path: list(read_frames(path))])
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

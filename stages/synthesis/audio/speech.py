@@ -28,7 +28,6 @@ FOREIGN: Final = (
     "ca", "cs", "da", "de", "es", "es-419", "fi", "fr", "hr", "hu", "id", "it", "nl", "pl", "pt",
     "pt-br", "ro", "sv", "sw", "tr",
 )  # fmt: skip
-ACCENTS: Final = (*ENGLISH, *FOREIGN)
 MALE_VARIANTS: Final = (
     "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Andy", "Denis", "Diogo", "Gene",
     "Henrique", "Hugo", "Lee", "Mario", "Michael", "Mike", "Reed", "RicishayMax", "adam", "boris",
@@ -85,7 +84,7 @@ class Voice:
     Attributes
     ----------
     accent : str
-        One of `ACCENTS`.
+        One of `ENGLISH` or `FOREIGN`.
     variant : str
         Timbre: one of `MALE_VARIANTS` or `FEMALE_VARIANTS`.
     pitch : int
@@ -168,7 +167,8 @@ def sample_voice(rng: np.random.Generator, *, male: bool) -> Voice:
 
 
 @cache
-def _wheel() -> tuple[str, bytes]:
+def wheel() -> tuple[str, bytes]:
+    """Paths of espeak-ng's library and of its data, in the wheel that brings them."""
     try:
         import espeakng_loader
     except ImportError:
@@ -204,7 +204,7 @@ def speak(text: str, voice: Voice, manner: Manner) -> Utterance:
     SettingsError
         When espeak-ng is not installed or does not know the voice.
     """
-    library_path, data_path = _wheel()
+    library_path, data_path = wheel()
     blocks: list[NDArray[np.int16]] = []
     marks: list[tuple[int, str]] = []
 

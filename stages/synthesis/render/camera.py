@@ -60,9 +60,3 @@ def euler_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     axes = np.diag(np.deg2rad([-pitch, yaw, roll]))
     turn, nod, tilt = (rotation_matrix(axes[k]) for k in (1, 0, 2))
     return np.asarray(turn @ nod @ tilt)
-
-
-def rotation_vector(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:
-    """(3,) rotation vector in radians of the same angles, for `rendering.FaceState`."""
-    vector, _ = cv2.Rodrigues(euler_matrix(yaw, pitch, roll))
-    return np.asarray(vector, np.float32).reshape(3)
