@@ -43,7 +43,7 @@ def main() -> None:
     rows = params.runs if exporting else all_rows(params)
     folder = paths.ENSEMBLE_PREDICTIONS if exporting else paths.TABLE_ENSEMBLES
     videos = {video.name: video for video in load_videos()}
-    runs = {name: read_predictions(result_folder(params, name) / PREDICTIONS) for name in rows}
+    runs = {name: read_predictions(result_folder(name, params.runs) / PREDICTIONS) for name in rows}
     f1 = {name: held_out_f1(predictions, videos) for name, predictions in runs.items()}
     splits = {name: str(predictions.run["split"]) for name, predictions in runs.items()}
     unknown = [name for name, values in f1.items() if values is None]

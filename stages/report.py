@@ -45,7 +45,7 @@ def main() -> None:
     target = ALL_TABLES if everything else DEFAULT
     ensembles = paths.TABLE_ENSEMBLES if everything else paths.ENSEMBLE_PREDICTIONS
     label = params.data_label
-    folders = {name: result_folder(params, name) for name in names}
+    folders = {name: result_folder(name, params.runs) for name in names}
     evidence = gather(folders, label)
     for name in (*SUBMISSIONS, FRAME_HEAD):
         if name not in names and (ensembles / f"{name}.h5").is_file():

@@ -40,7 +40,7 @@ def export(
         for number in range(seeds):
             stem = f"{member.run}-seed{number}" if seeds > 1 else member.run
             file = f"members/{stem}.safetensors"
-            sources[file] = network_path(result_folder(params, member.run), number)
+            sources[file] = network_path(result_folder(member.run, params.runs), number)
             members.append(
                 Member(
                     run=member.run,

@@ -8,7 +8,7 @@ change to a network those of that network, and a change to `model` the runs that
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,9 @@ def all_rows(params: SequenceSettings) -> dict[str, RunRow]:
     return {**params.runs, **params.tables}
 
 
-def result_folder(params: SequenceSettings, name: str) -> Path:
-    """Folder that the stage `train` puts a run's networks, curves and predictions in."""
-    home = paths.RUN_RESULTS if name in params.runs else paths.TABLE_RUN_RESULTS
-    return home / name
+def result_folder(name: str, runs: Container[str]) -> Path:
+    """Folder of a run's networks, curves and predictions: of one of `runs`, or of the tables'."""
+    return (paths.RUN_RESULTS if name in runs else paths.TABLE_RUN_RESULTS) / name
 
 
 def run_path(name: str) -> Path:
