@@ -103,30 +103,6 @@ def inside(value: float, step: float, run: wp.vec2) -> wp.vec2:
     return wp.vec2(run[0], wp.min(run[1], root + SLACK))
 
 
-@wp.func
-def twice_area(a: wp.vec3, b: wp.vec3, c: wp.vec3) -> float:
-    """Negative for a triangle that faces the camera: rows run downwards."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-
-
-@wp.func
-def turned_away(area: float, two_sided: int) -> bool:
-    """Whether nothing is seen of a triangle with this area, or too little to divide by."""
-    return area > -1.0e-9 and (two_sided == 0 or area < 1.0e-9)
-
-
-@wp.func
-def first_sample(a: float, b: float, c: float) -> int:
-    """First row, or column, of samples that three corners span."""
-    return wp.max(int(wp.ceil(wp.min(a, wp.min(b, c)) - 0.5)), 0)
-
-
-@wp.func
-def last_sample(a: float, b: float, c: float, count: int) -> int:
-    """Last of `count` rows, or columns, of samples that three corners span."""
-    return wp.min(int(wp.floor(wp.max(a, wp.max(b, c)) - 0.5)), count - 1)
-
-
 @wp.kernel
 def rasterize(
     screen: wp.array(dtype=wp.vec3),
@@ -141,16 +117,19 @@ def rasterize(
     a = screen[triangles[t, 0]]
     b = screen[triangles[t, 1]]
     c = screen[triangles[t, 2]]
-    area = twice_area(a, b, c)
-    if turned_away(area, two_sided[t]):
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+    # rows run downwards, so a triangle that faces the camera has a negative area
+    if area > -1.0e-9 and (two_sided[t] == 0 or area < 1.0e-9):
         return
     every = 1
     if two_sided[t] == HALF:
         every = 0
-    x0 = first_sample(a[0], b[0], c[0])
-    x1 = last_sample(a[0], b[0], c[0], depth.shape[1])
-    y0 = first_sample(a[1], b[1], c[1])
-    y1 = last_sample(a[1], b[1], c[1], depth.shape[0])
+    height = depth.shape[0]
+    width = depth.shape[1]
+    x0 = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
+    x1 = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), width - 1)
+    y0 = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5)), 0)
+    y1 = wp.min(int(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5)), height - 1)
     if x1 < x0 or y1 < y0:
         return
     inverse = 1.0 / area
@@ -190,13 +169,13 @@ def rasterize_depth(
     a = screen[triangles[t, 0]]
     b = screen[triangles[t, 1]]
     c = screen[triangles[t, 2]]
-    area = twice_area(a, b, c)
-    if turned_away(area, two_sided[t]):
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+    if area > -1.0e-9 and (two_sided[t] == 0 or area < 1.0e-9):
         return
-    x0 = first_sample(a[0], b[0], c[0])
-    x1 = last_sample(a[0], b[0], c[0], depth.shape[1])
-    y0 = first_sample(a[1], b[1], c[1])
-    y1 = last_sample(a[1], b[1], c[1], depth.shape[0])
+    x0 = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
+    x1 = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), depth.shape[1] - 1)
+    y0 = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5)), 0)
+    y1 = wp.min(int(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5)), depth.shape[0] - 1)
     inverse = 1.0 / area
     bx = (c[1] - a[1]) * inverse
     cx = -(b[1] - a[1]) * inverse
