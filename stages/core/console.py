@@ -30,7 +30,7 @@ def run_stage(main: Callable[[], None]) -> None:
     except (MemoryError, OSError) as error:
         if not is_of_the_machine(error):
             raise
-        sentence = f"{error or type(error).__name__}. What is finished is kept: run it again."
+        sentence = f"{str(error) or type(error).__name__}. What is finished is kept: run it again."
         print(f"UnfinishedError: {sentence}", file=sys.stderr, flush=True)
         sys.exit(1)
     except KeyboardInterrupt:
