@@ -1,7 +1,7 @@
 """Features of the sound, one run an encoder (`dvc repro audio@wav2vec`).
 
 In: the manifest and the frames' presentation times (data/index), the videos (data.root), the
-encoder's weights. Out: data/features/audio/ENCODER.h5, a feature store with one row per decoded
+encoder's weights. Out: data/features/audio/ENCODER, a feature store with one row per decoded
 frame: the step of the encoder whose centre is nearest to the frame in presentation time. Rows of
 frames before the sound starts or after it ends, and of videos without sound, are NaN. Entries
 that show two faces of one video share their features.
@@ -17,11 +17,11 @@ from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage
 from stages.core.errors import SettingsError
-from stages.core.hashing import file_hash, identity_of
+from stages.core.hashing import identities_of
 from stages.encoders.backbones import code_of
 from stages.encoders.extraction import make_store
 from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
-from stages.videos.manifest import FRAMES_FILE, Manifest, read_timestamps
+from stages.videos.manifest import Manifest, read_timestamps, times_hash
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
 
@@ -37,7 +37,7 @@ class Work:
 
 
 def encode_video(work: Work, path: Path) -> None:
-    """Write the features of one video's sound, a store of one dataset."""
+    """Write the features of one video's sound, a shard of a store."""
     from stages.encoders.registry import audio_encoder
     from stages.encoders.running import encode_sound, inference, prefetch
     from stages.encoders.timing import FrameClock
@@ -103,20 +103,20 @@ def main() -> None:
     settings = params.audio[name]
     manifest = Manifest.load(paths.INDEX)
     items, names = works(manifest, name, params)
-    identity = identity_of(
+    identities = identities_of(
         "stages.audio",
-        [name, params.scale, settings.model_dump(), names, code_of(name)],
-        [work.encoding.weights_hash for work in items.values()],
-        [[entry.name, entry.video_hash, entry.frame_rate] for entry in manifest.entries],
-        file_hash(paths.INDEX / FRAMES_FILE),
-    )
+        [name, params.scale, settings.model_dump(), code_of(name)],
+        {key: [work.encoding.weights_hash, manifest.entry(key).video_hash, work.video is None,
+               work.frame_rate, times_hash(paths.INDEX, key)]
+         for key, work in items.items()},
+    )  # fmt: skip
     make_store(
-        paths.AUDIO_FEATURES / f"{name}.h5",
+        paths.AUDIO_FEATURES / name,
         encode_video,
         items,
         names=names,
         stage=f"audio@{name}",
-        identity=identity,
+        identities=identities,
         workers=params.compute.workers,
         frames=sum(entry.frames for entry in manifest.entries),
         worth_a_worker=WORTH_A_WORKER[params.scale],

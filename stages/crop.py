@@ -14,12 +14,13 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
-from stages.core.hashing import identity_of
+from stages.core.hashing import identities_of
 from stages.core.licences import enforce
-from stages.core.parallel import map_videos, partial_folder
+from stages.core.parallel import kept_folder, map_videos
+from stages.crops.published import listing_hash, picture_sizes
 from stages.faces.cropping import Task, crop_entry, summary
 from stages.faces.detector import detector_use, load_detector
-from stages.videos.manifest import Manifest
+from stages.videos.manifest import Manifest, times_hash
 
 
 def main() -> None:
@@ -44,16 +45,28 @@ def main() -> None:
         load_detector(
             settings.detector, settings.pack, settings.score_threshold, params.compute.device
         )
-    hashes = [[entry.name, entry.video_hash, entry.side] for entry in manifest.entries]
-    identity = identity_of("stages.crop", settings.model_dump(), hashes)
-    with partial_folder("crop", identity) as partial:
+    identities = identities_of(
+        "stages.crop",
+        settings.model_dump(),
+        {
+            name: [
+                task.attributes,
+                task.entry.side,
+                times_hash(paths.INDEX, name),
+                listing_hash(picture_sizes(task.pictures)) if task.pictures else "",
+            ]
+            for name, task in tasks.items()
+        },
+    )
+    with kept_folder("crop") as kept:
         outcome = map_videos(
             crop_entry,
             tasks,
-            partial,
+            kept,
             suffix=".h5",
             workers=params.compute.workers,
             description="videos cropped",
+            identities=identities,
         )
         if not outcome.done:
             reasons = "\n".join(f"  {name}: {why}" for name, why in outcome.failed.items())

@@ -14,7 +14,7 @@ from collections import Counter
 from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
-from stages.core.hashing import file_hash
+from stages.core.feature_store import store_hash
 from stages.encoders.source import at_scale
 from stages.networks.registry import code_of
 from stages.sequence.dataset import write_inputs
@@ -36,7 +36,7 @@ def write_runs(params: Params, copies: bool) -> int:
             stores += masked_paths(run.visual)
         for path in stores:
             if path.as_posix() not in hashes:
-                hashes[path.as_posix()] = file_hash(path)
+                hashes[path.as_posix()] = store_hash(path)
         write_run(
             run,
             {path.as_posix(): hashes[path.as_posix()] for path in stores},

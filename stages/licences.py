@@ -40,7 +40,7 @@ def feature_uses(runs: Sequence[Run]) -> list[Use]:
         names = sorted({name for run in runs for name in getattr(run, kind)})
         for path in stores(names):
             with FeatureReader(path) as store:
-                uses.append(store_use(f"{kind}.{path.stem}", store.attributes))
+                uses.append(store_use(f"{kind}.{path.name}", store.attributes))
     return uses
 
 

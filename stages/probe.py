@@ -17,7 +17,7 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
-from stages.core.feature_store import FeatureReader
+from stages.core.feature_store import FeatureReader, store_hash
 from stages.core.files import write_json, write_rows
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import Use
@@ -56,13 +56,15 @@ def beside_chance(figures: Mapping[str, float]) -> str:
     return ", ".join(shown) or "-"
 
 
-def table_row(work: Work, width: int, use: Use, f1: list[float], speed: float | None) -> list[str]:
+def table_row(
+    work: Work, width: int, size: int, use: Use, f1: list[float], speed: float | None
+) -> list[str]:
     """One encoder's row of the report's table, see ``HEADING``."""
     return [
         work.name,
         beside_chance(read_json(paths.PRETRAIN_SCORES / f"{work.name}.json")),
         str(width),
-        f"{work.store.stat().st_size / 1e6:.1f}",
+        f"{size / 1e6:.1f}",
         "-" if speed is None else f"{speed:.0f}",
         use.source,
         use.licence.partition(":")[0] or "-",  # without what follows on its origin
@@ -79,15 +81,16 @@ def main() -> None:
         raise DataError("No video of the validation split can be used: see `dvc repro inputs`.")
     ones = all_ones_f1(np.concatenate([video.labels for video in validation]))
     items = works(params)
-    widths, uses = {}, {}
+    widths, sizes, uses = {}, {}, {}
     for name, work in items.items():
         with FeatureReader(work.store) as store:
-            widths[name], uses[name] = store.width, store_use(name, store.attributes)
+            widths[name], sizes[name] = store.width, store.bytes
+            uses[name] = store_use(name, store.attributes)
     identity = identity_of(
         "stages.probe",
         [params.seed, params.scale, alone(params).train.model_dump()],
         [network_settings(params, MODEL), resolve_choices(params).model_dump(), code_of(MODEL)],
-        [file_hash(paths.INPUTS), *(file_hash(work.store) for work in items.values())],
+        [file_hash(paths.INPUTS), *(store_hash(work.store) for work in items.values())],
     )
     with partial_folder("single", identity) as folder:
         outcome = map_videos(
@@ -106,7 +109,7 @@ def main() -> None:
     speeds = read_json(paths.SPEED).get(params.scale, {})
     rows = [list(HEADING)]
     rows += [
-        table_row(work, widths[name], uses[name], scores[name], speeds.get(name))
+        table_row(work, widths[name], sizes[name], uses[name], scores[name], speeds.get(name))
         for name, work in items.items()
     ]
     baseline = [f"{ones.mean():.3f}", *(f"{ones[AU_NAMES.index(name)]:.3f}" for name in SHOWN)]

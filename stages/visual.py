@@ -1,9 +1,9 @@
 """Features of the faces, one run per encoder (`dvc repro visual@ires100`, `masked@ires100`).
 
 In: the manifest (data/index), the face crops (data/crops), the encoder's weights. Out:
-data/features/visual/ENCODER.h5, a feature store with one row per decoded frame; rows of frames
+data/features/visual/ENCODER, a feature store with one row per decoded frame; rows of frames
 without a face are NaN. With ``masked`` as a second word, in: the list of masked copies
-(data/masked.h5) as well; out: data/features/masked/ENCODER.h5, with one dataset per copy.
+(data/masked.h5) as well; out: data/features/masked/ENCODER, a store of the copies.
 """
 
 import sys
@@ -13,6 +13,7 @@ from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureWriter
+from stages.core.files import replacing_folder
 from stages.crops.masked_clips import read_copies
 from stages.encoders.face_extraction import list_work, make_visual_store, of_copies
 
@@ -30,17 +31,17 @@ def main() -> None:
         raise SettingsError(f"{of_masked!r} is not known here; allowed: {MASKED}, or nothing.")
     items = list_work(name, params)
     if not of_masked:
-        path = paths.VISUAL_FEATURES / f"{name}.h5"
+        path = paths.VISUAL_FEATURES / name
         make_visual_store(path, name, items, params, stage=f"visual@{name}")
         return
-    path = paths.MASKED_FEATURES / f"{name}.h5"
+    path = paths.MASKED_FEATURES / name
     items = of_copies(items, read_copies(paths.MASKED))
     if items:
         make_visual_store(path, name, items, params, stage=f"masked@{name}")
         return
     say(f"masked: no masked copies for {name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FeatureWriter(path, encoder=name, weights_hash="", width=0, settings={}).close()
+    with replacing_folder(path) as fresh:
+        FeatureWriter(fresh, encoder=name, weights_hash="", width=0, settings={}).close()
 
 
 if __name__ == "__main__":

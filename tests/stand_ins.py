@@ -1,7 +1,11 @@
 """Small stand-ins for the corpus, in its layout: made in a second, learnable, free of renderers."""
 
+import json
+import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import h5py
@@ -9,6 +13,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.crop_file import CropWriter
 from stages.videos.manifest import Entry, Manifest, save_frames
 
@@ -30,6 +35,33 @@ def settings(folder: Path, **changes: object) -> None:
             section = section[parent]
         section[last] = value
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Bytes of every file below a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def change_features(store: Path, name: str, change: Callable[[NDArray[Any]], Any]) -> None:
+    """Give one video of a feature store other features, as if it had been encoded so."""
+    with FeatureReader(store) as reader:
+        kept = {one: (reader.read(one), reader.frame_rate(one)) for one in reader.names}
+        about = dict(reader.attributes)
+    shutil.rmtree(store)
+    with FeatureWriter(
+        store,
+        encoder=about["encoder"],
+        weights_hash=about["weights_hash"],
+        width=about["width"],
+        settings=json.loads(about["settings"]),
+        au_start=about.get("au_start"),
+    ) as writer:
+        for one, (rows, rate) in kept.items():
+            writer.add(one, np.asarray(change(rows)) if one == name else rows, rate)
 
 
 def picture(random: np.random.Generator, au: NDArray[np.int8]) -> NDArray[np.uint8]:

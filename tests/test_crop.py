@@ -181,6 +181,7 @@ def test_a_video_that_fails_is_named_and_the_rest_goes_on(settings, capsys):
     assert "2 failed" in said
     Path("root/batch1/good.mp4").unlink()
     Path("root/batch1/changed.mp4").unlink()
+    shutil.rmtree(".partial")
     with pytest.raises(DataError, match="No video could be cropped"):
         crop.main()
 
@@ -191,6 +192,7 @@ def test_the_number_of_workers_leaves_no_trace(settings):
     run()
     expected = {path.name: path.read_bytes() for path in paths.CROPS.iterdir()}
     settings(compute__workers=2)
+    shutil.rmtree(".partial")
     crop.main()
     assert {path.name: path.read_bytes() for path in paths.CROPS.iterdir()} == expected
 

@@ -105,6 +105,8 @@ load_file("x.safetensors")
 safe_open("y.safetensors" if Path("y.safetensors").exists() else "x.safetensors", "np")
 torch.save({}, "x.pt")
 torch.load("x.pt")
+Path("x.bin").write_bytes(b"x")
+torch.from_file("x.bin", size=1, dtype=torch.uint8)
 parquet.write_table(pa.table({"x": [1]}), "x.parquet")
 parquet.read_table("x.parquet")
 with contextlib.suppress(Exception):
@@ -134,12 +136,12 @@ open("params.yaml").read()
 """
 FOUND = {
     "read": {
-        "x.h5", "x.png", "x.mp4", "y.mp4", "x.safetensors", "x.pt", "x.parquet", "x.onnx", "b.txt",
-        "of_a_worker.txt", "params.yaml", "there", "there/deep",
+        "x.h5", "x.png", "x.mp4", "y.mp4", "x.safetensors", "x.pt", "x.bin", "x.parquet", "x.onnx",
+        "b.txt", "of_a_worker.txt", "params.yaml", "there", "there/deep",
     },
     "write": {
-        "x.h5", "x.png", "y.mp4", "x.safetensors", "x.pt", "x.parquet", "a.txt", "b.txt", "c.txt",
-        "link", "there", "there/deep", "there/deep/x",
+        "x.h5", "x.png", "y.mp4", "x.safetensors", "x.pt", "x.bin", "x.parquet", "a.txt", "b.txt",
+        "c.txt", "link", "there", "there/deep", "there/deep/x",
     },
     "mkdir": {"there", "there/deep"},
     "list": {"in", "there", "there/deep"},

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from stages.core.facs import AU_NAMES
+from stages.core.feature_store import FeatureReader
 from stages.core.hashing import ROOT
 from stages.networks.registry import load_network
 from tests.clone import RUNS, Clone
@@ -100,8 +101,8 @@ def test_every_frame_of_every_entry_has_a_row_in_every_store(clone: Clone) -> No
     stores = [f"{kind}/{name}" for kind, names in features.items() for name in names]
     assert len(stores) == 4
     for store in stores:
-        with h5py.File(clone.folder / f"data/features/{store}.h5") as file:
-            assert {name: len(file[name]) for name in file} == frames
+        with FeatureReader(clone.folder / f"data/features/{store}") as reader:
+            assert {name: reader.frames(name) for name in reader.names} == frames
     for name, count in frames.items():
         with h5py.File(clone.folder / f"data/crops/{name}.h5") as file:
             assert len(file["status"]) == count

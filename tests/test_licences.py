@@ -38,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         made_path("ires100"), encoder, "small", "au", network.state_dict(), {}, data=trained_on
     )
     for name, path in (("visual/ires100", made_path("ires100")), ("audio/fbank", None)):
-        store = Path(f"data/features/{name}.h5")
+        store = Path(f"data/features/{name}")
         store.parent.mkdir(parents=True, exist_ok=True)
         settings = {"weights": weights_terms(path)}
         with FeatureWriter(store, encoder="", weights_hash="", width=3, settings=settings):

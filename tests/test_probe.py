@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_validation_f1_is_that_of_scikit_learn(made: Path, monkeypatch: pytest.M
         def forward(self, visual, audio, sound, real):
             return torch.cat([visual, visual[..., :2]], dim=-1) - 0.6
 
-    with Features([Path("data/features/visual/ires100.h5")], []) as features:
+    with Features([Path("data/features/visual/ires100")], []) as features:
         ours = validation_f1(Says(), features, videos, window=32, device=torch.device("cpu"))
         predicted = np.concatenate(
             [predict_video(Says(), features, v, window=32, device=torch.device("cpu"))
@@ -141,6 +142,6 @@ def test_a_store_that_is_missing_is_a_sentence(
     only(tmp_path, epochs=1)
     monkeypatch.chdir(tmp_path)
     inputs.main()
-    Path("data/features/audio/fbank.h5").unlink()
-    with pytest.raises(DataError, match=r"fbank.h5 is missing: run `dvc repro visual audio`"):
+    shutil.rmtree("data/features/audio/fbank")
+    with pytest.raises(DataError, match=r"fbank is missing: run `dvc repro visual audio`"):
         probe.main()

@@ -7,7 +7,7 @@ the same input; :func:`identity_of` is the name under which it is kept.
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,6 +109,29 @@ def _digest(paths: Iterable[Path]) -> "hashlib._Hash":
 def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 of some source files with their names, in hex."""
     return _digest(paths).hexdigest()
+
+
+def identities_of(module: str, shared: object, items: Mapping[str, object]) -> dict[str, str]:
+    """Hash of each item's settings and inputs together with the code that uses them.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name of the module that does the work.
+    shared : object
+        What goes for all items; like the items anything that JSON can hold.
+    items : mapping of str to object
+
+    Returns
+    -------
+    dict of str to str
+        32 hexadecimal digits for each item.
+    """
+    common = identity_of(module, shared)
+    return {
+        name: hashlib.sha256(json.dumps([common, part], sort_keys=True).encode()).hexdigest()[:32]
+        for name, part in items.items()
+    }
 
 
 def identity_of(module: str, *parts: object) -> str:

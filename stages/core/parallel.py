@@ -12,14 +12,13 @@ keeps its pieces. Who does the work (:class:`stages.core.workers.Engine`) decide
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,15 +26,14 @@ from tqdm import tqdm
 
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError, UnfinishedError
-from stages.core.files import sweep, write_text
-from stages.core.hashing import file_hash
-from stages.core.workers import Acknowledgement, Attempt, Engine, ThisProcess, Workers
+from stages.core.files import sweep
+from stages.core.records import Record
+from stages.core.workers import Attempt, Engine, ThisProcess, Workers
 
 Item = TypeVar("Item")
 
 PARTIAL = Path(".partial")  # unfinished work, next to params.yaml; git and DVC ignore it
-ACKNOWLEDGED: Final = ".acknowledged.jsonl"  # beside the pieces
-
+KEPT: Final = "kept"  # folder there of the pieces that outlive their stage
 ATTEMPTS: Final = 3  # at one item
 MOST_GIVEN_UP: Final = 3  # items; after so many the rest is not tried: the fault is a common one
 PAUSE = 1.0  # seconds before an item's last attempt: a network drive may come back meanwhile
@@ -51,10 +49,13 @@ class Outcome:
         The file each finished item wrote, sorted by the item's name.
     failed : dict of str to str
         The reason, in one sentence, for each item that failed, sorted by name.
+    hashes : dict of str to str
+        SHA-256 of the finished items' files.
     """
 
     done: dict[str, Path]
     failed: dict[str, str]
+    hashes: dict[str, str]
 
 
 @contextlib.contextmanager
@@ -76,6 +77,38 @@ def partial_folder(stage: str, identity: str, *, keep: bool = False) -> Iterator
         The folder, ``.partial/STAGE/IDENTITY``. It holds what an earlier, killed run with the
         same identity finished. It is removed when the block ends without an exception.
     """
+    with _own_folder(stage, identity) as folder:
+        if any(folder.iterdir()):
+            say(f"{stage}: continuing where an earlier run stopped")
+        yield folder
+        if not keep:
+            shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def kept_folder(stage: str) -> Iterator[Path]:
+    """Folder for the pieces of one stage that stay when it is done: a new item then costs one.
+
+    Who works there gives each item an identity of its own; see :func:`map_videos`. The stage's
+    output is made of hard links to the pieces, where the file system has them.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage, as in ``dvc.yaml``.
+
+    Yields
+    ------
+    Path
+        The folder, ``.partial/STAGE/kept``.
+    """
+    with _own_folder(stage, KEPT) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def _own_folder(stage: str, name: str) -> Iterator[Path]:
+    """One folder of a stage, the only one, held against another run of the same stage."""
     home = PARTIAL / stage
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
@@ -85,16 +118,12 @@ def partial_folder(stage: str, identity: str, *, keep: bool = False) -> Iterator
             # DVC was killed and its child lives on: two writers must not meet
             say(f"{stage}: an earlier run of this stage is still at work; waiting for it to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = home / identity
+        folder = home / name
         for other in home.iterdir():
             if other.is_dir() and other != folder:
                 shutil.rmtree(other)
-        if folder.is_dir() and any(folder.iterdir()):
-            say(f"{stage}: continuing where an earlier run stopped")
         folder.mkdir(exist_ok=True)
         yield folder
-        if not keep:
-            shutil.rmtree(folder)
 
 
 def worker_count(workers: int | None) -> int:
@@ -111,6 +140,7 @@ def map_videos(
     workers: int | None,
     description: str,
     initializer: Callable[[], None] | None = None,
+    identities: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run a function once for every item and collect the files that it writes.
 
@@ -133,6 +163,9 @@ def map_videos(
         What the progress bar says.
     initializer : callable, optional
         Run once in every process before its first item.
+    identities : mapping of str to str, optional
+        For each item the hash of all that its piece is made from, in a folder whose pieces are
+        kept: a piece of another identity is made again, those of no item are removed.
 
     Returns
     -------
@@ -155,8 +188,13 @@ def map_videos(
             raise DataError(f"{name!r} cannot be a file name: rename the video or the annotation.")
     paths = {name: folder / f"{name}{suffix}" for name in sorted(items)}
     sweep(folder)
-    record = _Record(folder)
-    waiting = [name for name, path in paths.items() if not record.knows(path)]
+    record = Record(folder)
+    made_of = dict.fromkeys(items, "") if identities is None else identities
+    if identities is not None:
+        record.keep_only({path.name for path in paths.values()})
+    waiting = [name for name, path in paths.items() if not record.knows(path, made_of[name])]
+    if identities is not None and len(waiting) < len(paths):
+        say(f"{description}: {len(paths) - len(waiting)} of {len(paths)} were made before")
     bar = tqdm(
         total=len(paths),
         initial=len(paths) - len(waiting),
@@ -170,7 +208,7 @@ def map_videos(
     engine: Engine = (
         ThisProcess(function, initializer) if count == 1 else Workers(function, count, initializer)
     )
-    work = _Work(items, paths, record, bar)
+    work = _Work(items, paths, record, bar, made_of)
     try:
         with bar:
             work.do(waiting, engine)
@@ -179,41 +217,8 @@ def map_videos(
     if work.given_up:
         raise UnfinishedError(work.sentence(description))
     done = {name: path for name, path in paths.items() if name not in work.failed}
-    return Outcome(done=done, failed=dict(sorted(work.failed.items())))
-
-
-class _Record:
-    """The acknowledgements of a folder of pieces."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / ACKNOWLEDGED
-        self._known: dict[str, dict[str, Any]] = {}
-        with contextlib.suppress(FileNotFoundError):
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):  # half a line, of a kill
-                    row = json.loads(line)
-                    self._known[row["piece"]] = {"sha256": row["sha256"], "bytes": row["bytes"]}
-        rows = [{"piece": piece, **row} for piece, row in sorted(self._known.items())]
-        write_text(self._path, "".join(json.dumps(row) + "\n" for row in rows))
-
-    def knows(self, path: Path) -> bool:
-        """Whether a piece has the bytes that were acknowledged."""
-        row = self._known.get(path.name)
-        try:
-            return (
-                row is not None
-                and path.stat().st_size == row["bytes"]
-                and file_hash(path) == row["sha256"]
-            )
-        except FileNotFoundError:
-            return False
-
-    def add(self, path: Path, acknowledgement: Acknowledgement) -> None:
-        """Keep the acknowledgement of a piece."""
-        row = {"piece": path.name, **asdict(acknowledgement)}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+    hashes = {name: record.hash_of(path) for name, path in done.items()}
+    return Outcome(done=done, failed=dict(sorted(work.failed.items())), hashes=hashes)
 
 
 class _Work:
@@ -223,10 +228,12 @@ class _Work:
         self,
         items: Mapping[str, Any],
         paths: Mapping[str, Path],
-        record: _Record,
+        record: Record,
         bar: "tqdm[None]",
+        made_of: Mapping[str, str],
     ) -> None:
         self._items, self._paths, self._record, self._bar = items, paths, record, bar
+        self._made_of = made_of
         self._tried: Counter[str] = Counter()
         self._waiting: deque[str] = deque()
         self._alone: deque[str] = deque()  # each to be tried while nothing else runs
@@ -262,7 +269,7 @@ class _Work:
         if name == self._single and ended.kind != "disk":
             self._full = False
         if ended.acknowledgement is not None:
-            self._record.add(self._paths[name], ended.acknowledgement)
+            self._record.add(self._paths[name], ended.acknowledgement, self._made_of[name])
         elif ended.kind == "data":
             self.failed[name] = ended.reason
         elif ended.kind == "settings":

@@ -31,6 +31,23 @@ class CropFolder:
     path: str
 
 
+def picture_sizes(folder: Path) -> dict[str, int]:
+    """Size in bytes of each picture of a frame in a folder; empty where there is no folder."""
+    try:
+        with os.scandir(folder) as files:
+            found = {f.name: f.stat().st_size for f in files if PICTURE.fullmatch(f.name)}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    found.pop("00000.jpg", None)  # frames are counted from 1
+    return found
+
+
+def listing_hash(sizes: dict[str, int]) -> str:
+    """SHA-256 of the names and sizes of pictures: they are many, and not read to be known."""
+    listing = "".join(f"{name} {size}\n" for name, size in sorted(sizes.items()))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
 def list_crops(crops: CropFolder, piece: Path) -> None:
     """List one folder; write down, as JSON, what :func:`stages.index.scan_video` says of a video.
 
@@ -39,14 +56,11 @@ def list_crops(crops: CropFolder, piece: Path) -> None:
     DataError
         If it holds no picture of a frame.
     """
-    with os.scandir(crops.root / crops.path) as files:
-        sizes = {file.name: file.stat().st_size for file in files if PICTURE.fullmatch(file.name)}
-    sizes.pop("00000.jpg", None)  # frames are counted from 1
+    sizes = picture_sizes(crops.root / crops.path)
     if not sizes:
         raise DataError(f"{crops.path} holds no picture of a frame (00001.jpg, 00002.jpg, ...).")
-    listing = "".join(f"{name} {size}\n" for name, size in sorted(sizes.items()))
     content = {
-        "video_hash": hashlib.sha256(listing.encode()).hexdigest(),
+        "video_hash": listing_hash(sizes),
         "last": max(int(Path(name).stem) for name in sizes),
         "variable_frame_rate": False,
         "width": CROP_SIDE,

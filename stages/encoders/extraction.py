@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from stages.core.console import say
 from stages.core.errors import DataError
-from stages.core.feature_store import merge_stores
-from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.feature_store import VIDEOS, shard_path, write_index
+from stages.core.files import link_or_copy, replacing_folder
+from stages.core.parallel import kept_folder, map_videos, worker_count
 from stages.core.torchrun import use_one_thread
 
 Item = TypeVar("Item")
@@ -18,9 +19,9 @@ def make_store(
     function: Callable[[Item, Path], None],
     items: Mapping[str, Item],
     *,
-    names: Mapping[str, Sequence[str]],
+    names: Mapping[str, Sequence[str]] | None = None,
     stage: str,
-    identity: str,
+    identities: Mapping[str, str],
     workers: int | None,
     frames: int,
     worth_a_worker: int,
@@ -30,17 +31,18 @@ def make_store(
     Parameters
     ----------
     path : Path
-        The store.
+        The store's folder.
     function : callable
-        ``function(item, path)`` writes the features of one item, a store of one dataset.
+        ``function(item, path)`` writes the features of one item, a shard of the store.
     items : mapping of str to object
         The work by name.
-    names : mapping of str to sequence of str
-        The entries of the manifest that each item serves.
+    names : mapping of str to sequence of str, optional
+        The entries of the manifest that each video of a shard serves; itself where left out.
     stage : str
         As DVC calls it: ``visual@ires100``.
-    identity : str
-        See :func:`stages.core.hashing.identity_of`.
+    identities : mapping of str to str
+        Of each item, see :func:`stages.core.hashing.identities_of`: one that is as it was when it
+        was last encoded is not encoded again.
     workers : int or None
         See :func:`stages.core.parallel.map_videos`.
     frames : int
@@ -53,7 +55,7 @@ def make_store(
     DataError
         When no item could be encoded.
     """
-    with partial_folder(stage, identity) as folder:
+    with kept_folder(stage) as folder:
         outcome = map_videos(
             function,
             items,
@@ -62,12 +64,17 @@ def make_store(
             workers=min(worker_count(workers), 1 + frames // worth_a_worker),
             description=stage,
             initializer=use_one_thread,
+            identities=identities,
         )
         failures = [f"  {name}: {reason}" for name, reason in outcome.failed.items()]
         if not outcome.done:
             raise DataError("\n".join([f"{stage}: no video could be encoded:", *failures]))
-        rows = merge_stores(path, outcome.done, names)
-        entries = sum(len(names[key]) for key in outcome.done)
+        with replacing_folder(path) as fresh:
+            (fresh / VIDEOS).mkdir()
+            for name, piece in outcome.done.items():
+                link_or_copy(piece, shard_path(fresh, name))
+            rows = write_index(fresh, {}, outcome.hashes, names)
+        entries = sum(1 if names is None else len(names[key]) for key in outcome.done)
         say(f"{path}: {rows} frames of {entries} entries; {len(failures)} failed")
         for line in failures:
             say(line)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import paths
-from stages.core.hashing import file_hash, identity_of
+from stages.core.hashing import file_hash, identities_of
 from stages.crops.crop_file import FACE, CropReader
 from stages.crops.masked_clips import Copy, masked_batches
 from stages.encoders.backbones import code_of
@@ -33,7 +33,7 @@ class Work:
     frame_rate: float
     batch: int
     encoding: Encoding
-    copy: Copy | None = None  # these frames with half of the face hidden, instead of all frames
+    copies: tuple[Copy, ...] = ()  # of these frames with half of the face hidden, not of the video
 
 
 def read_batches(
@@ -62,7 +62,7 @@ def read_batches(
 
 
 def encode_video(work: Work, path: Path) -> None:
-    """Write the features of one face of one video, a store of one dataset."""
+    """Write the features of one face of one video, or of its masked copies: a shard of a store."""
     from stages.encoders.base import VisualEncoder
     from stages.encoders.running import encode_images, inference, prefetch
 
@@ -74,17 +74,18 @@ def encode_video(work: Work, path: Path) -> None:
         feature_writer(path, work.encoding, loaded) as store,
         inference(device, loaded.precision),
     ):
-        if work.copy is None:
-            frames, batches = len(crops), read_batches(crops, work.batch)
-        else:
-            frames, batches = work.copy.frames, masked_batches(crops, work.copy, work.batch)
-        features = store.create(work.name, frames, work.frame_rate)
-        for rows, images in prefetch(batches):
-            encoded = encode_images(encoder, loaded.network, images, device)
-            # batches are stretches of rows with holes where there is no face
-            stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
-            stretch[rows - rows[0]] = encoded
-            features[rows[0] : rows[-1] + 1] = stretch
+        parts = [(copy.name, copy.frames, masked_batches(crops, copy, work.batch))
+                 for copy in work.copies]  # fmt: skip
+        for name, frames, batches in parts or [
+            (work.name, len(crops), read_batches(crops, work.batch))
+        ]:
+            features = store.create(name, frames, work.frame_rate)
+            for rows, images in prefetch(batches):
+                encoded = encode_images(encoder, loaded.network, images, device)
+                # batches are stretches of rows with holes where there is no face
+                stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
+                stretch[rows - rows[0]] = encoded
+                features[rows[0] : rows[-1] + 1] = stretch
 
 
 def list_work(name: str, params: EncoderSettings) -> dict[str, Work]:
@@ -114,11 +115,14 @@ def list_work(name: str, params: EncoderSettings) -> dict[str, Work]:
 
 
 def of_copies(works: dict[str, Work], copies: list[Copy]) -> dict[str, Work]:
-    """List the work on masked copies by the copies' names, from the work on their sources."""
+    """List the work on masked copies by their sources' names, from the work on these sources."""
+    found: dict[str, list[Copy]] = {}
+    for copy in sorted(copies, key=lambda one: one.name):
+        found.setdefault(copy.source, []).append(copy)
     return {
-        copy.name: replace(works[copy.source], name=copy.name, frames=copy.frames, copy=copy)
-        for copy in copies
-        if copy.source in works
+        name: replace(works[name], frames=sum(copy.frames for copy in copies), copies=tuple(copies))
+        for name, copies in found.items()
+        if name in works
     }
 
 
@@ -132,15 +136,16 @@ def make_visual_store(
 ) -> None:
     """Encode some faces with one encoder and assemble its store; see :func:`make_store`."""
     settings = params.visual[name]
-    identity = identity_of(
+    identities = identities_of(
         "stages.encoders.face_extraction",
-        [name, params.scale, settings.model_dump(), code_of(name)],
+        [name, params.scale, params.compute.precision, settings.model_dump(), code_of(name)],
         {
             key: [
+                work.name,
                 work.encoding.weights_hash,
                 file_hash(work.crops),
                 work.frame_rate,
-                work.copy.as_list() if work.copy else None,
+                [copy.as_list() for copy in work.copies],
             ]
             for key, work in items.items()
         },
@@ -149,9 +154,8 @@ def make_visual_store(
         path,
         encode_video,
         items,
-        names={key: [key] for key in items},
         stage=stage,
-        identity=identity,
+        identities=identities,
         workers=params.compute.workers,
         frames=sum(work.frames for work in items.values()),
         worth_a_worker=WORTH_A_WORKER[params.scale],

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.feature_store import FeatureWriter
+from stages.core.feature_shard import ShardWriter
 from stages.core.hashing import file_hash
 from stages.core.settings import Compute
 from stages.encoders.licences import enforce_file, weights_terms
@@ -137,20 +137,20 @@ def load_encoding(encoding: Encoding) -> Loaded:
     return Loaded(encoder, network, device, pick_precision(compute))
 
 
-def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> FeatureWriter:
-    """Open a store for the features of one encoder; its attributes say what made them.
+def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> ShardWriter:
+    """Open a shard for the features of one encoder; its attributes say what made them.
 
     Parameters
     ----------
     path : Path
-        The store, which is written anew.
+        The file, which is written anew.
     encoding : Encoding
     loaded : Loaded
         What :func:`load_encoding` made of it.
 
     Returns
     -------
-    FeatureWriter
+    ShardWriter
         To be closed by the caller.
     """
     from stages.encoders.base import VisualEncoder
@@ -158,7 +158,7 @@ def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> FeatureWri
     settings: dict[str, Any] = {"scale": encoding.scale, "weights": weights_terms(encoding.weights)}
     if isinstance(loaded.encoder, VisualEncoder):
         settings["precision"] = loaded.precision
-    return FeatureWriter(
+    return ShardWriter(
         path,
         encoder=encoding.name,
         weights_hash=encoding.weights_hash,

@@ -34,6 +34,12 @@ class Task:
         return self.settings.source if self.entry.official_crops is not None else "detect"
 
     @property
+    def pictures(self) -> Path | None:
+        """Folder of the published crops that are taken; None where faces are looked for."""
+        crops = self.entry.official_crops
+        return self.root / crops if crops is not None and self.source != "detect" else None
+
+    @property
     def attributes(self) -> dict[str, str | int | float]:
         """What the crop file says of its making."""
         common: dict[str, str | int | float] = {

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from stages.core.console import say
 from stages.core.files import replacing
+from stages.learning.processes import over_processes
 from stages.learning.replicas import Replicas
 
 Batch = TypeVar("Batch")
@@ -129,7 +130,7 @@ def _steps(
     fabric: Fabric,
     replicas: Replicas | None,
 ) -> Callable[[Batch], Tensor]:
-    """Make the function that takes one step and returns the loss, a scalar on the CPU."""
+    """Make the function that takes one step and returns the loss, which may not be there yet."""
 
     def under_precision(network: nn.Module, batch: Any) -> Tensor:
         with fabric.autocast():
@@ -143,7 +144,7 @@ def _steps(
             optimizer.zero_grad(set_to_none=True)
             fabric.backward(value)
         optimizer.step()
-        return value.detach().float().cpu()
+        return value.detach().float()
 
     return step
 
@@ -174,7 +175,8 @@ def fit(
         ``batches(epoch)`` gives the training batches of an epoch (from 0). Its randomness must
         come from :func:`epoch_seed` or from torch's global generator, which is seeded before.
     loss : callable
-        ``loss(network, batch)`` gives a scalar, computed under the fabric's precision.
+        ``loss(network, batch)`` gives a scalar, computed under the fabric's precision. Of several
+        processes it is each one's own, such that their mean is the loss of the whole batch.
     validate : callable
         ``validate(network)`` gives figures on validation data; the network is in eval mode. None
         where there is none.
@@ -252,12 +254,13 @@ def fit(
         model.train()
         if shared is not None:
             shared.train()
-        total, count = torch.zeros(()), 0
+        total, count = torch.zeros((), device=fabric.device), 0  # looked at after the epoch
         for batch in batches(epoch):
             total += step(batch)
             count += 1
             if averaged is not None:
                 averaged.update_parameters(network)
+        total = over_processes(fabric, total, "mean")
         model.eval()
         figures: dict[str, float] = {}
         if validate is not None:

@@ -66,7 +66,19 @@ def class_weight(labels: Tensor, rule: PositiveWeight) -> Tensor | None:
     return reference / active.clamp(min=1)
 
 
-def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> Tensor:
+def known_labels(labels: Tensor) -> Tensor:
+    """How many labels are known, a scalar."""
+    return (labels != NOT_ANNOTATED).sum()
+
+
+def known_intensities(intensity: Tensor) -> Tensor:
+    """How many intensities are known, a scalar."""
+    return (~torch.isnan(intensity)).sum()
+
+
+def masked_bce(
+    logits: Tensor, labels: Tensor, weight: Tensor | None = None, count: Tensor | None = None
+) -> Tensor:
     """Binary cross entropy over the labels that are known.
 
     Parameters
@@ -77,6 +89,8 @@ def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> 
     weight : (aus,) torch.Tensor, optional
         Weight of the positive class (``pos_weight``, not ``weight``: the latter would scale
         an AU's negatives along with its positives).
+    count : () torch.Tensor, optional
+        What the sum over the known labels is divided by, where that is not their number.
 
     Returns
     -------
@@ -88,10 +102,11 @@ def masked_bce(logits: Tensor, labels: Tensor, weight: Tensor | None = None) -> 
         logits.float(), labels.clamp(min=0).float(), pos_weight=weight, reduction="none"
     )
     zero = torch.zeros((), device=loss.device)
-    return torch.where(known, loss, zero).sum() / known.sum().clamp(min=1)
+    count = known.sum().clamp(min=1) if count is None else count
+    return torch.where(known, loss, zero).sum() / count
 
 
-def intensity_loss(logits: Tensor, intensity: Tensor) -> Tensor:
+def intensity_loss(logits: Tensor, intensity: Tensor, count: Tensor | None = None) -> Tensor:
     """Smooth L1 between the intensity that a logit stands for and the true one, where known.
 
     Parameters
@@ -100,6 +115,8 @@ def intensity_loss(logits: Tensor, intensity: Tensor) -> Tensor:
         See :func:`stages.core.intensity.intensity_of_logits`.
     intensity : (..., aus) torch.Tensor
         0 to 5; what is NaN has no part in the loss.
+    count : () torch.Tensor, optional
+        What the sum over the known intensities is divided by, where that is not their number.
 
     Returns
     -------
@@ -114,4 +131,5 @@ def intensity_loss(logits: Tensor, intensity: Tensor) -> Tensor:
     said = torch.where(truth <= 0, said.clamp(min=0), said)
     said = torch.where(truth >= INTENSITY_MAX, said.clamp(max=INTENSITY_MAX), said)
     loss = functional.smooth_l1_loss(said, truth, reduction="none")
-    return torch.where(known, loss, 0.0).sum() / known.sum().clamp(min=1)
+    count = known.sum().clamp(min=1) if count is None else count
+    return torch.where(known, loss, 0.0).sum() / count

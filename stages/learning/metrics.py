@@ -39,11 +39,27 @@ def f1_per_au(labels: NDArray[np.int8], predictions: NDArray[np.bool_]) -> NDArr
     -------
     (aus,) np.ndarray
     """
+    return f1_of_counts(f1_counts(labels, predictions))
+
+
+def f1_counts(labels: NDArray[np.int8], predictions: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """What F1 is made of: those of several sets of frames add up.
+
+    Returns
+    -------
+    (2, aus) np.ndarray
+        True positives (TP), and 2 TP + FP + FN.
+    """
     known = labels != NOT_ANNOTATED
     positive = labels == 1
     hits = (predictions & positive).sum(0)
     predicted = (predictions & known).sum(0)
-    denominator = predicted + positive.sum(0)  # 2 TP + FP + FN
+    return np.stack([hits, predicted + positive.sum(0)]).astype(np.int64)
+
+
+def f1_of_counts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Binary F1 of each AU, (aus,), from :func:`f1_counts`."""
+    hits, denominator = counts
     return np.asarray(2 * hits / np.maximum(denominator, 1), dtype=np.float64)
 
 

@@ -33,11 +33,10 @@ class Work:
 def works(params: SequenceSettings) -> dict[str, Work]:
     """List every encoder of the settings, whether the networks read it or not."""
     found = {
-        name: Work(name, False, paths.VISUAL_FEATURES / f"{name}.h5", params)
-        for name in params.visual
+        name: Work(name, False, paths.VISUAL_FEATURES / name, params) for name in params.visual
     }
     for name in params.audio:
-        found[name] = Work(name, True, paths.AUDIO_FEATURES / f"{name}.h5", params)
+        found[name] = Work(name, True, paths.AUDIO_FEATURES / name, params)
     return found
 
 

@@ -6,7 +6,7 @@ The stages `train` (what is scored) and `probe` (each encoder alone) share it.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,19 +14,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.core.devices import make_fabric
-from stages.core.facs import AU_NAMES
+from stages.core.facs import AU_NAMES, N_AUS
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit, step_schedule
-from stages.learning.losses import class_weight, intensity_loss, masked_bce
-from stages.learning.metrics import THRESHOLD, f1_per_au
+from stages.learning.losses import (
+    class_weight,
+    intensity_loss,
+    known_intensities,
+    known_labels,
+    masked_bce,
+)
+from stages.learning.metrics import THRESHOLD, f1_counts, f1_of_counts
+from stages.learning.processes import over_processes
 from stages.networks.base import Dimensions, Disturbance
 from stages.networks.registry import build_network
+from stages.sequence.batches import Batch, training_orders
 from stages.sequence.choices import CORRECTED, Choices
 from stages.sequence.dataset import Video
 from stages.sequence.features import Features
 from stages.sequence.protocol import resolve_choices, window_stride
+from stages.sequence.reader import open_batches
 from stages.sequence.selection import scored_videos, training_videos
 from stages.sequence.settings import SequenceSettings
-from stages.sequence.windows import Batch, input_statistics, predict_logits, training_batches
+from stages.sequence.windows import input_statistics, predict_logits
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def validation_f1(
@@ -52,14 +64,21 @@ def validation_f1(
     choices : Choices
         See :func:`stages.sequence.windows.predict_logits`.
     """
-    truth = np.concatenate([video.labels for video in videos])
-    predicted = [
-        torch.sigmoid(torch.from_numpy(logits)).numpy() >= THRESHOLD
-        for _, logits in predict_logits(
-            network, features, videos, window=window, device=device, choices=choices
-        )
-    ]
-    return f1_per_au(truth, np.concatenate(predicted))
+    return f1_of_counts(
+        validation_counts(network, features, videos, window=window, device=device, choices=choices)
+    )
+
+
+def validation_counts(
+    network: nn.Module, features: Features, videos: Sequence[Video], **how: Any
+) -> NDArray[np.int64]:
+    """What :func:`validation_f1` is made of, (2, 12): that of several videos adds up."""
+    counts = np.zeros((2, N_AUS), np.int64)
+    said = predict_logits(network, features, videos, **how)
+    for video, (_, logits) in zip(videos, said, strict=True):
+        active = torch.sigmoid(torch.from_numpy(logits)).numpy() >= THRESHOLD
+        counts += f1_counts(video.labels, active)
+    return counts
 
 
 def dimensions_of(
@@ -85,6 +104,19 @@ def stopping_rule(params: SequenceSettings) -> tuple[int, tuple[str, ...]]:
         return settings.validations + 1, AU_NAMES
     epochs = settings.patience if stopping == "mean" else settings.epochs
     return epochs * settings.validations, ()
+
+
+def shared_counts(fabric: "Fabric", batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+    """What the processes' sums over labels, and over intensities, are divided by; None for one.
+
+    The mean of their losses, which is what their gradients are averaged to, is then the mean over
+    what is known in the whole batch, however it was shared out.
+    """
+    if fabric.world_size == 1:
+        return None, None
+    known = torch.stack([known_labels(batch.labels), known_intensities(batch.intensity)])
+    total = over_processes(fabric, known.float(), "sum").clamp(min=1) / fabric.world_size
+    return total[0], total[1]
 
 
 def train_network(
@@ -150,8 +182,7 @@ def train_network(
 
     def batches(number: int) -> Iterator[Batch]:
         epoch, part = divmod(number, parts)
-        for batch in training_batches(
-            features,
+        orders = training_orders(
             training,
             window=settings.window,
             stride=window_stride(settings.window, choices.training_overlap),
@@ -160,26 +191,30 @@ def train_network(
             seed=epoch_seed(seed, epoch, "windows"),
             rank=fabric.global_rank,
             processes=fabric.world_size,
-            short_videos=choices.short_videos,
             part=part,
             parts=parts,
-        ):
-            yield batch.to(fabric.device)
+        )
+        return reader.read(orders)
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         logits = model(batch.visual, batch.audio, batch.sound, batch.real)
-        presence = masked_bce(logits, batch.labels, weight)
-        return presence + settings.intensity_weight * intensity_loss(logits, batch.intensity)
+        labels, intensities = shared_counts(fabric, batch)
+        presence = masked_bce(logits, batch.labels, weight, labels)
+        intensity = intensity_loss(logits, batch.intensity, intensities)
+        return presence + settings.intensity_weight * intensity
 
     def validate(model: nn.Module) -> dict[str, float]:
-        f1 = validation_f1(
-            model,
-            features,
-            held_out,
-            window=settings.window,
-            device=fabric.device,
-            choices=choices,
-        )
+        with fabric.autocast():
+            counts = validation_counts(
+                model if fabric.world_size == 1 else network,  # DDP's would wait for the others
+                features,
+                held_out[fabric.global_rank :: fabric.world_size],
+                window=settings.window,
+                device=fabric.device,
+                choices=choices,
+            )
+        together = over_processes(fabric, torch.from_numpy(counts).to(fabric.device), "sum")
+        f1 = f1_of_counts(together.cpu().numpy())
         each = zip(AU_NAMES, f1.tolist(), strict=True)
         return {"validation_f1": float(f1.mean()), **dict(each)}
 
@@ -193,6 +228,16 @@ def train_network(
         watched=watched if held_out else (),
     )
     with ExitStack() as stack:
+        reader = stack.enter_context(
+            open_batches(
+                features,
+                training,
+                window=settings.window,
+                batch=settings.batch,
+                device=fabric.device,
+                short_videos=choices.short_videos,
+            )
+        )
         live = None
         if fabric.is_global_zero:
             # dvclive's defaults would rewrite dvc.yaml while DVC runs it

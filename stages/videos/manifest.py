@@ -6,6 +6,7 @@ to read; ``frames.h5`` holds one group per entry with the presentation times and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -242,6 +243,11 @@ def read_timestamps(folder: Path, name: str) -> NDArray[np.float64]:
         Seconds, in the order of display.
     """
     return _read(folder, name, "timestamps").astype(np.float64, copy=False)
+
+
+def times_hash(folder: Path, name: str) -> str:
+    """SHA-256 of the presentation times of one entry."""
+    return hashlib.sha256(read_timestamps(folder, name).tobytes()).hexdigest()
 
 
 def read_intensities(folder: Path, name: str) -> NDArray[np.float32] | None:

@@ -25,7 +25,7 @@ from stages import audio
 from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage
-from stages.core.feature_store import FeatureReader
+from stages.core.feature_shard import read_shard
 from stages.core.files import write_json
 from stages.core.torchrun import use_one_thread
 from stages.crops.crop_file import CropReader
@@ -139,8 +139,8 @@ def audio_rates(
         stage = best(encode, repeats)
         for work in works:
             audio.encode_video(work, target)
-            with FeatureReader(target) as store:
-                frames += int((~np.isnan(store.read(work.name)).any(1)).sum())
+            _, (stored,) = read_shard(target)
+            frames += sum(stop - start for start, stop in stored.valid)
 
     def forward() -> None:
         with inference(device, "32-true"):

@@ -30,8 +30,8 @@ from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import Predictor, load_predictor, share_cores
 from stages.inference.results import read_rows
+from stages.sequence.batches import window_starts
 from stages.sequence.dataset import nearest_valid
-from stages.sequence.windows import window_starts
 from stages.synthesis.video_file import write_video
 from stages.videos.audio import read_sound
 from stages.videos.video import read_frames

@@ -1,74 +1,132 @@
 """How much of training is the network's, and how fast windows are read (`make bench`).
 
-Needs a finished `make repro`. Prints the share of an epoch that is spent in the network, and
-windows a second of three readers: ours with the videos in memory, ours from the stores, and the
-plain way, one HDF5 dataset a frame in one file an encoder that is opened for every window.
+Without ``--full`` it needs a finished `make repro` and measures on its stores. With ``--full`` it
+makes a store of the widths of the nine published encoders, 6,160 values a frame, and needs none.
+Printed are the share of an epoch that is spent in the network, windows a second of the reader with
+one and two threads and of the plain way, one HDF5 dataset a frame in one file an encoder that is
+opened for every window, and at full scale of the network alone; with each, seconds of processor
+time a window and the load of the machine. Files are read once before: all are in the page cache.
 """
 
+import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Final
 
 import h5py
 import numpy as np
 import torch
 import typer
+from torch import nn
 
 from stages.check_settings import load_params
 from stages.core import paths
-from stages.core.feature_store import FeatureReader
+from stages.core.devices import pick_device
+from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.learning.losses import masked_bce
 from stages.networks.base import Dimensions
 from stages.networks.registry import build_network
-from stages.sequence.dataset import Video, load_videos
+from stages.sequence.batches import Batch, Order, training_orders
+from stages.sequence.dataset import Video, load_videos, make_video
 from stages.sequence.features import Features, audio_paths, visual_paths
+from stages.sequence.protocol import network_settings
+from stages.sequence.reader import BatchReader
 from stages.sequence.runs import read_run
-from stages.sequence.windows import Batch, make_batch, training_batches, window_starts
+from stages.sequence.windows import input_statistics
+
+VISUAL: Final = {"ires100": 512, "mae": 768, "mobilenet": 1280, "densenet": 1024, "vit": 768}
+AUDIO: Final = {"wav2vec": 768, "hubert": 768, "ecapatdnn": 192, "fbank": 80}
+VIDEO_FRAMES: Final = 4000  # of a generated video; those of Aff-Wild2 have 4,300 on average
 
 
-def batches(features: Features, videos: Sequence[Video], window: int, size: int) -> Iterator[Batch]:
-    """Training batches of the first epoch."""
-    return training_batches(
-        features, videos, window=window, stride=window // 2, batch=size, sound_dropout=0.2, seed=0
+@dataclass
+class Cost:
+    """What some work took, seconds of the clock and of all processors."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure what the block takes."""
+    cost, wall, cpu = Cost(), time.perf_counter(), time.process_time()
+    yield cost
+    cost.wall, cost.cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+
+def said(name: str, windows: int, cost: Cost) -> float:
+    """Print windows a second, and return them."""
+    rate = windows / cost.wall
+    print(
+        f"{name}: {rate:,.0f} windows a second, {1000 * cost.cpu / windows:.2f} ms of processor "
+        f"time a window (load {os.getloadavg()[0]:.1f})",
+        flush=True,
+    )
+    return rate
+
+
+def orders(videos: Sequence[Video], window: int, batch: int, seed: int = 0) -> list[Order]:
+    """Batches of an epoch."""
+    return list(
+        training_orders(
+            videos, window=window, stride=window // 2, batch=batch, sound_dropout=0.2, seed=seed
+        )
     )
 
 
-def share_in_the_network(features: Features, videos: Sequence[Video], repeats: int) -> float:
-    """Part of the time of some epochs that forward pass, backward pass and optimizer take."""
-    params, run = load_params(), read_run("main")
-    settings = params.train
-    dimensions = Dimensions(
-        run.model,
-        features.visual_width,
-        features.audio_width,
-        dict(run.settings),
-        centred=True,
-        audio_centred=True,
-    )
-    network = build_network(dimensions).train()
-    optimizer = torch.optim.Adam(network.parameters())
-    inside = 0.0
-    list(batches(features, videos, settings.window, settings.batch))  # fills the memory
-    begin = time.perf_counter()
-    for _ in range(repeats):
-        for batch in batches(features, videos, settings.window, settings.batch):
-            start = time.perf_counter()
-            logits = network(batch.visual, batch.audio, batch.sound, batch.real)
-            optimizer.zero_grad(set_to_none=True)
-            masked_bce(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            inside += time.perf_counter() - start
-    return inside / (time.perf_counter() - begin)
+class Trainer:
+    """A network that is trained, and the time that it takes."""
+
+    def __init__(self, dimensions: Dimensions, device: torch.device) -> None:
+        self._device = device
+        self._network: nn.Module = build_network(dimensions).train().to(device)
+        self._optimizer = torch.optim.Adam(self._network.parameters())
+        self.inside = 0.0
+
+    def step(self, batch: Batch) -> None:
+        """Forward pass, backward pass and optimizer."""
+        start = time.perf_counter()
+        logits = self._network(batch.visual, batch.audio, batch.sound, batch.real)
+        self._optimizer.zero_grad(set_to_none=True)
+        masked_bce(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self.inside += time.perf_counter() - start
 
 
-def rate(read: Callable[[Video, int], object], windows: Sequence[tuple[Video, int]]) -> float:
-    """Windows a second."""
-    start = time.perf_counter()
-    for video, first in windows:
-        read(video, first)
-    return len(windows) / (time.perf_counter() - start)
+def share_in_the_network(
+    features: Features, asked: Sequence[Order], trainer: Trainer, window: int, device: torch.device
+) -> float:
+    """Part of the time of some steps that the network takes."""
+    size = max(len(order.places) for order in asked)
+    trainer.inside = 0.0
+    with BatchReader(features, window=window, batch=size, device=device) as reader:
+        begin = time.perf_counter()
+        for batch in reader.read(asked):
+            trainer.step(batch)
+        return trainer.inside / (time.perf_counter() - begin)
+
+
+def reader_rate(
+    features: Features, asked: Sequence[Order], window: int, device: torch.device, threads: int
+) -> float:
+    """Windows a second of the reader alone."""
+    size = max(len(order.places) for order in asked)
+    with BatchReader(features, window=window, batch=size, device=device, threads=threads) as reader:
+        for _ in reader.read(asked):  # reads what is not in the page cache
+            pass
+        with measured() as cost:
+            for _ in reader.read(asked):
+                pass
+    many = sum(len(order.places) for order in asked)
+    return said(f"reader, {threads} thread{'s' * (threads > 1)}", many, cost)
 
 
 def write_plainly(path: Path, store: Path, videos: Sequence[Video]) -> None:
@@ -79,46 +137,131 @@ def write_plainly(path: Path, store: Path, videos: Sequence[Video]) -> None:
                 file[f"{video.name}/{i:06d}"] = row
 
 
-def main(repeats: int = 3, plain_windows: int = 30) -> None:
+def plain_rate(
+    folder: Path, stores: Sequence[Path], videos: Sequence[Video], window: int, windows: int
+) -> float:
+    """Windows a second of the plain way."""
+    plain = [folder / f"{number}.h5" for number in range(len(stores))]
+    for path, store in zip(plain, stores, strict=True):
+        write_plainly(path, store, videos)
+    places = [place for order in orders(videos, window, 1) for place in order.places]
+    with measured() as cost:
+        for video, start in islice(cycle(places), windows):
+            found = []
+            for path in plain:
+                with h5py.File(path) as file:
+                    group = file[video.name]
+                    stop = min(start + window, video.frames)
+                    found.append(np.stack([group[f"{i:06d}"][()] for i in range(start, stop)]))
+            np.concatenate(found, axis=1).astype(np.float32)
+    return said("one dataset a frame", windows, cost)
+
+
+def generate(folder: Path, widths: Mapping[str, int], frames: int) -> list[Path]:
+    """Write stores of noise, one an encoder."""
+    random = np.random.default_rng(0)
+    stores = []
+    for encoder, width in widths.items():
+        noise = random.standard_normal((VIDEO_FRAMES, width), np.float32).astype(np.float16)
+        stores.append(folder / encoder)
+        with FeatureWriter(
+            stores[-1], encoder=encoder, weights_hash="", width=width, settings={}
+        ) as writer:
+            for number in range(-(-frames // VIDEO_FRAMES)):
+                writer.add(f"v{number:04d}", np.roll(noise, number, axis=0), 30.0)
+    return stores
+
+
+def at_full_scale(frames: int, steps: int, plain_windows: int) -> None:
+    """Measure on a generated store of full width."""
+    params = load_params()
+    window, batch, device = params.train.window, params.train.batch, pick_device(params.compute)
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name)
+        visual, audio = generate(folder, VISUAL, frames), generate(folder, AUDIO, frames)
+        random = np.random.default_rng(1)
+        videos = [
+            make_video(
+                f"v{number:04d}",
+                random.integers(0, 2, (VIDEO_FRAMES, 12)).astype(np.int8),
+                np.ones(VIDEO_FRAMES, np.bool_),
+            )
+            for number in range(-(-frames // VIDEO_FRAMES))
+        ]
+        asked = orders(videos, window, batch)
+        with Features(visual, audio) as features:
+            width = features.visual_width + features.audio_width
+            total = sum(video.frames for video in videos)
+            print(
+                f"generated: {len(videos)} videos, {total:,} frames of {width:,} values; windows "
+                f"of {window} frames, {batch} a batch, on {device}, {torch.get_num_threads()} "
+                f"threads of torch, {os.cpu_count()} cores"
+            )
+            with measured() as cost:
+                input_statistics(features, videos)
+            print(f"statistics of all inputs: {cost.wall:.2f} s")
+            ours = [reader_rate(features, asked, window, device, threads) for threads in (1, 2)]
+            dimensions = Dimensions(
+                "transformer",
+                features.visual_width,
+                features.audio_width,
+                network_settings(params, "transformer", "full"),
+                centred=True,
+                audio_centred=True,
+            )
+            trainer = Trainer(dimensions, device)
+            with BatchReader(features, window=window, batch=batch, device=device) as reader:
+                (held,) = reader.read(asked[:1])
+                trainer.step(held)
+                with measured() as cost:
+                    for _ in range(steps):
+                        trainer.step(held)
+            said("network alone (transformer, full scale)", steps * batch, cost)
+            share = share_in_the_network(features, asked[:steps], trainer, window, device)
+            print(f"training: {share:.1%} of the time in the network ({steps} steps)")
+        plain = plain_rate(folder, [*visual, *audio], videos[:1], window, plain_windows)
+        print(f"the reader with two threads is {ours[1] / plain:,.0f} times as fast as that")
+
+
+def at_small_scale(repeats: int, plain_windows: int) -> None:
+    """Measure on the stores of a finished `make repro`."""
+    params, run = load_params(), read_run("main")
+    window, batch, device = params.train.window, params.train.batch, torch.device("cpu")
+    videos = [video for video in load_videos("train") if not video.masked]
+    visual, audio = visual_paths(run.visual), audio_paths(run.audio)
+    epochs = [order for seed in range(repeats) for order in orders(videos, window, batch, seed)]
+    with Features(visual, audio) as features:
+        dimensions = Dimensions(
+            run.model,
+            features.visual_width,
+            features.audio_width,
+            dict(run.settings),
+            centred=True,
+            audio_centred=True,
+        )
+        trainer = Trainer(dimensions, device)
+        share_in_the_network(features, epochs[:3], trainer, window, device)
+        share = share_in_the_network(features, epochs, trainer, window, device)
+        print(f"training: {share:.1%} of {repeats} epochs in the network ({run.model}, one core)")
+        ours = [reader_rate(features, epochs, window, device, threads) for threads in (1, 2)]
+    with tempfile.TemporaryDirectory(dir=paths.INPUTS.parent) as folder:
+        plain = plain_rate(Path(folder), [*visual, *audio], videos, window, plain_windows)
+    print(f"the reader with two threads is {ours[1] / plain:,.0f} times as fast as that")
+
+
+def main(
+    full: bool = False,
+    frames: int = 100_000,
+    steps: int = 4,
+    repeats: int = 3,
+    plain_windows: int = 30,
+) -> None:
     """Print the figures."""
     torch.set_num_threads(1)
-    window = load_params().train.window
-    run = read_run("main")
-    videos = [video for video in load_videos("train") if not video.masked]
-    windows = [
-        (video, start)
-        for video in videos
-        for start in window_starts(video.frames, window, window // 2)
-    ]
-    stores = (visual_paths(run.visual), audio_paths(run.audio))
-    with Features(*stores) as kept, Features(*stores, cache_bytes=0) as stored:
-        share = share_in_the_network(kept, videos, repeats)
-        print(f"training: {share:.1%} of an epoch in the network ({run.model}, one core)")
-        found = {
-            "in memory": rate(lambda video, at: make_batch(kept, [(video, at)], window), windows),
-            "from the stores": rate(
-                lambda video, at: make_batch(stored, [(video, at)], window), windows
-            ),
-        }
-        with tempfile.TemporaryDirectory(dir=paths.INPUTS.parent) as folder:
-            plain = []
-            for store in (*stores[0], *stores[1]):
-                plain.append(Path(folder) / store.name)
-                write_plainly(plain[-1], store, videos)
-
-            def read_plainly(video: Video, start: int) -> object:
-                found, last = [], min(start + window, video.frames)
-                for path in plain:
-                    with h5py.File(path) as file:
-                        group = file[video.name]
-                        rows = [group[f"{i:06d}"][()] for i in range(start, last)]
-                    found.append(np.stack(rows).astype(np.float32))
-                return np.concatenate(found, axis=1)
-
-            found["one dataset a frame"] = rate(read_plainly, list(islice(windows, plain_windows)))
-    for name, value in found.items():
-        times = value / found["one dataset a frame"]
-        print(f"reader, {name}: {value:.0f} windows a second ({times:.0f} times)")
+    if full:
+        at_full_scale(frames, steps, plain_windows)
+    else:
+        at_small_scale(repeats, plain_windows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import pytest
 
 from stages.core import parallel, workers
 from stages.core.errors import DataError, SettingsError, UnfinishedError
+from stages.core.hashing import file_hash
 from stages.core.parallel import map_videos, partial_folder
+from stages.core.records import ACKNOWLEDGED
 
 
 def square(item: int, path: Path) -> None:
@@ -26,7 +28,7 @@ def square(item: int, path: Path) -> None:
 
 def names(folder: Path) -> list[str]:
     """All files but the acknowledgements."""
-    return sorted(p.name for p in folder.iterdir() if p.name != parallel.ACKNOWLEDGED)
+    return sorted(p.name for p in folder.iterdir() if p.name != ACKNOWLEDGED)
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ def test_a_piece_is_believed_for_its_bytes(tmp_path: Path) -> None:
     (out / "n1").write_text("\0\0")
     (out / "n2").write_text("")
     (out / "n3").unlink()
-    with (out / parallel.ACKNOWLEDGED).open("a") as file:
+    with (out / ACKNOWLEDGED).open("a") as file:
         file.write('{"piece": "n4", "sha2')  # the kill came in the middle of the line
     outcome = map_videos(tried, items, out, suffix="", workers=1, description="test")
     assert [path.read_text() for path in outcome.done.values()] == list(items)
@@ -281,3 +283,56 @@ def test_workers_know_their_number(tmp_path: Path) -> None:
     # each is handed an item before any is waited for
     assert {path.read_text() for path in outcome.done.values()} == {"0", "1", "2"}
     assert workers.worker_number() == 0
+
+
+def kept(identities: dict[str, str], items: dict[str, Trial]) -> dict[str, bytes]:
+    with parallel.kept_folder("crop") as folder:
+        outcome = map_videos(
+            tried, items, folder, suffix=".txt", workers=1, description="test",
+            identities=identities,
+        )  # fmt: skip
+    assert outcome.hashes.keys() == outcome.done.keys()
+    for name, path in outcome.done.items():
+        assert file_hash(path) == outcome.hashes[name]
+    return {name: path.read_bytes() for name, path in outcome.done.items()}
+
+
+def test_of_kept_pieces_only_those_are_made_that_are_new_or_made_of_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    items = trials(tmp_path / "tries", 4)
+    identities = dict.fromkeys(items, "a")
+
+    def attempts() -> list[int]:
+        return [item.attempts() for item in items.values()]
+
+    three = {name: item for name, item in items.items() if name != "n3"}
+    assert list(kept(identities, three)) == ["n0", "n1", "n2"]
+    assert attempts() == [1, 1, 1, 0]
+    places = {path.name: path.stat().st_ino for path in (tmp_path / "crop/kept").glob("*.txt")}
+    assert list(kept(identities, items)) == list(items)
+    assert attempts() == [1, 1, 1, 1]
+    for name, place in places.items():
+        assert (tmp_path / "crop/kept" / name).stat().st_ino == place
+    kept({**identities, "n1": "b"}, items)
+    assert attempts() == [1, 2, 1, 1]
+    kept(identities, items)
+    assert attempts() == [1, 3, 1, 1], "it was made of something else meanwhile"
+    kept(identities, three)
+    assert names(tmp_path / "crop/kept") == ["n0.txt", "n1.txt", "n2.txt"]
+
+
+def test_what_failed_is_tried_again_and_the_rest_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    items = {"n3": 3, "n5": 5}
+    for number in (3, 6):
+        with parallel.kept_folder("crop") as folder:
+            outcome = map_videos(
+                square, {**items, "n3": number}, folder, suffix="", workers=1, description="test",
+                identities=dict.fromkeys(items, "a"),
+            )  # fmt: skip
+        assert list(outcome.failed) == (["n3"] if number == 3 else [])
+    assert outcome.done["n3"].read_text() == "36"

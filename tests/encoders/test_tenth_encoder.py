@@ -90,7 +90,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.argv", ["visual", "toy"])
     load_encoding.cache_clear()
     visual.main()
-    with FeatureReader(Path("data/features/visual/toy.h5")) as store:
+    with FeatureReader(Path("data/features/visual/toy")) as store:
         rows = store.read("one")
         assert (store.attributes["encoder"], store.width) == ("toy", 20 + N_AUS)
     np.testing.assert_array_equal(np.isnan(rows).all(1), [False, True, False, False])

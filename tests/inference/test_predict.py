@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from pyarrow import parquet
 from stages import audio
 from stages.core.errors import DataError
 from stages.core.facs import AU_NAMES
+from stages.core.feature_store import shard_path, write_index
 from stages.core.hashing import file_hash
 from stages.core.settings import Compute
 from stages.crops.crop_file import CropReader
@@ -49,6 +52,14 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+def store_of_one(store: Path, encode: Callable[[Path], None]) -> None:
+    """Make a feature store of the one video that is called clip."""
+    shard = shard_path(store, "clip")
+    shard.parent.mkdir(parents=True)
+    encode(shard)
+    write_index(store, {}, {"clip": file_hash(shard)})
+
+
 def by_the_pipeline(
     video: Path, ensemble: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -66,16 +77,17 @@ def by_the_pipeline(
     stand_ins.write_index(video.parent, [entry], {"clip": times})
     stores: dict[str, Path] = {}
     for name, weights in made.visual.items():
-        stores[name] = Path(f"{name}.h5")
+        stores[name] = Path(name)
         file = ensemble / str(weights.file)
         encoding = Encoding(name, file, weights.sha256, "small", COMPUTE)
         work = face_extraction.Work("clip", Path("crops.h5"), FRAMES, 25.0, 16, encoding)
-        face_extraction.encode_video(work, stores[name])
+        store_of_one(stores[name], partial(face_extraction.encode_video, work))
     for name, weights in made.audio.items():
-        stores[name] = Path(f"{name}.h5")
+        stores[name] = Path(name)
         path = None if weights.file is None else ensemble / weights.file
         encoding = Encoding(name, path, weights.sha256, "small", COMPUTE)
-        audio.encode_video(audio.Work("clip", video, 25.0, encoding), stores[name])
+        heard = audio.Work("clip", video, 25.0, encoding)
+        store_of_one(stores[name], partial(audio.encode_video, heard))
     item = make_video("clip", np.zeros((FRAMES, 12), np.int8), face)
     said = []
     for member in made.members:

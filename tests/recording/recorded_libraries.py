@@ -62,6 +62,7 @@ def _safetensors(log: Log, module: ModuleType) -> None:
 def _torch(log: Log, module: ModuleType) -> None:
     _function(log, module, "save", "write", 1)
     _function(log, module, "load", "read")
+    _function(log, module, "from_file", "read")
 
 
 def _cv2(log: Log, module: ModuleType) -> None:

@@ -52,12 +52,12 @@ def features(
     lengths = {"visual": LENGTHS, "masked": dict.fromkeys(sorted(COPIES), 20), "audio": LENGTHS}
     for store, names in lengths.items():
         with FeatureWriter(
-            folder / f"{store}.h5", encoder=store, weights_hash="", width=3, settings={}
+            folder / store, encoder=store, weights_hash="", width=3, settings={}
         ) as writer:
             for name in sorted(names):
                 rows = generator.normal(size=(names[name], 3)).astype(np.float16)
                 writer.add(name, rows, 25.0)
-    with Features([folder / "visual.h5"], [folder / "audio.h5"], [folder / "masked.h5"]) as opened:
+    with Features([folder / "visual"], [folder / "audio"], [folder / "masked"]) as opened:
         yield opened
 
 

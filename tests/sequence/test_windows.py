@@ -11,20 +11,20 @@ from stages.check_settings import load_params
 from stages.core.errors import DataError
 from stages.core.feature_store import FeatureWriter
 from stages.networks.registry import build_network
+from stages.sequence.batches import (
+    Batch,
+    Order,
+    make_batch,
+    training_orders,
+    window_starts,
+)
 from stages.sequence.choices import CORRECTED
 from stages.sequence.dataset import Video, make_video, nearest_valid
 from stages.sequence.features import Features
 from stages.sequence.protocol import network_settings
 from stages.sequence.selection import complete_frames
 from stages.sequence.training import dimensions_of
-from stages.sequence.windows import (
-    input_statistics,
-    make_batch,
-    predict_logits,
-    predict_video,
-    training_batches,
-    window_starts,
-)
+from stages.sequence.windows import input_statistics, predict_logits, predict_video
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = {"a": 300, "b": 50, "c": 129}
@@ -41,7 +41,7 @@ def frame_features(name: str, width: int) -> np.ndarray:
 def stores(tmp_path: Path) -> tuple[list[Path], list[Path]]:
     found = {}
     for encoder, width in (("v1", 3), ("v2", 2), ("a1", 4)):
-        path = tmp_path / f"{encoder}.h5"
+        path = tmp_path / encoder
         with FeatureWriter(
             path, encoder=encoder, weights_hash="", width=width, settings={}
         ) as writer:
@@ -119,7 +119,7 @@ def test_stores_are_concatenated_and_missing_sound_is_said(stores) -> None:
 @pytest.mark.parametrize(("rule", "real"), [("masked", 50), ("held", 128)])
 def test_a_short_window_repeats_its_last_frame_without_labels(stores, rule, real) -> None:
     with Features(*stores) as features:
-        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128, rule)
+        batch = make_batch(features, Order([(video("b"), 0), (video("a"), 172)]), 128, rule)
     assert batch.real.sum(1).tolist() == [real, 128]
     assert batch.visual[0, 49:, 0].tolist() == [49.0] * 79
     assert (batch.labels[0, 50:] == -1).all()
@@ -129,7 +129,7 @@ def test_a_short_window_repeats_its_last_frame_without_labels(stores, rule, real
 @pytest.mark.parametrize("rule", ["repeated", "cycled"])
 def test_a_short_window_without_a_mask(stores, rule: str) -> None:
     with Features(*stores) as features:
-        batch = make_batch(features, [(video("b"), 0), (video("a"), 172)], 128, rule)
+        batch = make_batch(features, Order([(video("b"), 0), (video("a"), 172)]), 128, rule)
     expected = [
         *range(50),
         *([49] * 78 if rule == "repeated" else [t % 50 for t in range(50, 128)]),
@@ -146,7 +146,7 @@ def test_frames_that_are_left_out_are_left_out_of_every_input(stores) -> None:
     assert reduced.kept is not None
     with Features(*stores) as features:
         visual, audio, sound = features.read(reduced, 2, reduced.frames)
-        batch = make_batch(features, [(reduced, 0)], 32)
+        batch = make_batch(features, Order([(reduced, 0)]), 32)
     np.testing.assert_array_equal(visual[:, :3], frame_features("a", 3)[reduced.kept[2:]])
     np.testing.assert_array_equal(audio, frame_features("a", 4)[reduced.kept[2:]])
     assert sound.all()
@@ -158,22 +158,21 @@ def test_frames_left_out_of_a_copy_are_those_of_its_source(stores, tmp_path: Pat
     labels[3, 0], face[7] = -1, False
     copy = complete_frames(make_video("a:upper:000100", labels, face, source="a", start=100))
     with FeatureWriter(
-        tmp_path / "m.h5", encoder="m", weights_hash="", width=3, settings={}
+        tmp_path / "m", encoder="m", weights_hash="", width=3, settings={}
     ) as writer:
         writer.add(copy.name, frame_features("a", 3)[100:130], 25.0)
-    with Features(stores[0][:1], stores[1], [tmp_path / "m.h5"]) as features:
+    with Features(stores[0][:1], stores[1], [tmp_path / "m"]) as features:
         visual, audio, _ = features.read(copy, 0, copy.frames)
     expected = [100 + t for t in range(30) if t not in (3, 7)]
     assert visual[:, 0].tolist() == audio[:, 0].tolist() == expected
 
 
-def epoch(features: Features, seed: int, dropout: float = 0.0) -> list:
+def epoch(features: Features, seed: int, dropout: float = 0.0) -> list[Batch]:
     videos = [video(name) for name in LENGTHS]
-    return list(
-        training_batches(
-            features, videos, window=64, stride=64, batch=4, sound_dropout=dropout, seed=seed
-        )
+    orders = training_orders(
+        videos, window=64, stride=64, batch=4, sound_dropout=dropout, seed=seed
     )
+    return [make_batch(features, order, 64) for order in orders]
 
 
 def test_an_epoch_shows_every_frame_and_its_order_comes_from_the_seed(stores) -> None:
@@ -237,7 +236,7 @@ class WindowMean(nn.Module):
     """Says of every frame the mean frame number of its window: overlaps become visible."""
 
     def forward(self, visual: Tensor, audio: Tensor, sound: Tensor, real: Tensor) -> Tensor:
-        number = visual[..., 0] * real / 100
+        number = visual[..., 0].float() * real / 100
         mean = number.sum(1, keepdim=True) / real.sum(1, keepdim=True)
         return mean[..., None].expand(-1, visual.shape[1], 12)
 
@@ -276,40 +275,28 @@ def test_windows_of_several_videos_are_predicted_together_to_the_same_end(
             np.testing.assert_allclose(1 / (1 + np.exp(-said[one.name])), alone, atol=1e-6)
 
 
-def test_processes_share_every_batch(stores: tuple[list[Path], list[Path]]) -> None:
-    settings = {"window": 40, "stride": 20, "batch": 4, "sound_dropout": 0.0, "seed": 3}
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_every_batch(stores: tuple[list[Path], list[Path]], processes: int) -> None:
     videos = [video(name) for name in LENGTHS]
+
+    def batches(**share: int) -> list[Batch]:
+        orders = training_orders(
+            videos, window=40, stride=20, batch=3, sound_dropout=0.5, seed=3, **share
+        )
+        return [make_batch(features, order, 40) for order in orders]
+
     with Features(*stores) as features:
-        whole = list(training_batches(features, videos, **settings))
-        parts = [
-            list(training_batches(features, videos, **settings, rank=rank, processes=2))
-            for rank in range(2)
-        ]
-    assert len(parts[0]) == len(parts[1]) == len(whole)
+        whole = batches()
+        parts = [batches(rank=rank, processes=processes) for rank in range(processes)]
+    assert len(whole[-1].visual) == 1  # not enough for each process
     for batch, *shares in zip(whole, *parts, strict=True):
-        if len(batch.visual) > 1:
-            for rank, share in enumerate(shares):
-                assert torch.equal(share.labels, batch.labels[rank::2])
-
-
-@pytest.mark.parametrize("cache_bytes", [0, 2000, 1 << 20])
-def test_what_is_kept_in_memory_changes_nothing(
-    stores: tuple[list[Path], list[Path]], cache_bytes: int
-) -> None:
-    with (
-        Features(*stores, cache_bytes=0) as plain,
-        Features(*stores, cache_bytes=cache_bytes) as kept,
-    ):
-        for _ in range(2):
-            for name, frames in LENGTHS.items():
-                for start in range(0, frames, 37):
-                    stop = min(start + 50, frames)
-                    for ours, theirs in zip(
-                        kept.read(video(name), start, stop),
-                        plain.read(video(name), start, stop),
-                        strict=True,
-                    ):
-                        np.testing.assert_array_equal(ours, theirs)
+        for rank, share in enumerate(shares):
+            if rank < len(batch.visual):
+                assert torch.equal(share.labels, batch.labels[rank::processes])
+                assert torch.equal(share.sound, batch.sound[rank::processes])
+            else:  # it takes the step without learning anything
+                assert len(share.visual) == 1
+                assert (share.labels == -1).all()
 
 
 @pytest.mark.parametrize("model", ["transformer", "tcn", "bigru", "frame_head"])
@@ -318,11 +305,11 @@ def test_a_picture_is_judged_as_the_first_frame_of_a_video_that_stands_still(
 ) -> None:
     row = np.random.default_rng(3).normal(size=(1, 15)).astype(np.float16)
     with FeatureWriter(
-        tmp_path / "s.h5", encoder="s", weights_hash="", width=15, settings={}, au_start=3
+        tmp_path / "s", encoder="s", weights_hash="", width=15, settings={}, au_start=3
     ) as writer:
         writer.add("long", np.repeat(row, 90, axis=0), 25.0)
         writer.add("photo", row, 25.0)
-    with Features([tmp_path / "s.h5"], []) as features:
+    with Features([tmp_path / "s"], []) as features:
         params = load_params(ROOT / "params.yaml")
         torch.manual_seed(0)
         network = build_network(
@@ -343,25 +330,14 @@ def test_a_picture_is_judged_as_the_first_frame_of_a_video_that_stands_still(
     np.testing.assert_allclose(said[1][0], said[0][0], atol=1e-6)
 
 
-def test_the_parts_of_an_epoch_are_the_epoch(tmp_path: Path) -> None:
-    from stages.sequence.windows import training_batches as batches_of
-
-    class Source:
-        """Features that are the frame's number."""
-
-        visual_width, audio_width, au_starts = 1, 0, ()
-
-        def read(self, video: Video, start: int, stop: int) -> tuple[np.ndarray, ...]:
-            rows = np.arange(start, stop, dtype=np.float32)[:, None]
-            return rows, np.zeros((stop - start, 0), np.float32), np.zeros(stop - start, bool)
-
+def test_the_parts_of_an_epoch_are_the_epoch() -> None:
     video = make_video("a", np.zeros((90, 12), np.int8), np.ones(90, bool))
 
-    def first_frames(**part: int) -> list[list[float]]:
-        found = batches_of(
-            Source(), [video], window=10, stride=5, batch=4, sound_dropout=0.0, seed=3, **part
+    def first_frames(**part: int) -> list[list[int]]:
+        orders = training_orders(
+            [video], window=10, stride=5, batch=4, sound_dropout=0.0, seed=3, **part
         )
-        return [batch.visual[:, 0, 0].tolist() for batch in found]
+        return [[start for _, start in order.places] for order in orders]
 
     whole = first_frames()
     halves = [first_frames(part=part, parts=2) for part in (0, 1)]
