@@ -25,8 +25,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     write_workspace(folder)
     content = yaml.safe_load((folder / "params.yaml").read_text())
-    content["models"]["transformer"]["small"]["dropout"] = 0.0
-    # 12 videos of 2 windows: the last of 5 batches has 4, and not as many of them for each of three
+    content["models"]["transformer"]["small"] |= {"dropout": 0.0, "head": []}  # it has its own
+    # 36 windows: the last of 8 batches has one, and nothing for the other processes
     content["train"].update(
         epochs=EPOCHS, batch=5, feature_noise=0.0, shift=0.0, feature_dropout=0.0,
         intensity_weight=0.1,
