@@ -12,7 +12,7 @@ from stages import crop, index, licences, pretrain, pretrain_faces, pretrain_fra
 from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.core.feature_store import FeatureWriter
-from stages.core.licences import GENERATED, OURS, Use, as_table, enforce
+from stages.core.licences import GENERATED, Use, as_table, enforce
 from stages.crops.crop_file import CropWriter
 from stages.encoders.face_extraction import list_work
 from stages.encoders.licences import weights_terms
@@ -25,6 +25,8 @@ from stages.sequence.runs import resolve_run, write_run
 from stages.videos.manifest import Manifest
 from tests import stand_ins
 from tests.inference import tiny
+
+OURS = f"Apache-2.0: trained by this pipeline on {GENERATED.source} ({GENERATED.licence})"
 
 
 @pytest.fixture
