@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stages.check_settings import load_params
 from stages.core import paths
+from stages.core.attempts import try_again
 from stages.core.console import run_stage, say
 from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
@@ -76,6 +77,8 @@ def main() -> None:
                 link_or_copy(piece, folder / piece.name)
         files = {name: paths.CROPS / piece.name for name, piece in outcome.done.items()}
     say(summary(files, outcome.failed))
+    if outcome.failed:
+        try_again("crop")
 
 
 if __name__ == "__main__":

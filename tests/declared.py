@@ -100,7 +100,7 @@ def words_of(command: str) -> str:
     """Module and arguments that a stage's command runs."""
     match = re.search(r"(?:-m stages\.|stages/stage\.sh )(.+)", command)
     assert match, command
-    return match[1]
+    return match[1].split(" # ")[0]  # without the number of the attempt
 
 
 def declared(workspace: Path) -> dict[str, Declared]:

@@ -14,7 +14,9 @@ from skimage import data
 
 from stages import audio, crop, index, inputs, mask, visual
 from stages.core import paths
+from stages.core.attempts import ATTEMPTS
 from stages.core.facs import ANNOTATION_HEADER, AU_NAMES
+from stages.core.hashing import ROOT
 from stages.encoders import face_extraction
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import visual_encoder
@@ -146,11 +148,15 @@ def test_a_video_that_failed_is_tried_again_alone(
     add("d", 3)
     index.main()
     Path("root/batch1/d.mp4").rename("away.mp4")  # a drive that was not there
+    shutil.copy(ROOT / ATTEMPTS, ATTEMPTS)
+    number = yaml.safe_load(ATTEMPTS.read_text())["attempts"]["crop"]
     crop.main()
     assert made == ["cropping d"]
+    assert yaml.safe_load(ATTEMPTS.read_text())["attempts"]["crop"] == number + 1
     Path("away.mp4").rename("root/batch1/d.mp4")
     crop.main()
     assert made == ["cropping d"] * 2
+    assert yaml.safe_load(ATTEMPTS.read_text())["attempts"]["crop"] == number + 1
     assert (paths.CROPS / "d.h5").is_file()
     assert Path("root/batch1/b.mp4").read_bytes() == whole
 

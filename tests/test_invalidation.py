@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stages.core.attempts import try_again
 from stages.core.hashing import ROOT
 from tests.clone import leave_out_encoders, leave_out_runs
 
@@ -71,7 +72,8 @@ class Pipeline:
         (folder / "idle.py").write_text(IDLE)
         shutil.copy(ROOT / ".dvcignore", folder)
         (folder / "metrics").mkdir()
-        shutil.copy(ROOT / "metrics/speed.json", folder / "metrics")
+        for name in ("speed.json", "attempts.yaml"):
+            shutil.copy(ROOT / "metrics" / name, folder / "metrics")
         shipped = yaml.safe_load((ROOT / "dvc.yaml").read_text())
         for stage in shipped["stages"].values():
             body = stage.get("do", stage)
@@ -82,7 +84,8 @@ class Pipeline:
                 deps = [dep for dep in deps if dep != "${data.root}"]
             parts = [names, body.get("params", ()), deps]
             words = "' '|' '".join(" ".join(part) for part in parts)
-            body["cmd"] = f"{sys.executable} idle.py '{words}'"
+            _, mark, attempt = body["cmd"].partition(" # ")
+            body["cmd"] = f"{sys.executable} idle.py '{words}'{mark}{attempt}"
         del shipped["plots"]
         (folder / "dvc.yaml").write_text(yaml.safe_dump(shipped, sort_keys=False, width=10_000))
         leave_out_encoders(folder)
@@ -170,6 +173,17 @@ def test_a_changed_encoder_redoes_its_own_and_what_reads_it(pipeline: Pipeline) 
     before = ("pretrain", "visual", "masked", "audio", "fbank", "train")
     ran = {name for name in pipeline.repro() if name.startswith(before)}
     assert ran == {"pretrain@tenth", "visual@tenth", "masked@tenth"}
+
+
+def test_a_stage_that_left_a_video_out_runs_again_and_nothing_else(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pipeline.folder)
+    try_again("crop")
+    assert pipeline.repro() == {"crop"}  # it made the same: nothing is left to do
+    try_again("audio")
+    assert {name.partition("@")[0] for name in pipeline.repro()} == {"audio", "fbank"}
+    assert pipeline.repro() == set()
 
 
 def test_licences_are_looked_at_again_without_other_work(pipeline: Pipeline) -> None:

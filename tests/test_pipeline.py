@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from stages.check_settings import Params
+from stages.core.attempts import ATTEMPTS
 from stages.core.hashing import ROOT, code_files
 from stages.core.setting_types import Section
 from stages.pictures import PICTURES
@@ -170,8 +171,18 @@ def test_the_second_pipeline_works_in_the_top_folder() -> None:
 
 
 def test_audio_stages_are_the_audio_encoders() -> None:
-    runs = {*STAGES["audio"]["matrix"]["encoder"], STAGES["fbank"]["cmd"].split()[-1]}
+    command, _, _ = STAGES["fbank"]["cmd"].partition(" # ")
+    runs = {*STAGES["audio"]["matrix"]["encoder"], command.split()[-1]}
     assert runs == set(SETTINGS["audio"])
+
+
+def test_every_stage_that_may_leave_a_video_out_has_a_number_of_attempts() -> None:
+    known = yaml.safe_load((ROOT / ATTEMPTS).read_text())["attempts"]
+    for name, stage in STAGES.items():
+        found = re.findall(r" # attempt \$\{attempts\.(\w+)\}$", stage["cmd"])
+        kept = {"fbank": ["audio"]}.get(name, [name] if name in known else [])
+        assert found == kept, name
+    assert set(known) == {"crop", "visual", "masked", "audio"}
 
 
 def test_plots_show_files_that_stages_write() -> None:

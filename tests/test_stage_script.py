@@ -94,7 +94,7 @@ def test_without_any_python_that_has_the_packages_there_is_a_sentence(project: P
 def test_every_stage_is_run_by_the_script() -> None:
     for pipeline in ("dvc.yaml", "metrics/tables/dvc.yaml"):
         lines = (ROOT / pipeline).read_text().splitlines()
-        commands = [line.split("cmd:")[1].strip() for line in lines if "cmd:" in line]
+        commands = [line.split("cmd:")[1].strip(' "') for line in lines if "cmd:" in line]
         assert commands
         assert all(command.startswith("sh stages/stage.sh ") for command in commands)
     assert os.access(ROOT / "stages/stage.sh", os.R_OK)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from stages.core.attempts import try_again
 from stages.core.console import say
 from stages.core.errors import DataError
 from stages.core.feature_store import VIDEOS, shard_path, write_index
@@ -78,3 +79,5 @@ def make_store(
         say(f"{path}: {rows} frames of {entries} entries; {len(failures)} failed")
         for line in failures:
             say(line)
+        if failures:
+            try_again(stage.partition("@")[0])

@@ -27,7 +27,13 @@ LOG: Final = "log.csv"
 
 KEPT: Final = ("recipe.yaml", "MODEL_CARD.md", "card.json")  # of `PRETRAINED`: not made here
 
-COPIED: Final = ("dvc.yaml", ".dvcignore", "pyproject.toml", "metrics/speed.json")
+COPIED: Final = (
+    "dvc.yaml",
+    ".dvcignore",
+    "pyproject.toml",
+    "metrics/speed.json",
+    "metrics/attempts.yaml",
+)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
