@@ -73,6 +73,7 @@ bench: $(STAMP) ## measure crop, encoders, training and predict (needs a finishe
 	@$(BIN)/python -m tests.benchmarks.encoders
 	@$(BIN)/python -m tests.benchmarks.encoders --scale full --videos 1 --repeats 1
 	@$(BIN)/python -m tests.benchmarks.training
+	@$(BIN)/python -m tests.benchmarks.training --full
 	@$(BIN)/python -m tests.benchmarks.predict
 
 pictures: $(STAMP) ## draw the README's pictures again
