@@ -23,7 +23,8 @@ from stages.sequence.choices import ShortVideos
 from stages.sequence.dataset import Video
 from stages.sequence.features import Features
 
-THREADS: Final = 2  # that make batches
+THREADS: Final = 2  # that make batches ...
+LARGE: Final = 4 << 20  # ... of so many bytes; for smaller ones they would wait for one another
 AHEAD: Final = 2  # batches made beyond those in the threads' hands
 SHARE: Final = 0.5  # of a GPU's free memory that features may take; the rest is the network's
 
@@ -72,7 +73,8 @@ class BatchReader(Batches):
         Where they are to be.
     short_videos : {"held", "masked", "repeated", "cycled"}
         See :func:`stages.sequence.batches.make_batch`.
-    threads : int
+    threads : int, optional
+        That make batches; as many as pay where it is left out.
     """
 
     def __init__(
@@ -83,8 +85,11 @@ class BatchReader(Batches):
         batch: int,
         device: torch.device,
         short_videos: ShortVideos = "held",
-        threads: int = THREADS,
+        threads: int | None = None,
     ) -> None:
+        if threads is None:
+            size = 2 * batch * window * (features.visual_width + features.audio_width)
+            threads = THREADS if size >= LARGE else 1
         self._features, self._window, self._short_videos = features, window, short_videos
         self._device = device
         self._side: Any = None
