@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 # without bytecode files every stage's start would compile torch anew, 5 s become 18
 unexport PYTHONDONTWRITEBYTECODE
-# runs of sequence networks that are trained at once; their results do not depend on it
+# encoders, and runs of sequence networks, that are trained at once: results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 .PHONY: help setup gpu repro weights tables test test-all check bench lock pictures screenshots clean
 
@@ -40,7 +40,11 @@ gpu: $(STAMP) ## for an NVIDIA GPU: onnxruntime's build for CUDA in place of the
 	@$(BIN)/python -c 'import onnxruntime as o; print("onnxruntime", o.__version__, *o.get_available_providers())'
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
-	@echo "==> dvc repro: corpus, index, crop, faces, mask, pretrain, visual, audio, inputs"
+	@echo "==> dvc repro: corpus, index, crop, mask, faces for pre-training"
+	@$(BIN)/dvc repro mask pretrain_frames
+	@echo "==> pre-training the changed encoders, $(JOBS) at once"
+	@$(BIN)/python -m stages.pretrain_parallel $(JOBS)
+	@echo "==> dvc repro: pretrain, visual, audio, inputs"
 	@$(BIN)/dvc repro inputs
 	@echo "==> training the changed runs, $(JOBS) at once"
 	@$(BIN)/python -m stages.train_parallel $(JOBS)

@@ -6,11 +6,9 @@ the other; killed, it continues where it stopped. Out: the exported ensemble in
 ``models/pretrained``, and ``training.json`` beside it: the scores, and what each stage took.
 """
 
-import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +34,9 @@ def make(workspace: Path, jobs: int) -> None:
     for number, name in enumerate(names, start=1):
         if name.startswith("pretrain@") and not pretrained:
             pretrained = True
-            pretrain_side_by_side(workspace, jobs)
+            log(workspace, "all encoders", *measured(
+                [python, "-m", "stages.pretrain_parallel", str(jobs)], workspace
+            ))  # fmt: skip
         if name.startswith("train@") and not trained:
             trained = True
             log(workspace, "all runs", *measured(
@@ -47,30 +47,6 @@ def make(workspace: Path, jobs: int) -> None:
         took = measured([*dvc, "repro", "--single-item", name], workspace)
         if _lock(workspace) != before:
             log(workspace, name, *took)
-
-
-def pretrain_side_by_side(workspace: Path, jobs: int) -> None:
-    """Pre-train the changed encoders, `jobs` at once with a thread each, and let DVC know.
-
-    One alone leaves a core idle for much of the time.
-    """
-    dvc = [sys.executable, "-m", "dvc"]
-    status = subprocess.run(
-        [*dvc, "status", "--json", "pretrain"], cwd=workspace, check=True, capture_output=True,
-        text=True,
-    )  # fmt: skip
-    names = [name.partition("@")[2] for name in json.loads(status.stdout.splitlines()[-1])]
-
-    def work(name: str) -> tuple[float, float]:
-        return measured([sys.executable, "-m", "stages.pretrain", name], workspace, threads=1)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for name, took in zip(names, pool.map(work, names), strict=True):
-            subprocess.run(
-                [*dvc, "commit", "--quiet", "--force", f"pretrain@{name}"],
-                cwd=workspace, check=True,
-            )  # fmt: skip
-            log(workspace, f"pretrain@{name}", *took)
 
 
 def _lock(workspace: Path) -> bytes:

@@ -7,15 +7,14 @@ A second argument names the stage, where it is not the one of `dvc.yaml`:
 `metrics/tables/dvc.yaml:train`.
 """
 
-import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.check_settings import Params, load_params
 from stages.core.console import run_stage, say
-from stages.core.errors import DataError, SettingsError
+from stages.core.dvc import changed_stages
+from stages.core.errors import SettingsError
 from stages.core.hashing import identity_of
 from stages.core.parallel import map_videos, partial_folder, worker_count
 from stages.core.torchrun import use_one_thread
@@ -29,22 +28,6 @@ class Work:
 
     run: Run
     params: Params
-
-
-def changed_runs(stage: str) -> list[str]:
-    """Names of the runs that DVC would train.
-
-    Raises
-    ------
-    DataError
-        When DVC cannot say.
-    """
-    command = [sys.executable, "-m", "dvc", "status", "--json", stage]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"`dvc status {stage}` failed: {done.stderr.strip()[-300:]}")
-    found = json.loads(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "{}")
-    return sorted(name.rpartition("@")[2] for name in found if name.rpartition("@")[0] == stage)
 
 
 def train_aside(work: Work, path: Path) -> None:
@@ -62,7 +45,7 @@ def main() -> None:
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
     count = int(jobs) if jobs else worker_count(params.compute.workers)
-    names = changed_runs(stage)
+    names = changed_stages(stage)
     if count == 1 or len(names) < 2:
         return  # the stage itself does it as well
     items = {name: Work(read_run(name), params) for name in names}

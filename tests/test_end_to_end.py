@@ -54,13 +54,18 @@ MAY = [
     Exemption("*", "setting", "compute.*", "where and how fast, never what comes out"),
     Exemption("*", "setting", "licences.noncommercial", "it can only refuse"),
     Exemption("index", "setting", "data.licence", "with the last; the manifest does not have it"),
+    Exemption("pretrain_parallel *", "setting", "visual*", "as in the stage"),
+    Exemption("pretrain_parallel *", "setting", "audio*", "as in the stage"),
     Exemption("pretrain *", "setting", "visual*", "all weights are looked for before the first of "
               "these stages works, so that none is missing after hours: it can only refuse"),
     Exemption("pretrain *", "setting", "audio*", "as visual"),
     Exemption("crop", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
     Exemption("audio *", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
     Exemption("train*", "read look", "data/features/*", "data/runs/NAME.json has their hashes"),
-    Exemption("train_parallel *", "run", "*dvc status*", "it asks DVC which runs have changed"),
+    *(
+        Exemption(f"{name}_parallel *", "run", "*dvc status*", "it asks DVC what has changed")
+        for name in ("pretrain", "train")
+    ),
     Exemption("inputs", "look list read write", "models/*", "results of runs that are no longer in "
               "the settings are removed, and not read", sometimes=True),
     *(
@@ -79,14 +84,16 @@ def test_stages_read_and_write_what_they_declare(clone: Clone) -> None:
     # of the stages of this pipeline each was seen; the runs of `make tables` are not trained here
     seen = {one.stage for one in found}
     assert seen >= {name for name in stages if not name.endswith(" tables")}
-    assert {name.split()[0] for name in seen - set(stages)} <= {"train_parallel", "table"}
-    # what trains runs beside each other reads and writes for them, and leaves all in .partial
-    training = [one for name, one in stages.items() if re.fullmatch(r"train \w+", name)]
-    aside = Declared(
-        deps=set().union({"stages"}, *(one.deps for one in training)),
-        params=set().union(*(one.params for one in training)),
-    )
-    stages |= {name: aside for name in seen if name.startswith("train_parallel")}
+    tools = {"pretrain_parallel", "train_parallel", "table"}
+    assert {name.split()[0] for name in seen - set(stages)} <= tools
+    # what trains several beside each other reads and writes for them, and leaves all in .partial
+    for kind in ("pretrain", "train"):
+        training = [one for name, one in stages.items() if re.fullmatch(rf"{kind} \w+", name)]
+        aside = Declared(
+            deps=set().union({"stages"}, *(one.deps for one in training)),
+            params=set().union(*(one.params for one in training)),
+        )
+        stages |= {name: aside for name in seen if name.startswith(f"{kind}_parallel")}
     assert findings(found, stages, MAY) == []
 
 

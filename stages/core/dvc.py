@@ -1,4 +1,4 @@
-"""Asking DVC what is to be done, and telling it what has been done."""
+"""Asking DVC what is to be done."""
 
 import json
 import subprocess
@@ -34,17 +34,3 @@ def changed_stages(stage: str, workspace: Path = Path()) -> list[str]:
         raise DataError(f"`dvc status {stage}` failed: {done.stderr.strip()[-300:]}")
     found = json.loads(done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "{}")
     return sorted(name.rpartition("@")[2] for name in found if name.rpartition("@")[0] == stage)
-
-
-def commit_stage(stage: str, workspace: Path = Path()) -> None:
-    """Let DVC take what lies there for what a stage has made.
-
-    Raises
-    ------
-    DataError
-        When DVC refuses.
-    """
-    command = [sys.executable, "-m", "dvc", "commit", "--quiet", "--force", stage]
-    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DataError(f"`dvc commit {stage}` failed: {done.stderr.strip()[-300:]}")

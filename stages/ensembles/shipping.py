@@ -78,9 +78,7 @@ def prepare(recipe: Path, workspace: Path, check: Callable[[Path], object]) -> N
         subprocess.run([*dvc, "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
 
 
-def measured(
-    command: Sequence[str], workspace: Path, threads: int | None = None
-) -> tuple[float, float]:
+def measured(command: Sequence[str], workspace: Path) -> tuple[float, float]:
     """Run a command there; return its seconds and the GiB of its largest process.
 
     Raises
@@ -90,8 +88,6 @@ def measured(
     """
     start = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": ""}
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
     process = subprocess.Popen(command, cwd=workspace, env=environment)
     try:
         _, status, usage = os.wait4(process.pid, 0)

@@ -75,6 +75,7 @@ def reconstruct(
     seed: int,
     folder: Path,
     fabric: "Fabric",
+    progress: bool = True,
 ) -> float:
     """Train an encoder's network to draw what is hidden of a face; it ends with its best epoch.
 
@@ -120,6 +121,7 @@ def reconstruct(
         folder=folder,
         fabric=fabric,
         description=f"pretrain {encoder.name} (reconstruction)",
+        progress=progress,
     )
     model.load_state_dict(fitted.state)
     return fitted.history[fitted.best_epoch - 1][DRAWN]
@@ -134,6 +136,7 @@ def pretrain(
     seed: int,
     compute: Compute,
     folder: Path,
+    progress: bool = True,
 ) -> tuple[WithHead, Fitted, dict[str, float]]:
     """Train an encoder for its task; see :func:`stages.learning.fit.fit` for resuming.
 
@@ -157,7 +160,7 @@ def pretrain(
     if settings.reconstruction is not None:
         first[DRAWN] = reconstruct(
             encoder, scale, network.encoder, settings, examples,
-            seed=seed, folder=folder / "reconstruction", fabric=fabric,
+            seed=seed, folder=folder / "reconstruction", fabric=fabric, progress=progress,
         )  # fmt: skip
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -183,6 +186,7 @@ def pretrain(
         fabric=fabric,
         description=f"pretrain {encoder.name} ({task.name})",
         replicas=encoder.replicas,
+        progress=progress,
     )
     network.load_state_dict(fitted.state)
     best = fitted.history[fitted.best_epoch - 1]

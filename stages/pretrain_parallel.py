@@ -1,0 +1,61 @@
+"""Pre-train several encoders at once, before `dvc repro` puts their weights in place.
+
+DVC runs one stage at a time, and one encoder alone leaves cores idle. `python -m
+stages.pretrain_parallel JOBS` trains the encoders that `dvc status` finds changed in so many
+processes, each into its folder of unfinished work, where the stage `pretrain` finds them done. What
+an encoder learns does not depend on what is trained beside it.
+"""
+
+import sys
+
+from stages.check_settings import load_params
+from stages.core.console import run_stage, say
+from stages.core.dvc import changed_stages
+from stages.core.errors import SettingsError
+from stages.core.hashing import identity_of
+from stages.core.licences import data_of_file, data_use, enforce
+from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.torchrun import use_one_thread
+from stages.encoders.published import choices
+from stages.pretraining.run import Pretraining, data_of, identity, train_aside
+
+
+def main() -> None:
+    """Pre-train what is to be trained, so many encoders at once."""
+    params = load_params()
+    jobs = sys.argv[1] if len(sys.argv) > 1 else ""
+    if jobs and not (jobs.isdigit() and int(jobs) > 0):
+        raise SettingsError(f"{jobs!r} is no number of encoders to train at once: 1, 2, ...")
+    count = int(jobs) if jobs else worker_count(params.compute.workers)
+    changed, chosen = set(changed_stages("pretrain")), choices(params)
+    items = {
+        # in the order of the settings, in which those that take longest come first
+        f"{number}-{name}": Pretraining(
+            name, settings, params.scale, params.seed, data_of(name, settings.data), params.compute
+        )
+        for number, (name, settings) in enumerate(params.pretrain.items())
+        if name in changed and chosen[name].source.kind == "pretrain"
+    }
+    if count == 1 or len(items) < 2 or params.scale != "small":
+        return  # the stage itself does it as well
+    read = dict.fromkeys(work.data for work in items.values() if work.data.is_file())
+    uses = [data_use("pretrain", one) for path in read for one in data_of_file(path)]
+    enforce(params.licences.noncommercial, uses)
+    say(f"pre-training {len(items)} encoders, {count} at once")
+    hashes = [identity(work) for work in items.values()]
+    with partial_folder("pretrain_parallel", identity_of("stages.pretrain_parallel", hashes)) as at:
+        outcome = map_videos(
+            train_aside,
+            items,
+            at,
+            suffix=".txt",
+            workers=count,
+            description="encoders pre-trained",
+            initializer=use_one_thread,
+        )
+    for name, reason in outcome.failed.items():
+        say(f"{name}: {reason}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

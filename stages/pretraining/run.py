@@ -1,0 +1,138 @@
+"""Pre-training of one encoder from its data to its file of weights, taken up where it stopped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from stages.core import paths
+from stages.core.console import say
+from stages.core.errors import DataError, SettingsError
+from stages.core.files import write_json
+from stages.core.hashing import file_hash, identity_of
+from stages.core.licences import data_of_file
+from stages.core.parallel import partial_folder
+from stages.core.settings import Compute
+from stages.encoders.backbones import code_of
+from stages.encoders.base import AudioEncoder
+from stages.encoders.registry import any_encoder
+from stages.encoders.weights import save_weights
+from stages.pretraining.examples import load_examples
+from stages.pretraining.settings import Pretrain
+from stages.pretraining.training import pretrain
+
+WEIGHTS: Final = "weights.safetensors"
+FIGURES: Final = "figures.json"  # written last: where it is, the weights are complete
+
+
+SOURCES: Final = {
+    "faces": paths.FACES,
+    "faces+train": paths.FACES_AND_TRAIN,
+    "corpus/speech": paths.CORPUS_SPEECH,
+}
+
+
+def data_of(name: str, asked: str) -> Path:
+    """Return the file that an encoder learns from.
+
+    Raises
+    ------
+    SettingsError
+        When it is sound for an encoder of pictures, or the other way round.
+    """
+    speech = isinstance(any_encoder(name), AudioEncoder)
+    allowed = [key for key in SOURCES if (key == "corpus/speech") == speech]
+    if asked not in allowed:
+        raise SettingsError(f"pretrain.{name}.data = {asked!r}; allowed: {', '.join(allowed)}.")
+    return SOURCES[asked]
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What an encoder is trained with.
+
+    Attributes
+    ----------
+    name : str
+        Of the encoder.
+    settings : Pretrain
+    scale : str
+    seed : int
+    data : Path
+        The file that it learns from.
+    compute : Compute
+        Changes no result's meaning.
+    """
+
+    name: str
+    settings: Pretrain
+    scale: str
+    seed: int
+    data: Path
+    compute: Compute
+
+
+def identity(work: Pretraining) -> str:
+    """Hash of what decides the weights: settings, data and code.
+
+    Raises
+    ------
+    DataError
+        When the data are missing.
+    """
+    if not work.data.is_file():
+        raise DataError(f"{work.data} is missing: run `dvc repro pretrain@{work.name}`.")
+    settings = work.settings.model_dump()
+    return identity_of(
+        "stages.pretraining.run",
+        [work.name, work.seed, work.scale, settings, file_hash(work.data), code_of(work.name)],
+    )
+
+
+@contextmanager
+def work_folder(work: Pretraining, *, keep: bool = False) -> Iterator[Path]:
+    """Folder for unfinished work; `keep` leaves it when the block ends."""
+    with partial_folder(f"pretrain@{work.name}", identity(work), keep=keep) as folder:
+        yield folder
+
+
+def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> None:
+    """Train an encoder; its folder takes ``WEIGHTS`` and ``FIGURES`` unless they are there.
+
+    Parameters
+    ----------
+    work : Pretraining
+    folder : Path
+        From :func:`work_folder`.
+    progress : bool
+        Show progress bars.
+    """
+    if (folder / FIGURES).exists():
+        return
+    encoder = any_encoder(work.name)
+    examples = load_examples(encoder, work.scale, work.settings, work.data, work.seed)
+    say(f"pretrain {work.name}: {examples.count} training samples of {work.data}")
+    network, fitted, scores = pretrain(
+        encoder, work.scale, work.settings, examples,
+        seed=work.seed, compute=work.compute, folder=folder, progress=progress,
+    )  # fmt: skip
+    save_weights(
+        folder / WEIGHTS,
+        encoder,
+        work.scale,
+        work.settings.task,
+        network.encoder.state_dict(),
+        network.head.state_dict(),
+        examples.task.au_start,
+        data=[asdict(one) for one in data_of_file(work.data)],
+    )
+    figures = {key: round(value, 6) for key, value in scores.items()}
+    write_json(folder / FIGURES, {**figures, "best_epoch": fitted.best_epoch})
+
+
+def train_aside(work: Pretraining, path: Path) -> None:
+    """Train an encoder and leave it in its folder; `path` gets a note that it is done."""
+    with work_folder(work, keep=True) as folder:
+        train_encoder(work, folder, progress=False)
+    path.write_text("done\n", encoding="utf-8")
