@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from stages import pretrain
+from stages import pretrain, pretrain_parallel
 from stages.core.errors import DataError, SettingsError
 from stages.encoders.registry import ENCODERS
 from stages.encoders.weights import load_network
 from stages.learning import fit
-from stages.pretraining import clusters
+from stages.pretraining import clusters, training
 from stages.pretraining.training import schedule
 from tests import stand_ins
 
@@ -173,6 +173,27 @@ def test_a_killed_run_ends_in_the_same_bytes(
     assert len(written) == epochs
     run(name, monkeypatch)
     assert (weights.read_bytes(), metrics.read_bytes()) == undisturbed
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_trained_side_by_side_is_put_in_place_as_if_it_had_been_trained_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("vit", "wav2vec")
+    alone = {name: [path.read_bytes() for path in run(name, monkeypatch)] for name in names}
+    monkeypatch.setattr(pretrain_parallel, "changed_stages", lambda stage: list(names))
+    monkeypatch.setattr("sys.argv", ["pretrain_parallel", "2"])
+    pretrain_parallel.main()  # in processes of their own
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it was trained a second time")
+
+    monkeypatch.setattr(training, "fit", never)
+    for name in names:
+        made = run(name, monkeypatch)
+        assert [path.read_bytes() for path in made] == alone[name]
+    with pytest.raises(AssertionError, match="second time"):
+        run(names[0], monkeypatch)  # nothing was left behind
 
 
 @pytest.mark.usefixtures("project")
