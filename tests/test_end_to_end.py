@@ -54,6 +54,7 @@ MAY = [
     Exemption("*", "setting", "compute.*", "where and how fast, never what comes out"),
     Exemption("*", "setting", "licences.noncommercial", "it can only refuse"),
     Exemption("index", "setting", "data.licence", "with the last; the manifest does not have it"),
+    Exemption("pretrain_parallel *", "setting", "pretrain", "the encoders' names and order"),
     Exemption("pretrain_parallel *", "setting", "visual*", "as in the stage"),
     Exemption("pretrain_parallel *", "setting", "audio*", "as in the stage"),
     Exemption("pretrain *", "setting", "visual*", "all weights are looked for before the first of "
