@@ -125,21 +125,26 @@ class Head(nn.Sequential):
 class EncoderAUs(nn.Module):
     """The encoders' AU logits averaged, with a weight an encoder, a scale and a bias an AU.
 
-    Untrained it is their plain mean. Its parameters are kept at a tenth of their size: it has a few
+    Untrained it is their plain mean, or where `median` is set their median. Its parameters are kept at a tenth of their size: it has a few
     dozen, and learns them at the pace of layers that have thousands.
     """
 
-    def __init__(self, encoders: int) -> None:
+    def __init__(self, encoders: int, *, median: bool = False) -> None:
         super().__init__()
+        self.median = median
         self.share = nn.Parameter(torch.zeros(encoders))
         self.scale = nn.Parameter(torch.full((N_AUS,), 1 / PACE))
         self.bias = nn.Parameter(torch.zeros(N_AUS))
 
     def forward(self, logits: Tensor) -> Tensor:
         """Map (batch, frames, encoders, 12) to (batch, frames, 12)."""
-        share = torch.softmax(PACE * self.share, 0)
-        mean = (logits * share[:, None]).sum(-2)
-        joined: Tensor = PACE * (mean * self.scale + self.bias)
+        if self.median:
+            ordered, count = logits.sort(-2).values, logits.shape[-2]
+            middle = (ordered[..., (count - 1) // 2, :] + ordered[..., count // 2, :]) / 2
+        else:
+            share = torch.softmax(PACE * self.share, 0)
+            middle = (logits * share[:, None]).sum(-2)
+        joined: Tensor = PACE * (middle * self.scale + self.bias)
         return joined
 
 

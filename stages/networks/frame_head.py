@@ -21,7 +21,8 @@ class FrameHead(Network):
             )
         settings = FrameHeadDimensions.model_validate(dimensions.settings)
         self.box = settings.box
-        self.encoders = EncoderAUs(len(dimensions.au_starts))
+        median = settings.shares == "median"
+        self.encoders = EncoderAUs(len(dimensions.au_starts), median=median)
         # equal as they start: which encoder generated people prefer need not hold on real ones
         self.encoders.share.requires_grad_(settings.shares == "learned")
 

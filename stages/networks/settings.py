@@ -88,11 +88,11 @@ class FrameHead(Section):
     """Dimensions of ``frame_head``.
 
     Its box in frames, an odd number, and whether the weights of the encoders in the mean are
-    learned or equal.
+    learned or equal, or their median is taken: one encoder's false alarm has no part in it.
     """
 
     box: Annotated[int, Field(gt=0), AfterValidator(_odd), Number]
-    shares: Literal["learned", "equal"] = "learned"
+    shares: Literal["learned", "equal", "median"] = "learned"
 
 
 class BuiltTCN(TCN):

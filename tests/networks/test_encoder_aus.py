@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import uniform_filter1d
 
 from stages.core.errors import DataError
-from stages.networks.base import Dimensions, Disturbance, Network
+from stages.networks.base import Dimensions, Disturbance, EncoderAUs, Network
 from stages.networks.registry import build_network, load_network, save_network
 from tests.networks.test_networks import SEQUENCE, TINY
 
@@ -118,6 +118,26 @@ def test_frame_head_of_equal_shares_learns_scale_and_bias_alone() -> None:
     assert not state["encoders.share"].any()
     assert state["encoders.bias"].all()
     built("frame_head", box=1).load_state_dict(state)  # read by either
+
+
+@pytest.mark.parametrize("encoders", [3, 4, 5])
+def test_the_median_leaves_out_an_encoder_that_is_alone(encoders: int) -> None:
+    logits = torch.randn(2, 9, encoders, 12, generator=torch.Generator().manual_seed(2))
+    joined = EncoderAUs(encoders, median=True)(logits)
+    torch.testing.assert_close(joined, torch.from_numpy(np.median(logits.numpy(), -2)))
+    mistaken = logits.clone()
+    highest = logits.argmax(-2, keepdim=True)
+    mistaken.scatter_(-2, highest, 99.0)
+    torch.testing.assert_close(EncoderAUs(encoders, median=True)(mistaken), joined)
+    assert not torch.allclose(EncoderAUs(encoders)(mistaken), EncoderAUs(encoders)(logits))
+
+
+def test_frame_head_takes_the_median_where_it_is_asked_to() -> None:
+    visual, *rest = inputs()
+    plain, median = (built("frame_head", box=1, shares=shares) for shares in ("equal", "median"))
+    assert median.encoders.median and not plain.encoders.median
+    # of two encoders the median is the mean
+    torch.testing.assert_close(median(visual, *rest), plain(visual, *rest))
 
 
 @pytest.mark.parametrize("name", [*SEQUENCE, "frame_head"])
