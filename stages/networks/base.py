@@ -125,8 +125,9 @@ class Head(nn.Sequential):
 class EncoderAUs(nn.Module):
     """The encoders' AU logits averaged, with a weight an encoder, a scale and a bias an AU.
 
-    Untrained it is their plain mean, or where `median` is set their median. Its parameters are kept at a tenth of their size: it has a few
-    dozen, and learns them at the pace of layers that have thousands.
+    Untrained it is their plain mean, or where `median` is set their median. Its parameters are kept
+    at a tenth of their size: it has a few dozen, and learns them at the pace of layers that have
+    thousands.
     """
 
     def __init__(self, encoders: int, *, median: bool = False) -> None:
