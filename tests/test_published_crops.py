@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import yaml
@@ -16,6 +15,7 @@ from stages import audio, crop, index
 from stages.core import paths
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS
+from stages.core.feature_store import FeatureReader
 from stages.core.hashing import ROOT
 from stages.crops.crop_file import CropReader, encode_jpeg
 from stages.synthesis.video_file import write_video
@@ -100,11 +100,12 @@ def test_their_sound_is_silence(settings: Change, monkeypatch: pytest.MonkeyPatc
     index.main()
     monkeypatch.setattr(sys, "argv", ["audio", "fbank"])
     audio.main()
-    with h5py.File(paths.AUDIO_FEATURES / "fbank.h5") as store:
-        assert {name: len(store[name]) for name in store} == {
-            "one": FRAMES, "pair": 5, "pair_left": 5, "listed": 7,
-        }  # fmt: skip
-        assert all(np.isnan(store[name][()]).all() for name in store)
+    with FeatureReader(paths.AUDIO_FEATURES / "fbank") as store:
+        rows = {name: store.read(name) for name in store.names}
+    assert {name: len(values) for name, values in rows.items()} == {
+        "one": FRAMES, "pair": 5, "pair_left": 5, "listed": 7,
+    }  # fmt: skip
+    assert all(np.isnan(values).all() for values in rows.values())
 
 
 def test_without_a_frame_rate_they_are_refused_with_a_sentence(settings: Change) -> None:

@@ -19,6 +19,7 @@ from stages.encoders import face_extraction
 from stages.encoders.base import VisualEncoder
 from stages.encoders.loading import load_encoding
 from stages.encoders.registry import ENCODERS
+from stages.pretraining import run
 from tests import stand_ins
 
 NAME = "stages.encoders.backbones.toy"
@@ -80,7 +81,7 @@ def test_a_tenth_encoder_is_pretrained_and_encodes(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError, match="'toy' is no encoder for this; allowed: densenet"):
         pretrain.main()
     monkeypatch.setitem(ENCODERS, "toy", sys.modules[NAME].ENCODER)
-    for user in (pretrain, face_extraction):  # for it has no file
+    for user in (run, face_extraction):  # for it has no file
         monkeypatch.setattr(user, "code_of", lambda name: "")
     assert "toy" in load_params().features.visual
     pretrain_frames.main()  # the stage before; nobody asks for frames

@@ -74,4 +74,4 @@ def test_many_stills_show_a_smile_and_nothing_that_belies_it() -> None:
     column = {number: place for place, number in enumerate(AU_NUMBERS)}
     smiling = labels[labels[:, column[12]] == 1]
     others = [column[number] for number in (1, 2, 4, 10, 15, 23, 24)]
-    assert (smiling[:, others].sum(axis=1) == 0).mean() > 0.3
+    assert (smiling[:, others].sum(axis=1) == 0).mean() > 0.2
