@@ -41,8 +41,8 @@ two processor cores; what each stage took is in [`training.json`](training.json)
 
 ## What was chosen by looking at real faces
 
-What varies in the generated faces, which of two trainings of each encoder ships, that the encoders
-count alike, and the offsets of the AUs' logits ({offsets}), were
+What varies in the generated faces, for how many epochs each encoder was trained, that the median of
+the encoders ships and not another ensemble, and the offsets of the AUs' logits ({offsets}), were
 chosen on the photos and clips of the tables below. So these tables are no independent test: on
 faces of other people expect somewhat less.
 
