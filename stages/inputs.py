@@ -3,9 +3,9 @@
 In: the manifest and labels (data/index), which frames show a face (data/crops), the stores of all
 encoders (data/features), the masked copies of training videos (data/masked.h5) and their stores,
 the rows of `runs` and `tables`. Out: data/inputs.h5, the videos with labels and folds, and
-data/runs, one file a run with the hashes of the stores that it reads: a network is trained again
-when what it reads has changed, and not otherwise. Results of runs that are no longer in the
-settings are removed.
+data/runs, one file a run with its settings and the hashes of the stores that it reads: a network is
+trained again when what it reads has changed, and not otherwise. Results of runs that are no longer
+in the settings are removed.
 """
 
 import shutil
@@ -39,6 +39,7 @@ def write_runs(params: Params, copies: bool) -> int:
                 hashes[path.as_posix()] = store_hash(path)
         write_run(
             run,
+            params,
             {path.as_posix(): hashes[path.as_posix()] for path in stores},
             code_of(run.model),
         )

@@ -1,10 +1,10 @@
 """Train the networks of one run, one a seed (`dvc repro train@main`).
 
-In: the run as it was resolved (data/runs/RUN.json), labels and faces (data/inputs.h5), the feature
-stores. Out: the folder models/runs/RUN (models/tables/RUN for a run of the tables) with
-seedN.safetensors, which holds the network's dimensions and the inputs' statistics, the learning
-curves, and predictions.h5: what the networks say of every video that they were not trained on. The
-folder is put in its place by one rename, when all of it is there.
+In: the run and its settings as they were resolved (data/runs/RUN.json), labels and faces
+(data/inputs.h5), the feature stores. Out: the folder models/runs/RUN (models/tables/RUN for a run
+of the tables) with seedN.safetensors, which holds the network's dimensions and the inputs'
+statistics, the learning curves, and predictions.h5: what the networks say of every video that they
+were not trained on. The folder is put in its place by one rename, when all of it is there.
 
 A run that `python -m stages.train_parallel` has trained already is only put in its place. Under
 `torchrun --nproc-per-node N -m stages.train RUN` its processes share every batch between them.
@@ -18,12 +18,12 @@ from stages.core.console import run_stage
 from stages.core.errors import SettingsError
 from stages.core.torchrun import process_count
 from stages.sequence.run import RESULT, put_in_place, run_folder, train_run
-from stages.sequence.runs import read_run
+from stages.sequence.runs import read_run, read_training
 
 
 def main() -> None:
     """Train the run that the command line names."""
-    params = load_params()
+    compute = load_params().compute
     name, of_tables = [*sys.argv[1:], "", ""][:2]
     if not name or of_tables not in ("", "tables") or len(sys.argv) > 3:
         raise SettingsError(
@@ -31,7 +31,7 @@ def main() -> None:
             "python -m stages.train mix1 tables"
         )
     home = paths.TABLE_RUN_RESULTS if of_tables else paths.RUN_RESULTS
-    run = read_run(name)
+    run, params = read_run(name), read_training(name, compute)
     with run_folder(params, run) as (folder, leader):
         if not (folder / RESULT).exists():
             train_run(params, run, folder, progress=process_count() == 1 or leader)

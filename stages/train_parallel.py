@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.check_settings import Params, load_params
+from stages.check_settings import load_params
 from stages.core.console import run_stage, say
 from stages.core.dvc import changed_stages
 from stages.core.errors import SettingsError
@@ -19,7 +19,8 @@ from stages.core.hashing import identity_of
 from stages.core.parallel import map_videos, partial_folder, worker_count
 from stages.core.torchrun import use_one_thread
 from stages.sequence.run import RESULT, run_folder, run_identity, train_run
-from stages.sequence.runs import Run, read_run
+from stages.sequence.runs import Run, read_run, read_training
+from stages.sequence.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Work:
     """A run that is to be trained."""
 
     run: Run
-    params: Params
+    params: TrainingSettings
 
 
 def train_aside(work: Work, path: Path) -> None:
@@ -40,17 +41,17 @@ def train_aside(work: Work, path: Path) -> None:
 
 def main() -> None:
     """Train what is to be trained, so many runs at once."""
-    params = load_params()
+    compute = load_params().compute
     jobs, stage = [*sys.argv[1:], "train"][:2] if len(sys.argv) > 1 else ("", "train")
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
-    count = int(jobs) if jobs else worker_count(params.compute.workers)
+    count = int(jobs) if jobs else worker_count(compute.workers)
     names = changed_stages(stage)
     if count == 1 or len(names) < 2:
         return  # the stage itself does it as well
-    items = {name: Work(read_run(name), params) for name in names}
+    items = {name: Work(read_run(name), read_training(name, compute)) for name in names}
     say(f"training {len(items)} runs, {count} at once: {', '.join(names)}")
-    hashes = [run_identity(params, work.run) for work in items.values()]
+    hashes = [run_identity(work.params, work.run) for work in items.values()]
     with partial_folder("train_parallel", identity_of("stages.train_parallel", hashes)) as folder:
         outcome = map_videos(
             train_aside,

@@ -1,9 +1,10 @@
-"""Features of the faces, one run per encoder (`dvc repro visual@ires100`, `masked@ires100`).
+"""Features of the faces, one run per encoder (`dvc repro visual@ires100`).
 
-In: the manifest (data/index), the face crops (data/crops), the encoder's weights. Out:
-data/features/visual/ENCODER, a feature store with one row per decoded frame; rows of frames
-without a face are NaN. With ``masked`` as a second word, in: the list of masked copies
-(data/masked.h5) as well; out: data/features/masked/ENCODER, a store of the copies.
+In: the manifest (data/index), the face crops (data/crops), the list of masked copies of training
+videos (data/masked.h5), the encoder's weights. Out: data/features/visual/ENCODER, a feature store
+with one row per decoded frame; rows of frames without a face are NaN. And
+data/features/masked/ENCODER, the same of the copies. What is as it was is not encoded again: other
+copies cost no video.
 """
 
 import sys
@@ -17,27 +18,20 @@ from stages.core.files import replacing_folder
 from stages.crops.masked_clips import read_copies
 from stages.encoders.face_extraction import list_work, make_visual_store, of_copies
 
-MASKED = "masked"
-
 
 def main() -> None:
-    """Encode the crops of every entry, or the masked copies, with one encoder."""
+    """Encode the crops of every entry, and the masked copies, with one encoder."""
     params = load_params()
-    name, of_masked = [*sys.argv[1:], "", ""][:2]
+    name = " ".join(sys.argv[1:])
     if name not in params.visual:
         allowed = ", ".join(params.visual)
         raise SettingsError(f"{name!r} is no encoder of `visual`; allowed: {allowed}.")
-    if of_masked not in ("", MASKED):
-        raise SettingsError(f"{of_masked!r} is not known here; allowed: {MASKED}, or nothing.")
     items = list_work(name, params)
-    if not of_masked:
-        path = paths.VISUAL_FEATURES / name
-        make_visual_store(path, name, items, params, stage=f"visual@{name}")
-        return
+    make_visual_store(paths.VISUAL_FEATURES / name, name, items, params, stage=f"visual@{name}")
     path = paths.MASKED_FEATURES / name
     items = of_copies(items, read_copies(paths.MASKED))
     if items:
-        make_visual_store(path, name, items, params, stage=f"masked@{name}")
+        make_visual_store(path, name, items, params, stage=f"visual@{name}-masked")
         return
     say(f"masked: no masked copies for {name}")
     with replacing_folder(path) as fresh:

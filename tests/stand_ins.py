@@ -13,8 +13,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from stages.core import paths
 from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.crop_file import CropWriter
+from stages.crops.masked_clips import write_copies
 from stages.videos.manifest import Entry, Manifest, save_frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -179,7 +181,8 @@ def entry(name: str, video: str, frames: int, **changes: object) -> Entry:
 
 
 def write_index(root: Path, entries: list[Entry], times: dict[str, NDArray[np.float64]]) -> None:
-    """Write data/index below the current folder."""
+    """Write data/index below the current folder, and that there are no masked copies."""
+    write_copies(paths.MASKED, [])
     folder = Path("data/index")
     folder.mkdir(parents=True)
     Manifest(root.as_posix(), tuple(entries), {}).save(folder)

@@ -39,7 +39,8 @@ def digest(path):
     return [[str(file), file.read_bytes().hex()] for file in files if file.is_file()]
 
 runs = "data/runs" in outs  # what the file of the inputs is not made from
-joined = ("model", "models", "runs", "tables", "features", "pretrain", "visual", "audio")
+joined = ("model", "models", "runs", "tables", "features", "pretrain", "visual", "audio", "train",
+          "seed")
 left_out = joined if runs else ()
 content = [[key, value(key)] for key in keys if key not in left_out]
 content += [digest(Path(dep)) for dep in deps if not (runs and dep.startswith("data/features"))]
@@ -57,7 +58,8 @@ for out in map(Path, outs):
         for name, row in all_rows(params).items():
             run = resolve_run(params, name, row)
             stores = [*visual_paths(run.visual), *audio_paths(run.audio)]
-            write_run(run, {str(store): store.read_text() for store in stores}, code_of(run.model))
+            texts = {str(store): store.read_text() for store in stores}
+            write_run(run, params, texts, code_of(run.model))
     else:
         out.write_text(text)
 """
@@ -149,7 +151,7 @@ def test_the_weights_of_one_encoder_redo_its_store_and_what_reads_it(
 ) -> None:
     setting = "file:weights.safetensors@sha256:" + "0" * 64
     ran = pipeline.repro(**{f"{kind}__{name}__weights": setting})
-    stores = {f"{kind}@{name}"} | ({f"masked@{name}"} if kind == "visual" else set())
+    stores = {f"{kind}@{name}"}
     trained = readers(pipeline.settings, kind, name)
     assert ran == {f"pretrain@{name}", "probe"} | stores | trained | JOINED
 
@@ -163,16 +165,16 @@ def test_an_added_encoder_redoes_no_other(pipeline: Pipeline) -> None:
     shutil.copy(backbones / "ires100.py", backbones / "tenth.py")
     settings = {key: pipeline.settings[key]["ires100"] for key in ("pretrain", "visual")}
     ran = pipeline.repro(pretrain__tenth=settings["pretrain"], visual__tenth=settings["visual"])
-    own = {"pretrain@tenth", "visual@tenth", "masked@tenth"}
+    own = {"pretrain@tenth", "visual@tenth"}
     assert ran == own | ASKED | {"probe"} | JOINED - {"licences"}
 
 
 def test_a_changed_encoder_redoes_its_own_and_what_reads_it(pipeline: Pipeline) -> None:
     file = pipeline.folder / "stages/encoders/backbones/tenth.py"
     file.write_text(file.read_text() + "# mended\n")
-    before = ("pretrain", "visual", "masked", "audio", "fbank", "train")
+    before = ("pretrain", "visual", "audio", "fbank", "train")
     ran = {name for name in pipeline.repro() if name.startswith(before)}
-    assert ran == {"pretrain@tenth", "visual@tenth", "masked@tenth"}
+    assert ran == {"pretrain@tenth", "visual@tenth"}
 
 
 def test_a_stage_that_left_a_video_out_runs_again_and_nothing_else(
@@ -221,6 +223,6 @@ def test_a_choice_redoes_no_features(pipeline: Pipeline) -> None:
         "    frames: Frames | None\n    lips: bool | None\n",
     )  # fmt: skip
     ran = pipeline.repro(choices__lips=True)
-    before = ("corpus", "index", "crop", "pretrain", "visual", "masked", "audio", "fbank")
+    before = ("corpus", "index", "crop", "pretrain", "visual", "audio", "fbank")
     assert not {name for name in ran if name.startswith(before)}
     assert {"inputs", "train@main"} <= ran

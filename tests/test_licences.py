@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("data/crops").mkdir(parents=True)
     params = load_params()
     for name, row in params.runs.items():
-        write_run(resolve_run(params, name, row), {})
+        write_run(resolve_run(params, name, row), params, {})
     return tmp_path
 
 

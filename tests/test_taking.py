@@ -191,7 +191,7 @@ def test_an_onnx_network_fills_a_store_that_names_its_licence(
     assert terms["sha256"] == file_hash(pack / "glintr100.onnx")
     params = load_params()
     for name, row in params.runs.items():
-        write_run(resolve_run(params, name, row), {})
+        write_run(resolve_run(params, name, row), params, {})
     licences.main()
     listed = Path("metrics/licences.md").read_text()
     row = next(line for line in listed.splitlines() if "visual.ires100" in line)

@@ -21,7 +21,7 @@ def try_again(stage: str) -> None:
     Parameters
     ----------
     stage : str
-        A key of ``attempts`` there: ``crop``, ``visual``, ``masked``, ``audio``. Where the file
+        A key of ``attempts`` there: ``crop``, ``visual``, ``audio``. Where the file
         does not name it, nobody asks DVC, and nothing is done.
     """
     try:

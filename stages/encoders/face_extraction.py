@@ -1,6 +1,6 @@
 """Features of face crops by one visual encoder, whole videos and masked copies of some.
 
-What the stages `visual` and `masked` share: the list of the work, and doing it.
+For the stage `visual`: the list of the work, and doing it.
 """
 
 from collections.abc import Iterator

@@ -30,15 +30,15 @@ NETWORKS: Final[Mapping[str, type[Network]]] = _found()
 
 
 def code_of(name: str) -> str:
-    """Hash of the files of this room that a network is made of.
+    """Hash of the files of this room that a network is made of, and of this one.
 
     A run depends on it, not on the room: so a new network trains no other again. Left out is
     ``settings.py``; the values that come from there are part of a run.
     """
-    files = code_files(NETWORKS[name].__module__)
+    files = {*code_files(NETWORKS[name].__module__), Path(__file__)}
     mine = [file for file in files if file.parent == Path(__file__).parent]
     left_out = ("settings.py", "__init__.py")
-    return files_hash([file for file in mine if file.name not in left_out])
+    return files_hash(sorted(file for file in mine if file.name not in left_out))
 
 
 def build_network(dimensions: Dimensions) -> Network:

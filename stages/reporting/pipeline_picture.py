@@ -53,9 +53,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("inputs", "licences"): [(5.12, -0.33), (5.12, -1), (5.61, -1)],
 }
 
-# stages for DVC that are drawn as one with another: the audio encoder without weights, and the
-# visual encoders on masked copies
-SAME_BOX = {"fbank": "audio", "masked": "visual"}
+# a stage for DVC that is drawn as one with another: the audio encoder without weights
+SAME_BOX = {"fbank": "audio"}
 
 TRAINED = ("train", "probe", "ensemble", "evaluate", "report", "submit")
 

@@ -11,16 +11,16 @@ from typing import Any
 from stages.core.settings import Scale
 from stages.networks.settings import Model
 from stages.sequence.choices import PRESETS, Choices, Overlap
-from stages.sequence.settings import SequenceSettings
+from stages.sequence.settings import SequenceSettings, TrainingSettings
 
 
-def resolve_choices(params: SequenceSettings) -> Choices:
+def resolve_choices(params: TrainingSettings) -> Choices:
     """Values of all choices: those of the preset, but for what the section ``choices`` sets."""
     own = {key: value for key, value in params.choices.model_dump().items() if value is not None}
     return PRESETS[params.protocol].model_copy(update=own)
 
 
-def resolve_choice(params: SequenceSettings, name: str) -> Any:
+def resolve_choice(params: TrainingSettings, name: str) -> Any:
     """Value of one choice, for what depends on no other."""
     own = getattr(params.choices, name)
     return getattr(PRESETS[params.protocol], name) if own is None else own

@@ -19,8 +19,8 @@ from stages.core.hashing import file_hash, identity_of
 from stages.core.parallel import PARTIAL, partial_folder
 from stages.core.torchrun import process_rank
 from stages.sequence.protocol import resolve_choices
-from stages.sequence.runs import Run, run_path
-from stages.sequence.settings import SequenceSettings
+from stages.sequence.runs import Run, run_path, written
+from stages.sequence.settings import TrainingSettings
 
 if TYPE_CHECKING:  # torch is not imported for a run that is trained already
     from stages.networks.base import Dimensions
@@ -33,25 +33,21 @@ CURVES: Final = "curves"
 MIX_SEEDS: Final = 1000  # from one mix's first seed to the next one's
 
 
-def run_identity(params: SequenceSettings, run: Run) -> str:
+def run_identity(params: TrainingSettings, run: Run) -> str:
     """Hash of everything that a run's result depends on."""
-    return identity_of(
-        "stages.sequence.run",
-        [params.seed, params.scale, params.train.model_dump(), params.splits.model_dump()],
-        resolve_choices(params).model_dump(),
-        [file_hash(run_path(run.name)), file_hash(paths.INPUTS)],
-    )
+    files = [file_hash(run_path(run.name)), file_hash(paths.INPUTS)]
+    return identity_of("stages.sequence.run", written(params), files)
 
 
 @contextmanager
 def run_folder(
-    params: SequenceSettings, run: Run, *, keep: bool = False
+    params: TrainingSettings, run: Run, *, keep: bool = False
 ) -> Iterator[tuple[Path, bool]]:
     """Folder for a run's unfinished work, and whether this process is the one that writes.
 
     Parameters
     ----------
-    params : SequenceSettings
+    params : TrainingSettings
     run : Run
     keep : bool
         Leave the folder when the block ends.
@@ -69,12 +65,12 @@ def run_folder(
         yield folder, True
 
 
-def train_run(params: SequenceSettings, run: Run, folder: Path, *, progress: bool = True) -> None:
+def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: bool = True) -> None:
     """Train a run's networks and predict what they were not trained on.
 
     Parameters
     ----------
-    params : SequenceSettings
+    params : TrainingSettings
     run : Run
     folder : Path
         Takes ``RESULT``, a folder with ``seedN.safetensors``, ``curves`` and ``predictions.h5``.
@@ -163,7 +159,7 @@ def run_seed(seed: int, split: str) -> int:
 
 
 def _train_seed(
-    params: SequenceSettings,
+    params: TrainingSettings,
     run: Run,
     dimensions: "Dimensions",
     features: "Features",
@@ -207,7 +203,7 @@ def _train_seed(
 
 
 def _predict(
-    params: SequenceSettings,
+    params: TrainingSettings,
     run: Run,
     dimensions: "Dimensions",
     features: "Features",

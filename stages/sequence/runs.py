@@ -1,9 +1,10 @@
 """Runs: which network reads which features of which videos; ``data/runs/NAME.json``.
 
 A run is a row of `runs` (or of `tables`) in ``params.yaml``. The stage `inputs` writes each one as
-it was resolved, together with the hashes of the stores that it reads and of its network's code:
-what a run depends on, and nothing else. So a change to one encoder redoes the runs that read it, a
-change to a network those of that network, and a change to `model` the runs that follow it.
+it was resolved, together with the settings of its training and the hashes of the stores that it
+reads and of its network's code: what a run depends on, and nothing else. So a change to one encoder
+redoes the runs that read it, a change to a network those of that network, and a change to `model`
+the runs that follow it.
 """
 
 import json
@@ -13,12 +14,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from stages.core import paths
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json
-from stages.sequence.protocol import network_settings
-from stages.sequence.settings import RunRow, SequenceSettings
+from stages.core.settings import Compute
+from stages.sequence.protocol import network_settings, resolve_choices
+from stages.sequence.settings import RunRow, SequenceSettings, TrainingSettings
 
+WRITTEN = {"seed", "scale", "protocol", "train", "splits"}
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -88,18 +93,33 @@ def run_path(name: str) -> Path:
     return paths.RUNS / f"{name}.json"
 
 
-def write_run(run: Run, stores: Mapping[str, str], network: str = "") -> None:
+def written(params: TrainingSettings) -> dict[str, Any]:
+    """Settings of the training as they stand in a run's file, each choice with its value."""
+    content = params.model_dump(mode="json", include=WRITTEN)
+    return {**content, "choices": resolve_choices(params).model_dump(mode="json")}
+
+
+def write_run(
+    run: Run, params: TrainingSettings, stores: Mapping[str, str], network: str = ""
+) -> None:
     """Write the file of a run.
 
     Parameters
     ----------
     run : Run
+    params : TrainingSettings
+        Those of its training: the stage `train` reads them there.
     stores : mapping of str to str
         SHA-256 of each store that the run reads, by its path.
     network : str
         Hash of the network's code (:func:`stages.networks.registry.code_of`).
     """
-    content = {"run": run.as_dict(), "stores": dict(stores), "network": network}
+    content = {
+        "run": run.as_dict(),
+        "training": written(params),
+        "stores": dict(stores),
+        "network": network,
+    }
     write_json(run_path(run.name), content, sort_keys=True)
 
 
@@ -113,22 +133,56 @@ def read_run(name: str) -> Run:
     DataError
         When the file is damaged.
     """
+    path, content = run_path(name), _read(name)
+    try:
+        run = content["run"]
+        return Run(
+            name=run["name"],
+            model=run["model"],
+            settings=run["settings"],
+            visual=tuple(run["visual"]),
+            audio=tuple(run["audio"]),
+            masked=run["masked"],
+            split=run["split"],
+        )
+    except (KeyError, TypeError):
+        raise _damaged(path) from None
+
+
+def read_training(name: str, compute: Compute) -> TrainingSettings:
+    """Read with what settings a run is trained.
+
+    Parameters
+    ----------
+    name : str
+    compute : Compute
+        Where the work runs: it is in no file, for no result depends on it.
+
+    Raises
+    ------
+    SettingsError, DataError
+        See :func:`read_run`.
+    """
+    content = _read(name)
+    try:
+        return TrainingSettings.model_validate({**content["training"], "compute": compute})
+    except (ValidationError, KeyError, TypeError):
+        raise _damaged(run_path(name)) from None
+
+
+def _read(name: str) -> dict[str, Any]:
     path = run_path(name)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))["run"]
-        return Run(
-            name=content["name"],
-            model=content["model"],
-            settings=content["settings"],
-            visual=tuple(content["visual"]),
-            audio=tuple(content["audio"]),
-            masked=content["masked"],
-            split=content["split"],
-        )
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in paths.RUNS.glob("*.json")))
         raise SettingsError(
             f"{name!r} is no run that `dvc repro inputs` prepared; allowed: {known or 'none'}."
         ) from None
-    except (ValueError, KeyError, TypeError):
-        raise DataError(f"{path} is damaged: run `dvc repro -f inputs`.") from None
+    except ValueError:
+        raise _damaged(path) from None
+    return content
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path} is damaged: run `dvc repro -f inputs`.")

@@ -13,7 +13,7 @@ from stages.core.setting_types import (
     Section,
     Share,
 )
-from stages.core.settings import CoreSettings
+from stages.core.settings import Compute, CoreSettings, Scale
 from stages.networks.settings import Model, Models
 from stages.sequence.choices import ChoiceSettings, Preset
 
@@ -105,19 +105,27 @@ class Single(Section):
     step_epochs: Positive
 
 
-class SequenceSettings(CoreSettings):
+class TrainingSettings(Section):
+    """What the training of a run reads; all but `compute` is written into the run's file."""
+
+    seed: int = Field(ge=0)
+    scale: Scale
+    compute: Compute
+    protocol: Preset
+    choices: ChoiceSettings
+    train: Train
+    splits: Splits
+
+
+class SequenceSettings(CoreSettings, TrainingSettings):
     """What runs and their training read of ``params.yaml``; of encoders the names alone."""
 
     visual: Mapping[str, Any]
     audio: Mapping[str, Any]
     model: Model
-    protocol: Preset
-    choices: ChoiceSettings
     features: Features
     mask: Mask
-    train: Train
     single: Single
-    splits: Splits
     runs: dict[str, RunRow]
     tables: dict[str, RunRow]
     models: Models

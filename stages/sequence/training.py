@@ -34,7 +34,7 @@ from stages.sequence.features import Features
 from stages.sequence.protocol import resolve_choices, window_stride
 from stages.sequence.reader import open_batches
 from stages.sequence.selection import scored_videos, training_videos
-from stages.sequence.settings import SequenceSettings
+from stages.sequence.settings import TrainingSettings
 from stages.sequence.windows import input_statistics, predict_logits
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def dimensions_of(
     )
 
 
-def stopping_rule(params: SequenceSettings) -> tuple[int, tuple[str, ...]]:
+def stopping_rule(params: TrainingSettings) -> tuple[int, tuple[str, ...]]:
     """Patience in validations, and the figures beside the mean F1 of which one may get better."""
     stopping, settings = resolve_choices(params).stopping, params.train
     if stopping == "each_au":  # more than one epoch in which nothing is better than before
@@ -120,7 +120,7 @@ def shared_counts(fabric: "Fabric", batch: Batch) -> tuple[Tensor | None, Tensor
 
 
 def train_network(
-    params: SequenceSettings,
+    params: TrainingSettings,
     dimensions: Dimensions,
     features: Features,
     training: Sequence[Video],
@@ -136,7 +136,7 @@ def train_network(
 
     Parameters
     ----------
-    params : SequenceSettings
+    params : TrainingSettings
     dimensions : Dimensions
     features : Features
     training : sequence of Video

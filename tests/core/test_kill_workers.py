@@ -46,7 +46,7 @@ sys.argv[:] = sys.argv[1:]
 run_stage(importlib.import_module(f"stages.{sys.argv[0]}").main)
 """
 OUTS = {"corpus": "data/corpus", "crop": "data/crops", "visual": "data/features/visual"}
-ORDER = ("corpus", "index", "crop", "visual")
+ORDER = ("corpus", "index", "crop", "mask", "visual")
 
 
 def words_of(stage: str) -> list[str]:
