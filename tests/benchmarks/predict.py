@@ -80,7 +80,7 @@ def predict_plainly(path: Path, predictor: Predictor, frames: int) -> NDArray[np
             break
     seen = np.stack(features)
     seen = seen[nearest_valid(np.asarray(~np.isnan(seen).any(axis=1)))].astype(np.float32)
-    heard = []
+    heard = [np.zeros((frames, 0), np.float32)]  # ensembles may have no ears
     for part in predictor.audio:
         clock = FrameClock(part.encoder, np.asarray(times))
         rows = np.full((frames, part.width), np.nan, np.float32)
@@ -110,7 +110,7 @@ def predict_plainly(path: Path, predictor: Predictor, frames: int) -> NDArray[np
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ensemble", type=Path, default=paths.ENSEMBLE)
+    parser.add_argument("--ensemble", type=Path, default=paths.default_ensemble())
     parser.add_argument("--seconds", type=int, default=40, help="length of the video")
     parser.add_argument("--plain", type=int, default=200, help="frames done the plain way, too")
     given = parser.parse_args()
