@@ -93,7 +93,7 @@ lock: $(STAMP) ## resolve the dependencies again and write requirements.lock wit
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache, nothing that git tracks)
 	@rm -rf .partial data/corpus data/index data/crops data/faces.h5 data/faces_left_out.txt \
-	  data/faces+train.h5 data/masked.h5 data/features data/inputs.h5 data/runs data/ensembles \
+	  data/faces+train.h5 data/masked.h5 data/features data/inputs.h5 data/runs data/network_sizes.json data/ensembles \
 	  data/tables data/submission.txt models/encoders models/runs models/tables models/ensemble \
 	  metrics/encoders metrics/mask metrics/report metrics/report.html metrics/tables/report \
 	  metrics/tables/report.html

@@ -30,7 +30,7 @@ from stages.learning.metrics import by_au
 from stages.sequence.dataset import load_videos
 from stages.sequence.predictions import FILE as PREDICTIONS
 from stages.sequence.predictions import read_predictions
-from stages.sequence.runs import all_rows, result_folder
+from stages.sequence.runs import read_runs, result_folder
 from stages.sequence.settings import FRAME_HEAD
 
 
@@ -40,10 +40,10 @@ def main() -> None:
     if sys.argv[1:] not in ([], ["tables"]):
         raise SettingsError("Give nothing, or `tables` for the ensembles of all runs.")
     exporting = not sys.argv[1:]
-    rows = params.runs if exporting else all_rows(params)
+    rows = read_runs("runs") if exporting else read_runs("runs", "tables")
     folder = paths.ENSEMBLE_PREDICTIONS if exporting else paths.TABLE_ENSEMBLES
     videos = {video.name: video for video in load_videos()}
-    runs = {name: read_predictions(result_folder(name, params.runs) / PREDICTIONS) for name in rows}
+    runs = {run.name: read_predictions(result_folder(run) / PREDICTIONS) for run in rows}
     f1 = {name: held_out_f1(predictions, videos) for name, predictions in runs.items()}
     splits = {name: str(predictions.run["split"]) for name, predictions in runs.items()}
     unknown = [name for name, values in f1.items() if values is None]

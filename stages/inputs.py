@@ -4,8 +4,8 @@ In: the manifest and labels (data/index), which frames show a face (data/crops),
 encoders (data/features), the masked copies of training videos (data/masked.h5) and their stores,
 the rows of `runs` and `tables`. Out: data/inputs.h5, the videos with labels and folds, and
 data/runs, one file a run with its settings and the hashes of the stores that it reads: a network is
-trained again when what it reads has changed, and not otherwise. Results of runs that are no longer
-in the settings are removed.
+trained again when what it reads has changed, and not otherwise. For the report,
+data/network_sizes.json. Results of runs that are no longer in the settings are removed.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from stages.networks.registry import code_of
 from stages.sequence.dataset import write_inputs
 from stages.sequence.features import audio_paths, masked_paths, visual_paths
 from stages.sequence.joining import join_all, store_lengths
+from stages.sequence.network_sizes import write_network_sizes
 from stages.sequence.predictions import FILE
 from stages.sequence.runs import all_rows, resolve_run, write_run
 
@@ -82,6 +83,7 @@ def main() -> None:
     stores = [*visual_paths(list(params.visual)), *audio_paths(list(params.audio))]
     videos = join_all(params, store_lengths(stores))
     write_inputs(paths.INPUTS, videos)
+    write_network_sizes(params)
     remove_unknown_results(params)
     runs = write_runs(params, any(video.masked for video in videos))
     counts = Counter("masked copies of train" if v.masked else v.split for v in videos)

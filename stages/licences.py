@@ -19,7 +19,7 @@ from stages.crops.crop_file import CropReader
 from stages.encoders.licences import store_use
 from stages.faces.detector import detector_use
 from stages.sequence.features import audio_paths, visual_paths
-from stages.sequence.runs import Run, read_run
+from stages.sequence.runs import Run, read_runs
 
 
 def crop_uses(folder: Path) -> list[Use]:
@@ -48,7 +48,7 @@ def main() -> None:
     """Write the list."""
     params = load_params()
     videos = data_use("data.root", root_data(params.data.root, params.data.licence))
-    runs = [read_run(name) for name in params.runs]
+    runs = read_runs("runs")
     uses = [videos, *crop_uses(paths.CROPS), *feature_uses(runs)]
     enforce(params.licences.noncommercial, uses)
     head = "# Weights and data of this run, and their licences\n\nWritten by the stage `licences`, "

@@ -1,9 +1,9 @@
 """Write the report: the paper's tables, its claims, and figures (`dvc repro report`).
 
-In: what the runs and ensembles say of videos that they were not trained on (models/runs,
-data/ensembles), labels (data/inputs.h5), faces (data/crops), the figures of `evaluate` and
-`ensemble`, what `mask` and `probe` left for the report. Out: metrics/report.html, one file that
-opens offline; the tables as metrics/tables.json (numbers only, tracked by git) and
+In: which runs there are (data/runs), what they and ensembles say of videos that they were not
+trained on (models/runs, data/ensembles), labels (data/inputs.h5), faces (data/crops), the figures
+of `evaluate` and `ensemble`, what `mask` and `probe` left for the report. Out: metrics/report.html,
+one file that opens offline; the tables as metrics/tables.json (numbers only, tracked by git) and
 metrics/tables.md; metrics/report, figures as PNG and plot data as CSV.
 
 `python -m stages.report tables` reports the runs of `tables` as well, below metrics/tables. Rows
@@ -11,7 +11,6 @@ whose runs are not trained say so.
 """
 
 import sys
-from collections.abc import Sequence
 
 from stages.check_settings import load_params
 from stages.core import paths
@@ -21,9 +20,10 @@ from stages.reporting import drawing
 from stages.reporting.evidence import gather
 from stages.reporting.figure_files import main_ensemble, read_json
 from stages.reporting.paper_tables import CALIBRATED, SUBMISSIONS
-from stages.reporting.writing import Target, network_sizes, rungs, what_is_shown, write_report
+from stages.reporting.writing import Target, rungs, what_is_shown, write_report
+from stages.sequence.network_sizes import read_network_sizes
 from stages.sequence.predictions import read_predictions
-from stages.sequence.runs import result_folder
+from stages.sequence.runs import read_runs, result_folder
 from stages.sequence.settings import FRAME_HEAD
 
 DEFAULT = Target(paths.PAGE, paths.TABLES, paths.TABLES_MARKDOWN, paths.REPORT)
@@ -41,14 +41,14 @@ def main() -> None:
     if sys.argv[1:] not in ([], ["tables"]):
         raise SettingsError("Give nothing, or `tables` for the report of all runs.")
     everything = bool(sys.argv[1:])
-    names: Sequence[str] = [*params.runs, *(params.tables if everything else ())]
     target = ALL_TABLES if everything else DEFAULT
     ensembles = paths.TABLE_ENSEMBLES if everything else paths.ENSEMBLE_PREDICTIONS
     label = params.data_label
-    folders = {name: result_folder(name, params.runs) for name in names}
+    runs = read_runs("runs", "tables") if everything else read_runs("runs")
+    folders = {run.name: result_folder(run) for run in runs}
     evidence = gather(folders, label)
     for name in (*SUBMISSIONS, FRAME_HEAD):
-        if name not in names and (ensembles / f"{name}.h5").is_file():
+        if name not in folders and (ensembles / f"{name}.h5").is_file():
             evidence.add(name, read_predictions(ensembles / f"{name}.h5").seeds)
     if not evidence.results:
         raise DataError("No run has said anything of an annotated video: run `dvc repro` first.")
@@ -65,7 +65,7 @@ def main() -> None:
         curves=drawing.read_curves({name: folders[name] for name in evidence.runs}),
         calibration=rungs(found, evidence, exported),
         scores=read_json(paths.SCORES).get(label, {}),
-        sizes=network_sizes(params),
+        sizes=read_network_sizes(),
         root=params.data.root.name,
         protocol=params.protocol,
     )

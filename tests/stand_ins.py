@@ -13,10 +13,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.crop_file import CropWriter
 from stages.crops.masked_clips import write_copies
+from stages.sequence.network_sizes import write_network_sizes
+from stages.sequence.runs import all_rows, resolve_run, write_run
 from stages.videos.manifest import Entry, Manifest, save_frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,6 +181,14 @@ def entry(name: str, video: str, frames: int, **changes: object) -> Entry:
         "warnings": (),
     }  # fmt: skip
     return Entry(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def write_run_files() -> None:
+    """Write data/runs, no store in them, and the networks' sizes, as `inputs` does."""
+    params = load_params()
+    for name, row in all_rows(params).items():
+        write_run(resolve_run(params, name, row), params, {})
+    write_network_sizes(params)
 
 
 def write_index(root: Path, entries: list[Entry], times: dict[str, NDArray[np.float64]]) -> None:

@@ -21,7 +21,6 @@ from stages.encoders.source import made_path, read_about
 from stages.encoders.weights import save_weights
 from stages.ensembles.ensemble import Ensemble, Weights, load_ensemble
 from stages.inference.info import describe
-from stages.sequence.runs import resolve_run, write_run
 from stages.videos.manifest import Manifest
 from tests import stand_ins
 from tests.inference import tiny
@@ -46,9 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with FeatureWriter(store, encoder="", weights_hash="", width=3, settings=settings):
             pass
     Path("data/crops").mkdir(parents=True)
-    params = load_params()
-    for name, row in params.runs.items():
-        write_run(resolve_run(params, name, row), params, {})
+    stand_ins.write_run_files()
     return tmp_path
 
 

@@ -18,6 +18,7 @@ MASKED_FEATURES: Final = Path("data/features/masked")  # visual features of the 
 AUDIO_FEATURES: Final = Path("data/features/audio")
 INPUTS: Final = Path("data/inputs.h5")
 RUNS: Final = Path("data/runs")  # each run as it was resolved
+NETWORK_SIZES: Final = Path("data/network_sizes.json")
 ENSEMBLE_PREDICTIONS: Final = Path("data/ensembles")
 SUBMISSION: Final = Path("data/submission.txt")  # for the ABAW challenge
 TABLE_ENSEMBLES: Final = Path("data/tables/ensembles")

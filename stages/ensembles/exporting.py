@@ -21,7 +21,6 @@ from stages.sequence.features import visual_paths
 from stages.sequence.predictions import RunPredictions
 from stages.sequence.protocol import resolve_choices
 from stages.sequence.run import network_path
-from stages.sequence.runs import result_folder
 
 
 def export(
@@ -40,7 +39,7 @@ def export(
         for number in range(seeds):
             stem = f"{member.run}-seed{number}" if seeds > 1 else member.run
             file = f"members/{stem}.safetensors"
-            sources[file] = network_path(result_folder(member.run, params.runs), number)
+            sources[file] = network_path(paths.RUN_RESULTS / member.run, number)
             members.append(
                 Member(
                     run=member.run,

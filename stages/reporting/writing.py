@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from stages.core import paths
 from stages.core.files import write_json, write_text
 from stages.ensembles.ensemble import load_ensemble, sigmoid
-from stages.networks.settings import Model
 from stages.reporting import drawing, score_table, sections
 from stages.reporting.bootstrap import Difference
 from stages.reporting.claims import judge
@@ -19,10 +18,6 @@ from stages.reporting.paper_tables import SUBMISSIONS
 from stages.reporting.results import active
 from stages.reporting.tables import tables_numbers
 from stages.sequence.predictions import FILE, read_predictions
-from stages.sequence.protocol import network_settings
-from stages.sequence.settings import FRAME_HEAD, SequenceSettings
-
-FULL_WIDTHS = (512, 192)  # numbers a frame of ires100 and ecapatdnn at full scale
 
 STEPS = {"raw": "threshold 0.5", "thresholds": "thresholds", "smoothing": "thresholds, smoothing"}
 
@@ -41,24 +36,6 @@ class Target:
     numbers: Path
     markdown: Path
     figures: Path
-
-
-def network_sizes(params: SequenceSettings) -> dict[str, int]:
-    """Parameters of each network at full scale."""
-    from stages.networks.base import Dimensions
-    from stages.networks.registry import parameter_count
-
-    return {
-        name: parameter_count(
-            Dimensions(
-                name,
-                *FULL_WIDTHS,
-                network_settings(params, name, "full"),
-                au_starts=(0,) if name == FRAME_HEAD else (),
-            )
-        )
-        for name in get_args(Model)
-    }
 
 
 def what_is_shown(

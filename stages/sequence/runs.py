@@ -9,10 +9,10 @@ the runs that follow it.
 
 import json
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -23,7 +23,8 @@ from stages.core.settings import Compute
 from stages.sequence.protocol import network_settings, resolve_choices
 from stages.sequence.settings import RunRow, SequenceSettings, TrainingSettings
 
-WRITTEN = {"seed", "scale", "protocol", "train", "splits"}
+Section = Literal["runs", "tables"]
+WRITTEN: Final = {"seed", "scale", "protocol", "train", "splits"}
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -42,6 +43,8 @@ class Run:
         Whether masked copies are trained on.
     split : str
         ``official``, ``foldN`` or ``mixN``.
+    section : {"runs", "tables"}
+        Where its row stands in the settings.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Run:
     audio: tuple[str, ...]
     masked: bool
     split: str
+    section: Section = "runs"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -73,6 +77,7 @@ def resolve_run(params: SequenceSettings, name: str, row: RunRow) -> Run:
         audio=params.features.audio if row.audio is None else row.audio,
         masked=params.mask.enabled if row.masked is None else row.masked,
         split=row.split,
+        section="tables" if name in params.tables else "runs",
     )
 
 
@@ -81,9 +86,15 @@ def all_rows(params: SequenceSettings) -> dict[str, RunRow]:
     return {**params.runs, **params.tables}
 
 
-def result_folder(name: str, runs: Container[str]) -> Path:
-    """Folder of a run's networks, curves and predictions: of one of `runs`, or of the tables'."""
-    return (paths.RUN_RESULTS if name in runs else paths.TABLE_RUN_RESULTS) / name
+def result_folder(run: Run) -> Path:
+    """Folder of a run's networks, curves and predictions."""
+    return (paths.RUN_RESULTS if run.section == "runs" else paths.TABLE_RUN_RESULTS) / run.name
+
+
+def read_runs(*sections: Section) -> list[Run]:
+    """Read the files of all runs of some sections, sorted by name, those of `runs` first."""
+    found = [read_run(file.stem) for file in sorted(paths.RUNS.glob("*.json"))]
+    return [run for section in sections for run in found if run.section == section]
 
 
 def run_path(name: str) -> Path:
@@ -144,6 +155,7 @@ def read_run(name: str) -> Run:
             audio=tuple(run["audio"]),
             masked=run["masked"],
             split=run["split"],
+            section=run["section"],
         )
     except (KeyError, TypeError):
         raise _damaged(path) from None

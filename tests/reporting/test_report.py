@@ -89,6 +89,7 @@ def entry(name: str, split: str) -> Entry:
 
 def write_workspace(labelled_test: bool = True) -> None:
     shutil.copy(ROOT / "params.yaml", "params.yaml")
+    stand_ins.write_run_files()
     videos = []
     for split, names in NAMES.items():
         for name in names:
