@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -24,7 +24,6 @@ from stages.sequence.protocol import network_settings, resolve_choices
 from stages.sequence.settings import RunRow, SequenceSettings, TrainingSettings
 
 Section = Literal["runs", "tables"]
-WRITTEN: Final = {"seed", "scale", "protocol", "train", "splits"}
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -106,8 +105,14 @@ def run_path(name: str) -> Path:
 
 def written(params: TrainingSettings) -> dict[str, Any]:
     """Settings of the training as they stand in a run's file, each choice with its value."""
-    content = params.model_dump(mode="json", include=WRITTEN)
-    return {**content, "choices": resolve_choices(params).model_dump(mode="json")}
+    return {
+        "seed": params.seed,
+        "scale": params.scale,
+        "protocol": params.protocol,
+        "choices": resolve_choices(params).model_dump(mode="json"),
+        "train": params.train.model_dump(mode="json"),
+        "splits": params.splits.model_dump(mode="json"),
+    }
 
 
 def write_run(

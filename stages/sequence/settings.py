@@ -117,7 +117,7 @@ class TrainingSettings(Section):
     splits: Splits
 
 
-class SequenceSettings(CoreSettings, TrainingSettings):
+class SequenceSettings(TrainingSettings, CoreSettings):
     """What runs and their training read of ``params.yaml``; of encoders the names alone."""
 
     visual: Mapping[str, Any]

@@ -77,6 +77,7 @@ def now(page: Any) -> float:
 
 def click_at(page: Any, share: float, row: float = 0.5) -> None:
     """Click on the plot, at a share of its length and of its height."""
+    page.locator(".auf-plot").scroll_into_view_if_needed()
     area = page.locator(".auf-plot .bglayer rect.bg").first.bounding_box()
     page.mouse.click(area["x"] + share * area["width"], area["y"] + row * area["height"])
 
@@ -86,7 +87,6 @@ def click_at(page: Any, share: float, row: float = 0.5) -> None:
 def test_a_click_on_the_timeline_seeks(browser: Any, folder: Path, stem: str, share: float) -> None:
     page = opened(browser, folder, stem)
     times = clips.irregular(FRAMES, CLIP_START[f"{stem}.webm"])
-    page.locator(".auf-plot").scroll_into_view_if_needed()
     click_at(page, share)
     step = np.median(np.diff(times))
     wanted = times[0] + share * (times[-1] + step - times[0])
@@ -217,7 +217,6 @@ def test_a_video_that_cannot_play_is_said_and_the_timeline_works(
     page = opened(browser, folder, "broken")
     page.wait_for_selector("#problem", state="visible")
     assert "cannot play" in page.locator("#problem").text_content()
-    page.locator(".auf-plot").scroll_into_view_if_needed()
     click_at(page, 0.1)
     last = clips.irregular(FRAMES)[-1]
     assert float(page.locator(".auf-slider").input_value()) == pytest.approx(0.1 * last, abs=0.1)
