@@ -141,6 +141,7 @@ def map_videos(
     description: str,
     initializer: Callable[[], None] | None = None,
     identities: Mapping[str, str] | None = None,
+    ended: Callable[[str, str], None] | None = None,
 ) -> Outcome:
     """Run a function once for every item and collect the files that it writes.
 
@@ -166,6 +167,9 @@ def map_videos(
     identities : mapping of str to str, optional
         For each item the hash of all that its piece is made from, in a folder whose pieces are
         kept: a piece of another identity is made again, those of no item are removed.
+    ended : callable, optional
+        Called as an item ends, with its name and why it failed, nothing where it is done. Then no
+        bar is shown.
 
     Returns
     -------
@@ -203,12 +207,13 @@ def map_videos(
         file=sys.stdout,
         mininterval=1.0 if sys.stdout.isatty() else 10.0,
         dynamic_ncols=True,
+        disable=ended is not None,
     )
     count = min(worker_count(workers), max(1, len(waiting)))
     engine: Engine = (
         ThisProcess(function, initializer) if count == 1 else Workers(function, count, initializer)
     )
-    work = _Work(items, paths, record, bar, made_of)
+    work = _Work(items, paths, record, bar, made_of, ended)
     try:
         with bar:
             work.do(waiting, engine)
@@ -231,9 +236,10 @@ class _Work:
         record: Record,
         bar: "tqdm[None]",
         made_of: Mapping[str, str],
+        ended: Callable[[str, str], None] | None,
     ) -> None:
         self._items, self._paths, self._record, self._bar = items, paths, record, bar
-        self._made_of = made_of
+        self._made_of, self._ended = made_of, ended
         self._tried: Counter[str] = Counter()
         self._waiting: deque[str] = deque()
         self._alone: deque[str] = deque()  # each to be tried while nothing else runs
@@ -282,6 +288,8 @@ class _Work:
             (self._alone if alone else self._waiting).append(name)
             return
         self._bar.update()
+        if self._ended is not None:
+            self._ended(name, ended.reason)
 
     def _hopeless(self) -> bool:
         full = any(ended.kind == "disk" for ended in self.given_up.values())

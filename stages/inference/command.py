@@ -91,6 +91,7 @@ def predict(
             "videos of the same name; files that AUFusion did not write stay.",
         ),
     ] = False,
+    jobs: Annotated[int, typer.Option(help="Videos at once, each in a process of one thread.")] = 1,
     device: Device = "auto",
     precision: Annotated[
         Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
@@ -106,10 +107,11 @@ def predict(
     """
 
     def work() -> int:
-        from stages.inference.folder import Extras, predict_all
+        from stages.inference.folder import predict_all
         from stages.inference.formats.convert import check_formats
         from stages.inference.options import Options
         from stages.inference.sources import expand
+        from stages.inference.task import Extras
 
         options = Options(
             faces=faces.value,
@@ -123,7 +125,7 @@ def predict(
         extras = Extras(overlay=overlay, report=report, formats=check_formats(formats or ()))
         done = predict_all(
             expand(paths or (), lists or ()), ensemble, out, options, recursive=recursive,
-            extras=extras, name=name, overwrite=overwrite,
+            extras=extras, name=name, overwrite=overwrite, jobs=jobs,
         )  # fmt: skip
         return FAILED if done.failed else 0
 

@@ -1,4 +1,4 @@
-"""Many videos, one after another: what is done stays done, what fails is said, the rest goes on."""
+"""Many videos: what is done stays done, what fails is said, the rest goes on."""
 
 import os
 import sys
@@ -6,36 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from stages.core.console import say
-from stages.core.errors import DataError, SettingsError, is_of_the_machine
+from stages.core.errors import DataError, SettingsError
+from stages.ensembles.ensemble import load_ensemble
 from stages.inference.options import Options
-from stages.inference.outputs import EXTRAS, OVERLAY, PHOTO_OVERLAY, REPORT, Outputs
 from stages.inference.predictor import Predictor, load_predictor, share_cores
-from stages.inference.results import KIND, Result
-from stages.inference.sources import (
-    Input,
-    check_output_name,
-    find_videos,
-    is_done,
-    printable,
-)
+from stages.inference.results import Result
+from stages.inference.side_by_side import carry_out_all
+from stages.inference.sources import Input, check_output_name, find_videos, printable
+from stages.inference.task import Ended, Extras, Task, carry_out
 from stages.videos.decoding import is_our_video
-from stages.videos.photo import is_photo
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What else is made of each video."""
-
-    overlay: bool = False
-    report: bool = False
-    formats: tuple[str, ...] = ()  # keys of stages.inference.formats.convert.FORMATS
-
-    def endings(self, video: Path) -> list[str]:
-        """What the names of a video's extra files end in."""
-        return [_overlay_ending(video)] * self.overlay + [REPORT] * self.report
 
 
 @dataclass
@@ -54,73 +34,12 @@ class Done:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def _bar(video: Path, text: str) -> "tqdm[None]":
-    terminal = sys.stderr.isatty()
-    return tqdm(
-        desc=text,
-        unit="frame",
-        file=sys.stderr,
-        mininterval=0.5 if terminal else 10.0,
-        dynamic_ncols=True,
-        leave=False,
-        disable=is_photo(video),
-    )
-
-
-def _predict(video: Input, predictor: Predictor, outputs: Outputs, text: str) -> Result:
-    from stages.inference.predict import predict_file
-
-    with _bar(video.path, text) as bar:
-
-        def progress(done: int, total: int | None, rate: float) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return predict_file(
-            video.path, predictor, outputs.folder, name=video.name, progress=progress,
-            outputs=outputs,
-        )  # fmt: skip
-
-
-def _overlay_ending(video: Path) -> str:
-    return PHOTO_OVERLAY if is_photo(video) else OVERLAY
-
-
-def _make(result: Result, ending: str, path: Path) -> None:
-    if ending != REPORT:
-        from stages.inference.views.overlay import write_overlay
-
-        write_overlay(result.video, result.parquet, path)
-    else:
-        from stages.inference.views.report import write_report
-
-        write_report(result.video, result.parquet, path)
-
-
 def tell(text: str) -> None:
     """Say a line; that whoever read along has gone (``| head``) does not stop the work."""
     try:
         say(text)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _write_formats(result: Result, formats: tuple[str, ...]) -> list[str]:
-    """Write a result in other formats; sentences on what a photo cannot be written in."""
-    from stages.inference.formats.convert import FORMATS, convert
-    from stages.inference.formats.recording import Recording
-
-    recording = Recording(result.parquet, result.name, result.about)
-    possible = [name for name in formats if not (recording.photo and FORMATS[name].course)]
-    convert(recording, possible, result.folder)
-    left = [name for name in formats if name not in possible]
-    return [f"not as {', '.join(left)}: a photo has no course over time"] if left else []
-
-
-def _forget_formats(result: Result) -> None:
-    from stages.inference.formats.convert import forget_earlier
-
-    forget_earlier(result.parquet, result.folder, result.name)
 
 
 def _named(videos: list[Input], failed: dict[str, str], name: str) -> list[Input]:
@@ -145,6 +64,7 @@ def predict_all(
     extras: Extras | None = None,
     name: str | None = None,
     overwrite: bool = False,
+    jobs: int = 1,
     load: Callable[[Path, Options], Predictor] = load_predictor,
 ) -> Done:
     """Predict files and folders.
@@ -166,8 +86,11 @@ def predict_all(
     overwrite : bool
         Predict again what is done, and replace results of other videos of the same names. Files
         that are not ours stay all the same.
+    jobs : int
+        Videos at once. With more than one each has a process of one thread, which loads the
+        ensemble once; lines come in the order in which videos end, results in that of `given`.
     load : callable
-        Loads the ensemble.
+        Loads the ensemble, where the work is done in this process.
 
     Returns
     -------
@@ -176,8 +99,10 @@ def predict_all(
     Raises
     ------
     DataError, SettingsError
-        When nothing could be begun: no ensemble, no such device.
+        When nothing could be begun: no ensemble, no such device, no such number of jobs.
     """
+    if jobs < 1:
+        raise SettingsError(f"--jobs is {jobs}; allowed: 1 video at once or more.")
     extras = extras or Extras()
     videos, failed = find_videos(given, recursive)
     if name is not None:
@@ -187,42 +112,40 @@ def predict_all(
         print(reason, file=sys.stderr, flush=True)
     if not videos:
         return done
-    predictor = load(ensemble, options)
-    share_cores()
-    settings = predictor.settings(options)
-    told: set[str] = set()
+    tasks = []
     for number, video in enumerate(videos, start=1):
-        folder = out / video.below
         text = f"[{number}/{len(videos)}] {printable(video.path)}"
-        try:
-            if is_our_video(video.path):
-                if video.path in given:
-                    raise DataError(
-                        f"{video.path} was drawn by AUFusion: name the video that it shows."
-                    )
+        if _is_ours(video):
+            if video.path not in given:
                 tell(f"{text}: left out, AUFusion drew it")
                 continue
-            with Outputs(folder, video.name, KIND) as outputs:
-                fresh = overwrite or not is_done(video.path, outputs, predictor.hash, settings)
-                wanted = extras.endings(video.path)
-                outputs.refuse_others(*wanted)
-                if fresh:
-                    result = _predict(video, predictor, outputs, text)
-                    outputs.remove_ours(*EXTRAS)  # of an earlier prediction
-                    _forget_formats(result)
-                else:
-                    result = Result.load(outputs.path(".json"), video.path)
-                for ending in wanted:
-                    if not outputs.shows_these(ending):
-                        _make(result, ending, outputs.path(ending))
-                notes = _write_formats(result, extras.formats) if extras.formats else []
-        except Exception as error:  # one video, whatever is wrong with it, does not stop the rest
-            reason = _reason(error)
+            reason = f"{video.path} was drawn by AUFusion: name the video that it shows."
             done.failed[str(video.path)] = reason
             print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
-        done.results.append(result)
-        tell("\n  ".join([f"{text}: {_said(result, fresh, told)}", *notes]))
+        folder = out / video.below
+        tasks.append(Task(video, folder, text, options, extras, overwrite, bar=jobs == 1))
+    found: dict[int, Result] = {}
+    shown: set[str] = set()
+
+    def told(place: int, ended: Ended) -> None:
+        text, path = tasks[place].text, tasks[place].video.path
+        if ended.result is None:
+            done.failed[str(path)] = ended.failure
+            print(f"{text}: {ended.failure}", file=sys.stderr, flush=True)
+            return
+        found[place] = ended.result
+        tell("\n  ".join([f"{text}: {_said(ended.result, ended.fresh, shown)}", *ended.notes]))
+
+    if jobs > 1 and len(tasks) > 1:
+        load_ensemble(ensemble)  # what is wrong with it is no fault of the videos
+        carry_out_all(tasks, ensemble, min(jobs, len(tasks)), told)
+    elif tasks:
+        predictor = load(ensemble, options)
+        share_cores()
+        for place, task in enumerate(tasks):
+            told(place, carry_out(task, predictor))
+    done.results = [found[place] for place in sorted(found)]
     if len(videos) > 1 or done.failed:
         tell(
             f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}"
@@ -230,12 +153,11 @@ def predict_all(
     return done
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, DataError | SettingsError):
-        return str(error)
-    if is_of_the_machine(error):
-        return f"{str(error) or 'The memory is full'}: no fault of this video, predict it again."
-    return f"{type(error).__name__}: {error}. This is a defect of the program: please report it."
+def _is_ours(video: Input) -> bool:
+    try:
+        return is_our_video(video.path)
+    except DataError:  # whoever predicts it will say why
+        return False
 
 
 def _said(result: Result, fresh: bool, told: set[str]) -> str:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.inference.folder import Extras, predict_all
+from stages.inference.folder import predict_all
 from stages.inference.options import Options
 from stages.inference.predictor import Predictor
 from stages.inference.results import read_rows
+from stages.inference.task import Extras
 from tests.inference import tiny
 
 

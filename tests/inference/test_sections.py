@@ -19,6 +19,7 @@ from stages.inference.options import Options
 from stages.inference.predictor import Predictor
 from stages.inference.results import read_faces, read_rows
 from stages.inference.sources import expand, find_videos, output_name
+from stages.inference.task import Extras
 from stages.inference.views.overlay import write_overlay
 from stages.synthesis.video_file import write_video
 from stages.videos import decoding
@@ -121,7 +122,7 @@ def test_predict_a_section_with_overlay_report_and_formats(
 ) -> None:
     video, out = clip(tmp_path / "a:b?.mp4", frames=60), tmp_path / "run:1"
     options = Options(device="cpu", start=0.8, end=1.6)
-    extras = folder.Extras(overlay=True, report=True, formats=("events", "openface"))
+    extras = Extras(overlay=True, report=True, formats=("events", "openface"))
     done = folder.predict_all([video], tmp_path, out, options, extras=extras)
     assert not done.failed
     (result,) = done.results
@@ -252,7 +253,7 @@ def test_long_names_are_cut_and_stay_apart(tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf8_is_predicted(loaded: Predictor, tmp_path: Path) -> None:
     video = tmp_path / os.fsdecode(b"entrevista_ni\xf1o.mp4")
     clip(tmp_path / "a.mp4").rename(video)
-    extras = folder.Extras(report=True, overlay=True)
+    extras = Extras(report=True, overlay=True)
     done = folder.predict_all([video], tmp_path, tmp_path / "out", Options(device="cpu"),
                               extras=extras)  # fmt: skip
     assert not done.failed
