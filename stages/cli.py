@@ -6,7 +6,7 @@ not begin: a wrong option, no ensemble; 130 stopped by Ctrl-C, what is finished 
 
 import typer
 
-from stages.inference import command
+from stages.inference import command, label_command
 from stages.inference.evaluation import command as evaluation
 from stages.inference.web import command as web
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Facial action units of every frame of a video, from picture and sound.",
 )
-for part in (command, evaluation, web):
+for part in (command, label_command, evaluation, web):
     part.add_to(app)
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""One file a database, called as it is and found by that name; `DATABASE` describes it."""
