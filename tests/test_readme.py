@@ -3,6 +3,9 @@
 import json
 import re
 
+import yaml
+
+from stages.cli import app
 from stages.core.hashing import ROOT
 from stages.ensembles.members import SUBMISSIONS
 from stages.inference.columns import as_markdown as columns
@@ -84,3 +87,31 @@ def test_every_score_is_labelled_synthetic() -> None:
 def test_every_make_target_it_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.M)) <= targets
+
+
+def test_the_way_from_aff_wild2_to_a_submission_names_what_there_is() -> None:
+    text = (ROOT / "docs/affwild2.md").read_text()
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+    def is_one(key: str) -> bool:
+        node: object = settings
+        for part in key.split("."):
+            if not isinstance(node, dict) or (part not in node and part != "NAME"):
+                return False
+            node = next(iter(node.values())) if part == "NAME" else node[part]
+        return True
+
+    table = re.findall(r"^\| `([\w.]+)` \| [^|]+ \| [^|]+ \|$", text, re.M)
+    given = re.findall(r"-S ([\w.]+)=", text) + re.findall(r"`([\w]+\.[\w.]+)=", text)
+    assert len(table) > 5
+    assert len(given) > 3
+    assert [key for key in (*table, *given) if not is_one(key)] == []
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    named = re.findall(r"^dvc repro (\w+)", text, re.M)
+    assert len(named) > 5
+    assert set(named) <= set(stages)
+    modules = re.findall(r"-m (stages\.\w+)", text)
+    assert len(modules) == 3
+    assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"^aufusion (\w+)", text, re.M)) <= commands
