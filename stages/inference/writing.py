@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,9 @@ from stages.inference.columns import (
 )
 from stages.inference.levels import DECIMALS, levels_of, written_intensities
 from stages.inference.outputs import Outputs, discard, sentences
-from stages.inference.row_assembler import Frame
+
+if TYPE_CHECKING:  # with it comes torch, which nobody needs who reads results
+    from stages.inference.row_assembler import Frame
 
 ROWS_PER_GROUP = 4096  # of the Parquet file; so many are held in memory
 ENDINGS = (".csv", ".parquet")  # of the tables
