@@ -14,7 +14,8 @@ from stages.core.console import run_stage, say
 from stages.core.errors import SettingsError
 from stages.core.files import replacing
 from stages.core.hashing import identity_of
-from stages.core.parallel import map_videos, partial_folder
+from stages.core.parallel import map_videos
+from stages.core.partial import partial_folder
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
 from stages.synthesis.data_root import assemble_videos, summary
 from stages.synthesis.performance.plan import Settings, plan_clips

@@ -17,7 +17,8 @@ from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
 from stages.core.hashing import identities_of
 from stages.core.licences import enforce
-from stages.core.parallel import kept_folder, map_videos
+from stages.core.parallel import map_videos
+from stages.core.partial import kept_folder
 from stages.crops.published import listing_hash, picture_sizes
 from stages.faces.cropping import Task, crop_entry, summary
 from stages.faces.detector import detector_use, load_detector

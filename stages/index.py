@@ -18,7 +18,7 @@ from stages.core.console import run_stage, say
 from stages.core.files import replacing_folder
 from stages.core.hashing import identity_of
 from stages.core.licences import data_use, enforce, root_data
-from stages.core.parallel import partial_folder
+from stages.core.partial import partial_folder
 from stages.videos.dataroot import DataRoot, look
 from stages.videos.indexing import build, summary
 

@@ -29,7 +29,8 @@ from stages.core.licences import (
     enforce,
     faces_data,
 )
-from stages.core.parallel import map_videos, partial_folder
+from stages.core.parallel import map_videos
+from stages.core.partial import partial_folder
 from stages.crops.crop_file import CropReader
 from stages.faces.detector import detector_use, load_detector
 from stages.faces.label_files import Work, join_faces, write_faces

@@ -14,7 +14,8 @@ from stages.core.dvc import changed_stages
 from stages.core.errors import SettingsError
 from stages.core.hashing import identity_of
 from stages.core.licences import data_of_file, data_use, enforce
-from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.parallel import map_videos, worker_count
+from stages.core.partial import partial_folder
 from stages.core.torchrun import use_one_thread
 from stages.encoders.published import choices
 from stages.pretraining.run import Pretraining, data_of, identity, train_aside

@@ -21,7 +21,8 @@ from stages.core.feature_store import FeatureReader, store_hash
 from stages.core.files import write_json, write_rows
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import Use
-from stages.core.parallel import map_videos, partial_folder
+from stages.core.parallel import map_videos
+from stages.core.partial import partial_folder
 from stages.core.torchrun import use_one_thread
 from stages.encoders.licences import store_use
 from stages.learning.metrics import all_ones_f1

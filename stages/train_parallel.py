@@ -16,7 +16,8 @@ from stages.core.console import run_stage, say
 from stages.core.dvc import changed_stages
 from stages.core.errors import SettingsError
 from stages.core.hashing import identity_of
-from stages.core.parallel import map_videos, partial_folder, worker_count
+from stages.core.parallel import map_videos, worker_count
+from stages.core.partial import partial_folder
 from stages.core.torchrun import use_one_thread
 from stages.sequence.run import RESULT, run_folder, run_identity, train_run
 from stages.sequence.runs import Run, read_run, read_training

@@ -10,7 +10,7 @@ import yaml
 
 from stages import corpus
 from stages.check_settings import load_params
-from stages.core import parallel
+from stages.core import parallel, partial
 from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.facs import ANNOTATION_HEADER, N_AUS, PRESENT_FROM
 from stages.core.paths import CORPUS_FACES, CORPUS_SPEECH, CORPUS_VIDEOS
@@ -202,7 +202,7 @@ def test_killed_and_run_again_it_gives_the_same_bytes(made, tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             corpus.main()
     assert not (tmp_path / "data").exists()
-    assert len(list((tmp_path / parallel.PARTIAL / "corpus").glob("*/pieces/clip-*"))) == 5
+    assert len(list((tmp_path / partial.PARTIAL / "corpus").glob("*/pieces/clip-*"))) == 5
     again = []
 
     def counted(path, *args, **kwargs):

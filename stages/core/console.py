@@ -3,7 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from stages.core.errors import DataError, SettingsError, UnfinishedError, is_of_the_machine
+from stages.core.errors import (
+    FREE_MEMORY,
+    DataError,
+    SettingsError,
+    UnfinishedError,
+    is_of_the_machine,
+    is_out_of_memory,
+)
 
 
 def say(text: str) -> None:
@@ -18,19 +25,22 @@ def run_stage(main: Callable[[], None]) -> None:
     ----------
     main : callable
         The stage. A ``DataError``, ``SettingsError`` or ``UnfinishedError`` it raises is printed
-        as its one sentence (exit code 1), as is a full disk or what else is of the machine;
-        Ctrl-C says that finished pieces are kept (exit code 130). Anything else is a defect of
-        ours and keeps its traceback.
+        as its one sentence (exit code 1), as is a full disk, memory that ran out or what else is
+        of the machine; Ctrl-C says that finished pieces are kept (exit code 130). Anything else is
+        a defect of ours and keeps its traceback.
     """
     try:
         main()
     except (DataError, SettingsError, UnfinishedError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    except (MemoryError, OSError) as error:
+    except Exception as error:
         if not is_of_the_machine(error):
             raise
-        sentence = f"{str(error) or type(error).__name__}. What is finished is kept: run it again."
+        what, remedy = str(error) or type(error).__name__, "run it again"
+        if is_out_of_memory(error):
+            what, remedy = "Memory ran out", f"{FREE_MEMORY}; then {remedy}"
+        sentence = f"{what}. What is finished is kept: {remedy}."
         print(f"UnfinishedError: {sentence}", file=sys.stderr, flush=True)
         sys.exit(1)
     except KeyboardInterrupt:

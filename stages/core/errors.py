@@ -25,6 +25,12 @@ MACHINE_ERRNOS: Final = frozenset(
     )
 )
 FULL_DISK: Final = frozenset((errno.EDQUOT, errno.ENOSPC, errno.EROFS))
+# as torch and onnxruntime say it, in errors of kinds of their own
+_NO_MEMORY: Final = ("can't allocate memory", "failed to allocate memory", "out of memory")
+FREE_MEMORY: Final = (
+    "free memory, or set lower what is held at once: `compute.workers` and the `batch` of what was"
+    " at work in params.yaml, JOBS of make, --jobs of predict"
+)
 
 
 class DataError(Exception):
@@ -44,9 +50,19 @@ def is_of_the_machine(error: BaseException) -> bool:
 
     Who turns an ``OSError`` into a sentence about somebody's file lets these pass.
     """
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return True
     return isinstance(error, OSError) and error.errno in MACHINE_ERRNOS
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of the machine or of a GPU."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    text, library = str(error).lower(), type(error).__module__.startswith("onnxruntime")
+    return (library or isinstance(error, RuntimeError)) and any(w in text for w in _NO_MEMORY)
 
 
 def is_full_disk(error: BaseException | None) -> bool:

@@ -10,30 +10,26 @@ nothing else runs, so that it has the machine for itself; if that does not help,
 keeps its pieces. Who does the work (:class:`stages.core.workers.Engine`) decides none of this.
 """
 
-import contextlib
-import fcntl
 import os
-import shutil
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from stages.core.attempt import Attempt
 from stages.core.console import say
-from stages.core.errors import DataError, SettingsError, UnfinishedError
+from stages.core.errors import FREE_MEMORY, DataError, SettingsError, UnfinishedError
 from stages.core.files import sweep
 from stages.core.records import Record
-from stages.core.workers import Attempt, Engine, ThisProcess, Workers
+from stages.core.workers import Engine, ThisProcess, Workers
 
 Item = TypeVar("Item")
 
-PARTIAL = Path(".partial")  # unfinished work, next to params.yaml; git and DVC ignore it
-KEPT: Final = "kept"  # folder there of the pieces that outlive their stage
 ATTEMPTS: Final = 3  # at one item
 MOST_GIVEN_UP: Final = 3  # items; after so many the rest is not tried: the fault is a common one
 PAUSE = 1.0  # seconds before an item's last attempt: a network drive may come back meanwhile
@@ -56,74 +52,6 @@ class Outcome:
     done: dict[str, Path]
     failed: dict[str, str]
     hashes: dict[str, str]
-
-
-@contextlib.contextmanager
-def partial_folder(stage: str, identity: str, *, keep: bool = False) -> Iterator[Path]:
-    """Folder for the unfinished pieces of one stage's run.
-
-    Parameters
-    ----------
-    stage : str
-        Name of the stage, as in ``dvc.yaml`` (``visual@ires100``).
-    identity : str
-        Hash of settings, inputs and code; pieces of another identity are never taken up.
-    keep : bool
-        Leave the folder as it is when the block ends, for a later run to take up.
-
-    Yields
-    ------
-    Path
-        The folder, ``.partial/STAGE/IDENTITY``. It holds what an earlier, killed run with the
-        same identity finished. It is removed when the block ends without an exception.
-    """
-    with _own_folder(stage, identity) as folder:
-        if any(folder.iterdir()):
-            say(f"{stage}: continuing where an earlier run stopped")
-        yield folder
-        if not keep:
-            shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def kept_folder(stage: str) -> Iterator[Path]:
-    """Folder for the pieces of one stage that stay when it is done: a new item then costs one.
-
-    Who works there gives each item an identity of its own; see :func:`map_videos`. The stage's
-    output is made of hard links to the pieces, where the file system has them.
-
-    Parameters
-    ----------
-    stage : str
-        Name of the stage, as in ``dvc.yaml``.
-
-    Yields
-    ------
-    Path
-        The folder, ``.partial/STAGE/kept``.
-    """
-    with _own_folder(stage, KEPT) as folder:
-        yield folder
-
-
-@contextlib.contextmanager
-def _own_folder(stage: str, name: str) -> Iterator[Path]:
-    """One folder of a stage, the only one, held against another run of the same stage."""
-    home = PARTIAL / stage
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # DVC was killed and its child lives on: two writers must not meet
-            say(f"{stage}: an earlier run of this stage is still at work; waiting for it to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = home / name
-        for other in home.iterdir():
-            if other.is_dir() and other != folder:
-                shutil.rmtree(other)
-        folder.mkdir(exist_ok=True)
-        yield folder
 
 
 def worker_count(workers: int | None) -> int:
@@ -301,10 +229,11 @@ class _Work:
         print(ended.trace, end="", file=sys.stderr, flush=True)
         hint = {
             "disk": f"make room on the disk of {self._paths[name].parent.absolute()}",
-            "killed": "free memory, or set `compute.workers` lower",
+            "killed": FREE_MEMORY,
+            "memory": FREE_MEMORY,
         }.get(ended.kind, "mend that")
         return (
             f"{description}: {len(self.given_up)} of {len(self._paths)} could not be finished "
             f"in {ATTEMPTS} attempts each. The first is {name}: {ended.reason.rstrip('.')}. The "
-            f"fault is not in its data. What is done is kept: {hint} and run it again to continue."
+            f"fault is not in its data. What is done is kept: {hint}; then run it again."
         )

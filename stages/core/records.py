@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from stages.core.attempt import Acknowledgement
 from stages.core.files import write_text
 from stages.core.hashing import file_hash
-from stages.core.workers import Acknowledgement
 
 ACKNOWLEDGED: Final = ".acknowledged.jsonl"  # beside the pieces
 KEPT: Final = ("sha256", "bytes", "identity")  # of a line; the rest is for the reader

@@ -10,76 +10,23 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import threading
-import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
-from stages.core.errors import DataError, SettingsError, is_full_disk, is_of_the_machine
-from stages.core.files import replacing, sweep
-from stages.core.hashing import file_hash
-
-Kind = Literal["done", "data", "settings", "disk", "other", "killed"]
-Function = Callable[[Any, Path], None]
+from stages.core.attempt import Attempt, Function, attempt
+from stages.core.files import sweep
 
 _LIBRARIES: Final = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES}  # read at a process's start
 ROOM: Final = 1 << 20  # bytes; a disk with less is full
 _THREADS: Final = "AUFUSION_WORKER_THREADS"  # of decoders: in a worker's environment
 _NUMBER: Final = "AUFUSION_WORKER"  # in a worker's environment, too
-
-
-@dataclass(frozen=True)
-class Acknowledgement:
-    """A worker's word for a finished piece.
-
-    Attributes
-    ----------
-    sha256 : str
-        Of the piece's bytes.
-    bytes : int
-        Its size.
-    seconds : float
-        That the work took.
-    host : str
-        Name of the machine that did it.
-    """
-
-    sha256: str
-    bytes: int
-    seconds: float
-    host: str
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """How one attempt at an item ended.
-
-    Attributes
-    ----------
-    kind : str
-        ``done``; ``data``: a ``DataError``, the item's own fault; ``settings``: a
-        ``SettingsError``, the fault of all items; ``disk``: no room to write; ``killed``: the
-        process ended without a word; ``other``: anything else.
-    reason : str
-        Why, in a sentence.
-    trace : str
-        Where, for what may be a defect of ours.
-    acknowledgement : Acknowledgement or None
-        Of what is done.
-    """
-
-    kind: Kind
-    reason: str = ""
-    trace: str = ""
-    acknowledgement: Acknowledgement | None = None
 
 
 def decoder_threads() -> int:
@@ -90,25 +37,6 @@ def decoder_threads() -> int:
 def worker_number() -> int:
     """Which of the workers this process is, from 0; 0 also for one that is none."""
     return int(os.environ.get(_NUMBER, "0"))
-
-
-def attempt(function: Function, item: Any, path: Path) -> Attempt:
-    """Make one piece; whatever goes wrong is returned, not raised."""
-    begun = time.monotonic()
-    try:
-        with replacing(path, tidy=False) as temporary:
-            function(item, temporary)
-            sha256, size = file_hash(temporary), temporary.stat().st_size
-    except DataError as error:
-        return Attempt("data", str(error))
-    except SettingsError as error:
-        return Attempt("settings", str(error))
-    except Exception as error:
-        trace = "" if is_of_the_machine(error) else traceback.format_exc()
-        reason = f"{type(error).__name__}: {error}"
-        return Attempt("disk" if is_full_disk(error) else "other", reason, trace)
-    seconds = round(time.monotonic() - begun, 3)
-    return Attempt("done", "", "", Acknowledgement(sha256, size, seconds, socket.gethostname()))
 
 
 class Engine(Protocol):

@@ -9,7 +9,8 @@ from stages.core.console import say
 from stages.core.errors import DataError
 from stages.core.feature_store import VIDEOS, shard_path, write_index
 from stages.core.files import link_or_copy, replacing_folder
-from stages.core.parallel import kept_folder, map_videos, worker_count
+from stages.core.parallel import map_videos, worker_count
+from stages.core.partial import kept_folder
 from stages.core.torchrun import use_one_thread
 
 Item = TypeVar("Item")

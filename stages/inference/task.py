@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from stages.core.errors import DataError, SettingsError, is_of_the_machine
+from stages.core.errors import (
+    FREE_MEMORY,
+    DataError,
+    SettingsError,
+    is_of_the_machine,
+    is_out_of_memory,
+)
 from stages.inference.options import Options
 from stages.inference.outputs import EXTRAS, OVERLAY, PHOTO_OVERLAY, REPORT, Outputs
 from stages.inference.results import KIND, Result
@@ -177,6 +183,8 @@ def _forget_formats(result: Result) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, DataError | SettingsError):
         return str(error)
+    if is_out_of_memory(error):
+        return f"Memory ran out, no fault of this video: {FREE_MEMORY}; then predict it again."
     if is_of_the_machine(error):
-        return f"{str(error) or 'The memory is full'}: no fault of this video, predict it again."
+        return f"{error}: no fault of this video, predict it again."
     return f"{type(error).__name__}: {error}. This is a defect of the program: please report it."

@@ -12,7 +12,7 @@ from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import data_of_file
-from stages.core.parallel import partial_folder
+from stages.core.partial import partial_folder
 from stages.core.settings import Compute
 from stages.encoders.backbones import code_of
 from stages.encoders.base import AudioEncoder

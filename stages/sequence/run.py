@@ -16,7 +16,7 @@ from stages.core.console import say
 from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
 from stages.core.hashing import file_hash, identity_of
-from stages.core.parallel import PARTIAL, partial_folder
+from stages.core.partial import PARTIAL, partial_folder
 from stages.core.torchrun import process_rank
 from stages.sequence.protocol import resolve_choices
 from stages.sequence.runs import Run, run_path, written

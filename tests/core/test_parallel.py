@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import parallel, workers
+from stages.core import parallel, partial, workers
 from stages.core.errors import DataError, SettingsError, UnfinishedError
 from stages.core.hashing import file_hash
-from stages.core.parallel import map_videos, partial_folder
+from stages.core.parallel import map_videos
+from stages.core.partial import partial_folder
 from stages.core.records import ACKNOWLEDGED
 
 
@@ -62,6 +63,8 @@ def tried(item: Trial, path: Path) -> None:
             os._exit(3)
         if item.how == "memory":
             raise MemoryError
+        if item.how == "torch":
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         if item.how == "defect":
             raise ZeroDivisionError("division by zero")
         if item.how == "odd":
@@ -135,16 +138,21 @@ def test_what_is_no_fault_of_the_data_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("how", "workers", "said"),
-    [("killed", 2, "ended by SIGKILL"), ("defect", 2, "division by zero"),
-     ("memory", 1, "MemoryError"), ("ESTALE", 1, "Stale file handle")],
-)  # fmt: skip
+    ("how", "workers", "said", "hint"),
+    [
+        ("killed", 2, "ended by SIGKILL", "compute.workers"),
+        ("defect", 2, "division by zero", "mend that"),
+        ("memory", 1, "memory ran out", "compute.workers"),
+        ("torch", 2, "memory ran out", "compute.workers"),
+        ("ESTALE", 1, "Stale file handle", "mend that"),
+    ],
+)
 def test_what_stays_fails_the_stage_and_keeps_the_pieces(
-    tmp_path: Path, how: str, workers: int, said: str
+    tmp_path: Path, how: str, workers: int, said: str, hint: str
 ) -> None:
     items = trials(tmp_path / "tries", n3=(99, how))
     out = tmp_path / "out"
-    with pytest.raises(UnfinishedError, match=rf"1 of 8 .* n3: .*{said}.*is kept"):
+    with pytest.raises(UnfinishedError, match=rf"1 of 8 .* n3: .*{said}.*is kept: .*{hint}"):
         map_videos(tried, items, out, suffix="", workers=workers, description="test")
     assert items["n3"].attempts() == parallel.ATTEMPTS
     assert names(out) == [name for name in items if name != "n3"], "all others were finished"
@@ -230,7 +238,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(tmp_path: Path, name: str
 def test_partial_folder_lives_until_the_work_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    monkeypatch.setattr(partial, "PARTIAL", tmp_path)
     with pytest.raises(RuntimeError), partial_folder("crop", "a" * 32) as folder:
         (folder / "piece").touch()
         raise RuntimeError("killed")
@@ -242,7 +250,7 @@ def test_partial_folder_lives_until_the_work_is_done(
 def test_pieces_of_other_settings_are_never_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    monkeypatch.setattr(partial, "PARTIAL", tmp_path)
     with pytest.raises(RuntimeError), partial_folder("crop", "a" * 32) as old:
         (old / "piece").touch()
         raise RuntimeError("killed")
@@ -252,7 +260,7 @@ def test_pieces_of_other_settings_are_never_taken_up(
 
 
 def _hold(home: Path, entered: object) -> None:
-    parallel.PARTIAL = home
+    partial.PARTIAL = home
     with partial_folder("crop", "a" * 32):
         entered.set()  # type: ignore[attr-defined]
         time.sleep(1.0)
@@ -260,7 +268,7 @@ def _hold(home: Path, entered: object) -> None:
 
 
 def test_two_runs_of_one_stage_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    monkeypatch.setattr(partial, "PARTIAL", tmp_path)
     context = multiprocessing.get_context("fork")
     entered = context.Event()
     other = context.Process(target=_hold, args=(tmp_path, entered))
@@ -286,7 +294,7 @@ def test_workers_know_their_number(tmp_path: Path) -> None:
 
 
 def kept(identities: dict[str, str], items: dict[str, Trial]) -> dict[str, bytes]:
-    with parallel.kept_folder("crop") as folder:
+    with partial.kept_folder("crop") as folder:
         outcome = map_videos(
             tried, items, folder, suffix=".txt", workers=1, description="test",
             identities=identities,
@@ -300,7 +308,7 @@ def kept(identities: dict[str, str], items: dict[str, Trial]) -> dict[str, bytes
 def test_of_kept_pieces_only_those_are_made_that_are_new_or_made_of_something_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    monkeypatch.setattr(partial, "PARTIAL", tmp_path)
     items = trials(tmp_path / "tries", 4)
     identities = dict.fromkeys(items, "a")
 
@@ -326,10 +334,10 @@ def test_of_kept_pieces_only_those_are_made_that_are_new_or_made_of_something_el
 def test_what_failed_is_tried_again_and_the_rest_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "PARTIAL", tmp_path)
+    monkeypatch.setattr(partial, "PARTIAL", tmp_path)
     items = {"n3": 3, "n5": 5}
     for number in (3, 6):
-        with parallel.kept_folder("crop") as folder:
+        with partial.kept_folder("crop") as folder:
             outcome = map_videos(
                 square, {**items, "n3": number}, folder, suffix="", workers=1, description="test",
                 identities=dict.fromkeys(items, "a"),

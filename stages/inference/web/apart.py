@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from stages.core.errors import DataError, SettingsError
+from stages.core.errors import DataError, SettingsError, is_out_of_memory
 
 Tell = Callable[[object], None]  # sends a message to the server; any value that pickles
 
@@ -142,17 +142,19 @@ def _begin(
             answer = ("returned", function(tell, *arguments))
         except (DataError, SettingsError) as error:
             answer = ("failed", str(error))
-        except MemoryError:
-            answer = ("failed", "The machine has too little memory for this video.")
-        except OSError as error:
-            traceback.print_exc()
-            answer = ("failed", f"The server could not read or write a file ({error.strerror}).")
         except Exception as error:
-            traceback.print_exc()
-            reason = type(error).__name__
-            answer = ("failed", f"A defect of the program ({reason}); the server's log has it.")
+            answer = ("failed", _reason(error))
         with lock:
             connection.send(answer)
+
+
+def _reason(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return "The machine has too little memory for this video."
+    traceback.print_exc()
+    if isinstance(error, OSError):
+        return f"The server could not read or write a file ({error.strerror})."
+    return f"A defect of the program ({type(error).__name__}); the server's log has it."
 
 
 def _die_with(parent: Any) -> None:
