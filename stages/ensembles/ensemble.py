@@ -274,16 +274,13 @@ def load_ensemble(folder: Path) -> Ensemble:
     try:
         ensemble = Ensemble.from_dict(json.loads(path.read_text(encoding="utf-8")), folder)
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(
-            f"{path} is not there: run `make repro`, or name the folder of an ensemble."
-        ) from None
+        remedy = "run `make repro`, or name the folder of an ensemble"
+        raise DataError(f"{path} is not there: {remedy}.") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         section = "choices" if error.title == "Choices" else "crop"
-        raise DataError(
-            f"{path} is not an ensemble's: {section}.{where}: {first['msg']}."
-        ) from None
+        where = ".".join(map(str, (section, *first["loc"])))
+        raise DataError(f"{path} is not an ensemble's: {where}: {first['msg']}.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path} is not an ensemble's ({' '.join(str(error).split())}): export it again."
