@@ -58,13 +58,18 @@ _SCALE = (
 )
 
 STYLE = """
+:root { --page: #fff; --text: #1d2733; --faint: #5b6673; --rule: #e3e7ec; --note: #fdf3e4;
+  color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #1a2129; --text: #e6ebf1; --faint: #a7b3c1; --rule: #364250; --note: #3a2a17; }
+}
 *, *::before { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff; margin: 0 auto;
-  max-width: 78rem; padding: .8rem 1rem 3rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
+  margin: 0 auto; max-width: 78rem; padding: .8rem 1rem 3rem; }
 h1 { font-size: 1.35rem; margin: .2rem 0; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 1.6rem 0 .5rem; }
-.facts { color: #5b6673; margin: 0 0 .8rem; }
-.note { background: #fdf3e4; border-left: 4px solid #d9822b; padding: .45rem .8rem;
+.facts { color: var(--faint); margin: 0 0 .8rem; }
+.note { background: var(--note); border-left: 4px solid #d9822b; padding: .45rem .8rem;
   margin: .5rem 0; }
 .top { display: grid; grid-template-columns: minmax(0, 1.35fr) minmax(0, 1fr); gap: 1.2rem;
   align-items: start; margin-bottom: 1rem; }
@@ -73,13 +78,13 @@ h2 { font-size: 1.1rem; margin: 1.6rem 0 .5rem; }
 .player [hidden] { display: none; }
 .made { overflow-x: auto; } .made table { border-collapse: collapse; font-size: .9rem; }
 .made th, .made td { text-align: left; vertical-align: top; padding: .2rem .9rem .2rem 0;
-  border-bottom: 1px solid #e3e7ec; overflow-wrap: anywhere; }
-.made th { font-weight: 500; white-space: nowrap; color: #5b6673; }
+  border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
+.made th { font-weight: 500; white-space: nowrap; color: var(--faint); }
 summary { cursor: pointer; min-height: 2rem; }
 @media (max-width: 760px) {
   body { padding: .5rem .7rem 2rem; }
   .top { grid-template-columns: minmax(0, 1fr); gap: .6rem; }
-  .player { position: sticky; top: 0; z-index: 5; background: #fff; padding-bottom: .3rem; }
+  .player { position: sticky; top: 0; z-index: 5; background: var(--page); padding-bottom: .3rem; }
   .player:has(#problem:not([hidden])) { position: static; }
   .top { display: contents; }
   .player video, .player img { max-height: 32vh; }

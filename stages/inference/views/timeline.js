@@ -2,12 +2,17 @@
 "use strict";
 AUFusion.timeline = (() => {
   const { STEP, percent, level, make, clock, first, last, columnAt, place, seek, watch, chosen, trackOf } = AUFusion;
-  const GREY = "#c9ced4";
   const STATUS = ["no face", "interpolated", "face"];
   const STATUS_COLOURS = ["#6b727b", "#e8c468", "#7fb8a4"];
-  // intensities of what is absent in blue, of what is present in orange
-  const ABSENT = ["#f7fafd", "#5c93c9"], PRESENT = ["#fbe3c3", "#9c3f00"];
-  const SCALE = [[0, ABSENT[0]], [0.5, ABSENT[1]], [0.5, PRESENT[0]], [1, PRESENT[1]]];
+  const SCHEME = window.matchMedia("(prefers-color-scheme: dark)");
+
+  /** Colours of timeline.css, light or dark: of what is absent blue, of what is present orange. */
+  function colours(root) {
+    const style = getComputedStyle(root), of = (name) => style.getPropertyValue(`--${name}`).trim();
+    const absent = [of("absent-weak"), of("absent-strong")], present = [of("present-weak"), of("present-strong")];
+    return { ink: of("ink"), paper: of("paper"), gap: of("gap"), sound: of("sound"), wave: of("wave"), absent, present,
+      scale: [[0, absent[0]], [0.5, absent[1]], [0.5, present[0]], [1, present[1]]] };
+  }
 
   /** Ticks at round times, about one a hundred pixels. */
   function ticks(range, pixels) {
@@ -31,7 +36,7 @@ AUFusion.timeline = (() => {
     return found;
   }
 
-  function traces(data, track) {
+  function traces(data, track, shade) {
     const middle = data.edges.slice(1).map((edge, k) => (edge + data.edges[k]) / 2);
     const says = middle.map((_, k) => `frame ${data.first_frame[k]}, ${clock(data.edges[k], 2)}`
       + (track.status[k] === 2 ? "" : `, ${STATUS[track.status[k]]}`));
@@ -42,7 +47,7 @@ AUFusion.timeline = (() => {
       : track.intensity[au][k] / STEP + (track.active[au][k] ? data.strongest + 1e-3 : 0));
     const list = [{
       type: "heatmap", x: data.edges, y: data.aus, z: data.aus.map((_, au) => says.map((_, k) => place(au, k))),
-      zmin: 0, zmax: 2 * data.strongest, colorscale: SCALE, showscale: false, hoverongaps: false, ygap: 1,
+      zmin: 0, zmax: 2 * data.strongest, colorscale: shade.scale, showscale: false, hoverongaps: false, ygap: 1,
       customdata: data.aus.map((_, au) => says.map((_, k) => cell(au, k))),
       hovertemplate: "<b>%{y}</b> %{customdata}<extra></extra>",
     }, {
@@ -53,26 +58,26 @@ AUFusion.timeline = (() => {
     if (data.waveform) {
       const both = [...data.waveform.high, ...data.waveform.low.slice().reverse()];
       list.push({ type: "scatter", mode: "lines", x: [...middle, ...middle.slice().reverse()], y: both, yaxis: "y3",
-        fill: "toself", fillcolor: "#7d8996", line: { width: 0.6, color: "#7d8996" }, hoverinfo: "skip" });
+        fill: "toself", fillcolor: shade.wave, line: { width: 0.6, color: shade.wave }, hoverinfo: "skip" });
     }
     return list;
   }
 
-  function layout(data, track, range, narrow, pixels) {
+  function layout(data, track, range, narrow, pixels, shade) {
     const sound = Boolean(data.waveform);
     const loud = sound ? data.waveform.high.reduce((most, high, k) => Math.max(most, high, -data.waveform.low[k]), 20) : 1;
     const names = data.aus.map((name, au) => (narrow ? name : `${name} ${data.meanings[au]}`));
     const axis = { fixedrange: true, showgrid: false, zeroline: false };
     return {
       margin: { l: narrow ? 46 : 178, r: 8, t: 4, b: 24 }, showlegend: false, dragmode: coarse() ? false : "zoom",
-      font: { family: "system-ui, sans-serif", size: 12, color: "#1d2733" }, plot_bgcolor: GREY, paper_bgcolor: "#fff",
-      hoverlabel: { bgcolor: "#1d2733", font: { color: "#fff" } },
+      font: { family: "system-ui, sans-serif", size: 12, color: shade.ink }, plot_bgcolor: shade.gap, paper_bgcolor: shade.paper,
+      hoverlabel: { bgcolor: shade.ink, font: { color: shade.paper } },
       xaxis: { range, ...ticks(range, pixels), showgrid: false, zeroline: false, anchor: sound ? "y3" : "y2" },
       yaxis: { ...axis, autorange: "reversed", domain: [sound ? 0.24 : 0.07, 1], tickvals: data.aus, ticktext: names },
       yaxis2: { ...axis, domain: sound ? [0.185, 0.23] : [0, 0.055], tickvals: ["face"], ticktext: [narrow ? "face" : "face seen"] },
       ...(sound ? { yaxis3: { ...axis, domain: [0, 0.17], range: [-loud, loud], tickvals: [0], ticktext: ["sound"] } } : {}),
       shapes: (sound ? [{ type: "rect", xref: "paper", yref: "y3 domain", x0: 0, x1: 1, y0: 0, y1: 1, layer: "below",
-        fillcolor: "#f4f6f8", line: { width: 0 } }] : []).concat(gaps(data, track).slice(0, 400).map(([x0, x1]) => ({ type: "rect", xref: "x", yref: "y domain", x0, x1,
+        fillcolor: shade.sound, line: { width: 0 } }] : []).concat(gaps(data, track).slice(0, 400).map(([x0, x1]) => ({ type: "rect", xref: "x", yref: "y domain", x0, x1,
         y0: 0, y1: 1, fillcolor: "rgba(120,126,134,.72)", line: { width: 0 } }))),
     };
   }
@@ -112,8 +117,8 @@ AUFusion.timeline = (() => {
     slider.addEventListener("input", () => seek(data, video, Number(slider.value)));
     const legend = make("div", { class: "auf-legend" });
     const statuses = [0, 1].filter((status) => data.tracks.some((track) => track.status.includes(status)));
-    const ramp = ([from, to]) => `linear-gradient(90deg, ${from}, ${to})`;
-    [[`absent, intensity 0 to ${data.strongest}`, ramp(ABSENT), "ramp"], [`present, intensity 0 to ${data.strongest}`, ramp(PRESENT), "ramp"],
+    const ramp = (kind) => `linear-gradient(90deg, var(--${kind}-weak), var(--${kind}-strong))`;
+    [[`absent, intensity 0 to ${data.strongest}`, ramp("absent"), "ramp"], [`present, intensity 0 to ${data.strongest}`, ramp("present"), "ramp"],
       ...statuses.map((status) => [STATUS[status], STATUS_COLOURS[status], ""])].forEach(([text, colour, kind]) => {
       const entry = make("span", kind ? { class: kind } : {}, text);
       entry.style.setProperty("--of", colour);
@@ -133,14 +138,15 @@ AUFusion.timeline = (() => {
 
     function draw() {
       const narrow = root.clientWidth < 560, width = plot.clientWidth;
-      const made = layout(data, trackOf(data), range, narrow, width - (narrow ? 54 : 186));
+      const shade = colours(root);
+      const made = layout(data, trackOf(data), range, narrow, width - (narrow ? 54 : 186), shade);
       box = { left: made.margin.l, width: Math.max(width - made.margin.l - made.margin.r, 1) };
       for (const part of [strip, slider]) {
         part.style.marginLeft = `${box.left}px`;
         part.style.width = `${box.width}px`;
       }
       plot.setAttribute("aria-label", spoken());
-      Plotly.react(plot, traces(data, trackOf(data)), made, { displayModeBar: false, doubleClick: false, showTips: false });
+      Plotly.react(plot, traces(data, trackOf(data), shade), made, { displayModeBar: false, doubleClick: false, showTips: false });
       drawStrip();
       drawCursor();
     }
@@ -207,12 +213,14 @@ AUFusion.timeline = (() => {
     const observer = new ResizeObserver(() => { if (plot.clientWidth) { Plotly.Plots.resize(plot); draw(); } });
     observer.observe(root);
     const unwatch = watch(video, drawCursor);
+    SCHEME.addEventListener("change", draw);
     return {
       seek: (time) => seek(data, video, time),
       resize: draw,
       destroy() {
         unwatch();
         observer.disconnect();
+        SCHEME.removeEventListener("change", draw);
         document.removeEventListener("pointerup", release, true);
         Plotly.purge(plot);
         root.replaceChildren();

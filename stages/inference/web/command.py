@@ -28,6 +28,13 @@ def serve(
     faces: Annotated[
         Literal["main", "all"], typer.Option(help="The main person, or everyone.")
     ] = "main",
+    root_path: Annotated[
+        str, typer.Option(help="Path below which a proxy shows the page: /aus.", metavar="PATH")
+    ] = "",
+    public_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name under which a proxy is known. May be repeated.", metavar="NAME"),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Show a web page that predicts the AUs of videos dropped on it; Ctrl-C stops it."""
@@ -42,7 +49,9 @@ def serve(
         from stages.inference.web.settings import Limits, Settings
 
         limits = Limits(max_megabytes, max_minutes, max_jobs, max_working_minutes)
-        settings = Settings(folder, host, port, token, limits)
+        settings = Settings(
+            folder, host, port, token, limits, root_path.rstrip("/"), tuple(public_host or ())
+        )
         load_ensemble(ensemble)  # what is wrong with it is said now, not at the first video
         run(settings, partial(predict_upload, ensemble, Options(faces=faces, device=device)))
         return 0

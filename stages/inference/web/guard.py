@@ -87,8 +87,11 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
+        scope = _below(scope, self.settings.root_path)
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
+        if refusal is None and scope["path"] == self.settings.root_path != "":
+            refusal = RedirectResponse(f"{self.settings.root_path}/", 303)
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
         else:
@@ -106,6 +109,15 @@ class Guard:
         if scope["path"] == "/":
             return RedirectResponse("login", 303)
         return _answer(401, "Please log in with the token that the server was started with.")
+
+
+def _below(scope: Scope, root: str) -> Scope:
+    """A request as if the page lay at the top, also where a proxy leaves its path in front."""
+    path = scope["path"]
+    if not root or not path.startswith(f"{root}/"):
+        return scope
+    rest = {key: value for key, value in scope.items() if key != "raw_path"}
+    return {**rest, "path": path.removeprefix(root)}
 
 
 def _answer(status: int, sentence: str) -> ASGIApp:

@@ -39,7 +39,8 @@ def address(settings: Settings, port: int) -> str:
     host = settings.host
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{port}{settings.root_path}/"
 
 
 def serve(settings: Settings, predict: Predictor) -> None:

@@ -1,6 +1,7 @@
 """What `aufusion serve` is told: address, folder, limits; checked before anything is opened."""
 
 import ipaddress
+import re
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Final
 from stages.core.errors import SettingsError
 
 SHORTEST_TOKEN: Final = 16  # characters
+ROOT_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -60,6 +63,10 @@ class Settings:
         0 for any that is free.
     token : str, optional
         What a client must know; None where only this machine is served.
+    root_path : str
+        Path below which a proxy shows the page, ``/aus``; requests may come with it or without.
+    public_hosts : tuple of str
+        Names under which a proxy is known: requests may name them.
     """
 
     folder: Path
@@ -67,8 +74,21 @@ class Settings:
     port: int = 8000
     token: str | None = field(default=None, repr=False)
     limits: Limits = field(default_factory=Limits)
+    root_path: str = ""
+    public_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not ROOT_PATH.fullmatch(self.root_path) or {".", ".."} & {*self.root_path.split("/")}:
+            raise SettingsError(
+                f"--root-path {self.root_path!r} is no path of a page: use letters, digits, - . _ ~"
+                " between slashes, as /aus or /tools/aus."
+            )
+        for name in self.public_hosts:
+            if not HOST.fullmatch(name):
+                raise SettingsError(
+                    f"--public-host {name!r} is no name of a host: give it without scheme, port and"
+                    " path, as videos.example.org."
+                )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"--port must be from 0 to 65535, not {self.port}.")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
@@ -76,10 +96,11 @@ class Settings:
                 f"The token is too short to be a secret: use {SHORTEST_TOKEN} characters or more,"
                 f" for example {secrets.token_urlsafe(18)}"
             )
-        if self.token is None and not is_loopback(self.host):
+        if self.token is None and (self.public_hosts or not is_loopback(self.host)):
+            option = "--public-host" if self.public_hosts else f"--host {self.host}"
             raise SettingsError(
-                f"--host {self.host} would let other machines in: give --token, too, for example"
-                f" --token {secrets.token_urlsafe(18)}, or leave --host out."
+                f"{option} would let other machines in: give --token, too, for example"
+                f" --token {secrets.token_urlsafe(18)}, or leave it out."
             )
 
     def serves(self, host: str) -> bool:
@@ -93,6 +114,8 @@ class Settings:
         host : str
             Of the header Host, without the port, in lower case.
         """
+        if host in {name.lower() for name in self.public_hosts}:
+            return True
         if is_loopback(self.host):
             return is_loopback(host)
         own = {

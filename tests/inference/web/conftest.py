@@ -56,9 +56,14 @@ def start(folder: Path) -> Iterator[Start]:
             *,
             host: str = "127.0.0.1",
             token: str | None = None,
+            root_path: str = "",
+            public_hosts: tuple[str, ...] = (),
             **limits: float,
         ) -> TestClient:
-            settings = Settings(folder, host=host, token=token, limits=Limits(**limits))
+            settings = Settings(
+                folder, host=host, token=token, limits=Limits(**limits), root_path=root_path,
+                public_hosts=public_hosts,
+            )  # fmt: skip
             jobs = Jobs(folder, settings.limits, predict)
             app = create_app(settings, jobs)
             client = TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False)

@@ -51,6 +51,49 @@ def test_only_names_of_this_machine_are_answered(own: TestClient, host: str, sta
         assert "is not called" in answer.json()["error"]
 
 
+def test_a_proxy_may_leave_its_path_in_front_or_take_it_away(start: Start) -> None:
+    page = start(root_path="/tools/aus")
+    for path in ("/tools/aus/", "/", "/tools/aus/api/state", "/api/state"):
+        assert page.get(path).status_code == 200, path
+    assert "AUFusion" in page.get("/tools/aus/").text
+    assert "body" in page.get("/tools/aus/static/page.css").text
+    moved = page.get("/tools/aus", follow_redirects=False)
+    assert (moved.status_code, moved.headers["location"]) == (303, "/tools/aus/")
+    assert page.get("/tools/ausgang/").status_code == 404
+    assert page.get("/tools/aus/api/jobs/none/video").status_code == 404
+    # what links to elsewhere would leave the proxy's path
+    assert not re.findall(r"""(?:href|src|action)="/""", page.get("/").text)
+
+
+def test_behind_a_proxy_the_token_is_asked_for_as_well(start: Start) -> None:
+    page = start(root_path="/aus", public_hosts=("Videos.example.org",), token=TOKEN)
+    named = {"host": "videos.example.org"}
+    assert page.get("/aus/api/state", headers=named).status_code == 401
+    answer = page.get("/aus/", headers=named, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "login")
+    known = {**named, "authorization": f"Bearer {TOKEN}"}
+    assert page.get("/aus/api/state", headers=known).status_code == 200
+    other = {**known, "host": "other.example.org"}
+    assert page.get("/aus/api/state", headers=other).status_code == 421
+
+
+@pytest.mark.parametrize("path", ["aus", "/aus/", "/a b", "//", "/..", "/a/../b", "/aus?x", "/é"])
+def test_what_is_no_path_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(SettingsError, match="--root-path"):
+        Settings(tmp_path, root_path=path)
+
+
+@pytest.mark.parametrize("name", ["https://a.org", "a.org:80", "a.org/aus", "", "-a", "a b"])
+def test_what_is_no_name_of_a_host_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="--public-host"):
+        Settings(tmp_path, public_hosts=(name,), token=TOKEN)
+
+
+def test_a_public_name_needs_a_token(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--public-host would let other machines in"):
+        Settings(tmp_path, public_hosts=("a.org",))
+
+
 @pytest.mark.parametrize(("host", "status"), [("192.168.0.7:8000", 200), ("evil.example", 421)])
 def test_an_open_server_answers_to_addresses(guarded: TestClient, host: str, status: int) -> None:
     headers = {"host": host, "authorization": f"Bearer {TOKEN}"}
