@@ -12,8 +12,10 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 # without bytecode files every stage's start would compile torch anew, 5 s become 18
 unexport PYTHONDONTWRITEBYTECODE
-# encoders, runs of sequence networks, and files of tests that are done at once: results do not depend on it
+# encoders, and runs of sequence networks, that are trained at once: results do not depend on it
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# files of tests at once, each with up to 2 GB
+TEST_JOBS ?= $(shell [ $(JOBS) -gt 4 ] && echo 4 || echo $(JOBS))
 .PHONY: help setup gpu repro weights tables test test-all check bench lock pictures screenshots clean
 
 help: ## show this list
@@ -61,11 +63,11 @@ tables: repro ## train every row of the paper's tables 1 to 8 as well, and repor
 	@$(BIN)/dvc repro metrics/tables/dvc.yaml
 
 test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)
-	@echo "==> pytest, $(JOBS) files at once"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	@echo "==> pytest, $(TEST_JOBS) files at once"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 test-all: $(STAMP) ## run all tests, the slow ones too
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not gpu" -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## ruff and mypy, as continuous integration sees them
 	@$(BIN)/ruff check stages tests
