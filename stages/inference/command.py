@@ -74,6 +74,14 @@ def predict(
             metavar="FORMAT",
         ),
     ] = None,
+    baseline: Annotated[
+        float | None,
+        typer.Option(
+            help="Write NAME.baseline.table.csv (or the --format named), too, with each person's "
+            "resting face of their first so many seconds subtracted.",
+            metavar="SECONDS",
+        ),
+    ] = None,
     start: Annotated[
         float | None, typer.Option(help="Seconds: no pictures before.", metavar="SECONDS")
     ] = None,
@@ -107,6 +115,7 @@ def predict(
     """
 
     def work() -> int:
+        from stages.inference.baseline import check_seconds
         from stages.inference.folder import predict_all
         from stages.inference.formats.convert import check_formats
         from stages.inference.options import Options
@@ -122,7 +131,12 @@ def predict(
             start=start,
             end=end,
         )
-        extras = Extras(overlay=overlay, report=report, formats=check_formats(formats or ()))
+        extras = Extras(
+            overlay=overlay,
+            report=report,
+            formats=check_formats(formats or ()),
+            baseline=check_seconds(baseline),
+        )
         done = predict_all(
             expand(paths or (), lists or ()), ensemble, out, options, recursive=recursive,
             extras=extras, name=name, overwrite=overwrite, jobs=jobs,

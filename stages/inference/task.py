@@ -26,11 +26,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extras:
-    """What else is made of each video."""
+    """What else is made of each video.
+
+    Attributes
+    ----------
+    overlay, report : bool
+    formats : tuple of str
+        Keys of :data:`stages.inference.formats.convert.FORMATS`.
+    baseline : float or None
+        Seconds of rest that are subtracted of each person in these formats, in ``table`` where
+        none is named; NAME.csv stays as it is.
+    """
 
     overlay: bool = False
     report: bool = False
-    formats: tuple[str, ...] = ()  # keys of stages.inference.formats.convert.FORMATS
+    formats: tuple[str, ...] = ()
+    baseline: float | None = None
+
+    @property
+    def converted(self) -> tuple[str, ...]:
+        """Formats that are written."""
+        return self.formats or (() if self.baseline is None else ("table",))
 
     def endings(self, video: Path) -> list[str]:
         """What the names of a video's extra files end in."""
@@ -115,7 +131,7 @@ def _done(task: Task, predictor: "Predictor") -> Ended:
         for ending in wanted:
             if not outputs.shows_these(ending):
                 _make(result, ending, outputs.path(ending))
-        notes = _write_formats(result, extras.formats) if extras.formats else []
+        notes = _write_formats(result, extras) if extras.converted else []
     return Ended(result, fresh, notes)
 
 
@@ -162,16 +178,24 @@ def _make(result: Result, ending: str, path: Path) -> None:
         write_report(result.video, result.parquet, path)
 
 
-def _write_formats(result: Result, formats: tuple[str, ...]) -> list[str]:
-    """Write a result in other formats; sentences on what a photo cannot be written in."""
+def _write_formats(result: Result, extras: Extras) -> list[str]:
+    """Write a result in other formats; sentences on what was done, and what could not be."""
     from stages.inference.formats.convert import FORMATS, convert
     from stages.inference.formats.recording import Recording
 
-    recording = Recording(result.parquet, result.name, result.about)
-    possible = [name for name in formats if not (recording.photo and FORMATS[name].course)]
+    recording = Recording(result.parquet, result.name, result.about, extras.baseline)
+    if recording.photo and extras.baseline is not None:
+        return ["no baseline: a photo has no first seconds"]
+    names = extras.converted
+    possible = [name for name in names if not (recording.photo and FORMATS[name].course)]
+    try:
+        remarks = recording.remarks
+    except DataError as error:  # of a baseline; the prediction is complete without
+        return [f"no baseline: {error}"]
     convert(recording, possible, result.folder)
-    left = [name for name in formats if name not in possible]
-    return [f"not as {', '.join(left)}: a photo has no course over time"] if left else []
+    left = [name for name in names if name not in possible]
+    photo = [f"not as {', '.join(left)}: a photo has no course over time"] if left else []
+    return [*photo, *remarks]
 
 
 def _forget_formats(result: Result) -> None:

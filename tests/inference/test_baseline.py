@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.special import expit, logit
 
 from stages.core.errors import DataError, SettingsError
@@ -14,8 +15,15 @@ from stages.core.intensity import intensity_of
 from stages.inference.comparison.compare import compare_files
 from stages.inference.evaluation.predictions import our_track
 from stages.inference.evaluation.run import evaluate
+from stages.inference.folder import predict_all
 from stages.inference.formats.convert import convert_all
-from tests.inference import tracks
+from stages.inference.options import Options
+from stages.inference.predictor import Predictor
+from stages.inference.task import Extras
+from tests.inference import tiny, tracks
+from tests.inference.test_folder import clip, loaded
+
+__all__ = ["loaded"]  # a fixture
 
 FRAMES, REST = 100, 50  # the first two seconds
 TIMES = np.arange(FRAMES) / 25
@@ -115,3 +123,28 @@ def test_what_cannot_be_subtracted_is_said(tmp_path: Path) -> None:
     path, _ = predicted(tmp_path, thresholds=None)
     with pytest.raises(DataError, match="tells no thresholds"):
         convert_all([path], ["table"], None, baseline=2.0)
+
+
+def test_predict_writes_it_beside_and_says_what_was_subtracted(
+    loaded: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, photo = clip(tmp_path / "in/a.mp4", frames=30), tmp_path / "in/b.png"
+    Image.fromarray(tiny.moving(1)[0]).save(photo)
+    out, options = tmp_path / "out", Options(device="cpu")
+    extras = Extras(baseline=0.4)
+    done = predict_all([tmp_path / "in"], tmp_path, out, options, extras=extras)
+    assert not done.failed
+    said = capsys.readouterr().out
+    assert "a: the resting face of the first 0.4 seconds was subtracted" in said
+    assert "no baseline: a photo has no first seconds" in said
+    assert not list(out.glob("b.baseline*"))
+    plain = pd.read_csv(out / "a.csv")
+    rested = pd.read_csv(out / "a.baseline.table.csv")
+    assert len(plain) == len(rested) == 30
+    assert (rested["AU12"].to_numpy() <= plain["AU12"].to_numpy() + 1e-6).all()
+    before = (out / "a.csv").read_bytes()
+    few = Extras(baseline=0.01, formats=("events",))
+    again = predict_all([video], tmp_path, out, options, extras=few)
+    assert not again.failed
+    assert "no baseline: Person 1 of a is seen in fewer than 3 frames" in capsys.readouterr().out
+    assert (out / "a.csv").read_bytes() == before
