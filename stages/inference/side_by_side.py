@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from stages.core.errors import UnfinishedError
-from stages.core.parallel import map_videos
+from stages.core.parallel import MOST_GIVEN_UP, map_videos
 from stages.core.torchrun import use_one_thread
 from stages.inference.options import Options
 from stages.inference.predictor import Predictor, load_predictor
@@ -72,13 +72,15 @@ def carry_out_all(
         When the device is not there.
     """
     names = {f"{place:08d}": place for place in range(len(tasks))}
+    untold = set(names)
     with tempfile.TemporaryDirectory() as name:
 
         def ended(name: str, reason: str) -> None:
             place = names[name]
+            untold.discard(name)
             try:
                 found = (
-                    Ended(failure=f"{reason.rstrip('.')}: predict it again, with fewer --jobs.")
+                    Ended(failure=reason)
                     if reason
                     else _read(tasks[place], folder / f"{name}.json")
                 )
@@ -87,7 +89,8 @@ def carry_out_all(
             told(place, found)
 
         folder = Path(name)
-        with contextlib.suppress(UnfinishedError):  # each of them was told of
+        # each that was tried to the end was told of; after three such the rest is not tried
+        with contextlib.suppress(UnfinishedError):
             map_videos(
                 _carry_out,
                 {name: _Work(tasks[place], ensemble) for name, place in names.items()},
@@ -98,3 +101,6 @@ def carry_out_all(
                 initializer=use_one_thread,
                 ended=ended,
             )
+        for name in sorted(untold):
+            reason = f"It was not tried to the end, as {MOST_GIVEN_UP} others ended their processes"
+            ended(name, f"{reason}: predict it again, with fewer --jobs.")

@@ -251,19 +251,6 @@ def source_of(path: Path) -> dict[str, Any]:
     }
 
 
-def _is_unchanged(video: Path, source: dict[str, Any], about: Path) -> bool:
-    """Whether a video has the name and size of that of a result, and is older than it.
-
-    The time is that of its last change, also of its name or folder, which no copying sets back.
-    """
-    try:
-        state, written = video.stat(), about.stat().st_mtime_ns
-    except OSError:
-        return False
-    known = (source.get("name"), source.get("bytes"))
-    return known == (printable(video), state.st_size) and state.st_ctime_ns < written
-
-
 def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, Any]) -> bool:
     """Whether a video's files are there, whole, and are what would be written.
 
@@ -285,9 +272,7 @@ def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, An
     about = read_about(outputs.path(".json"))
     if about is None:
         return False
-    if not _is_unchanged(video, about["source"], outputs.path(".json")) and (
-        about["source"].get("sha256") != source_of(video)["sha256"]
-    ):
+    if about["source"].get("sha256") != source_of(video)["sha256"]:
         raise DataError(
             f"{outputs.path('.json')} is of another video, or {video} has changed: name another "
             "folder with --out or another name with --name, or replace it with --overwrite."

@@ -1,15 +1,21 @@
 """`aufusion predict --jobs`: several videos at once."""
 
+import json
 import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from stages.core.errors import DataError, SettingsError
+from stages.inference import side_by_side
 from stages.inference.folder import predict_all
 from stages.inference.options import Options
+from stages.inference.sources import Input
+from stages.inference.task import Extras, Task
 from tests.inference.test_folder import clip, contents
 from tests.waiting import until
 
@@ -75,6 +81,44 @@ def test_one_that_dies_is_replaced_and_the_results_are_those_of_one_job(
     again = predict_all([videos], ensemble, tmp_path / "both", OPTIONS, jobs=2)
     assert not any(one.seconds for one in again.results)  # done before
     assert contents(tmp_path / "both") == found
+
+
+def poisonous(work: Any, path: Path) -> None:
+    """Stands for the prediction: some videos end the process."""
+    if work.task.text.startswith("bad"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    path.write_text(json.dumps({"failure": "it was predicted", "fresh": True, "notes": []}))
+
+
+def test_of_every_video_it_is_told_what_became_of_it_whoever_dies(
+    ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "_carry_out", poisonous)
+    names = ["good 1", "bad 1", "bad 2", "good 2", "bad 3", "bad 4", "bad 5", "good 3"]
+    tasks = [Task(Input(tmp_path / name, Path(), name), tmp_path, name, OPTIONS, Extras())
+             for name in names]  # fmt: skip
+    found: dict[str, str] = {}
+    side_by_side.carry_out_all(
+        tasks, ensemble, 2, lambda place, ended: found.update({names[place]: ended.failure})
+    )
+    assert found.keys() == set(names)
+    assert [found[name] for name in names if "good" in name] == ["it was predicted"] * 3
+    bad = [found[name] for name in names if "bad" in name]
+    assert sum("SIGKILL" in text for text in bad) >= 3
+    assert all("SIGKILL" in text or "with fewer --jobs" in text for text in bad)
+
+
+def test_another_picture_of_the_same_name_and_size_is_not_taken_for_done(
+    ensemble: Path, tmp_path: Path
+) -> None:
+    for folder, shade in (("one", 40), ("two", 90)):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (64, 48), (shade,) * 3).save(tmp_path / folder / "rest.bmp")
+    first, second = tmp_path / "one/rest.bmp", tmp_path / "two/rest.bmp"
+    assert first.stat().st_size == second.stat().st_size
+    assert not predict_all([first], ensemble, tmp_path / "out", OPTIONS).failed
+    failed = predict_all([second], ensemble, tmp_path / "out", OPTIONS).failed
+    assert "is of another video" in failed[str(second)]
 
 
 def test_what_is_wrong_with_all_is_said_once(ensemble: Path, videos: Path, tmp_path: Path) -> None:
