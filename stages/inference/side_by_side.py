@@ -33,7 +33,7 @@ def _predictor(ensemble: Path, options: Options) -> Predictor:
     return load_predictor(ensemble, options)
 
 
-def _carry_out(work: _Work, path: Path) -> None:
+def carry_out_apart(work: _Work, path: Path) -> None:
     """Carry out a task; `path` takes what became of it."""
     ended = carry_out(work.task, _predictor(work.ensemble, work.task.options))
     content = {"fresh": ended.fresh, "notes": ended.notes, "failure": ended.failure}
@@ -92,7 +92,7 @@ def carry_out_all(
         # each that was tried to the end was told of; after three such the rest is not tried
         with contextlib.suppress(UnfinishedError):
             map_videos(
-                _carry_out,
+                carry_out_apart,
                 {name: _Work(tasks[place], ensemble) for name, place in names.items()},
                 folder,
                 suffix=".json",

@@ -93,7 +93,7 @@ def poisonous(work: Any, path: Path) -> None:
 def test_of_every_video_it_is_told_what_became_of_it_whoever_dies(
     ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_by_side, "_carry_out", poisonous)
+    monkeypatch.setattr(side_by_side, "carry_out_apart", poisonous)
     names = ["good 1", "bad 1", "bad 2", "good 2", "bad 3", "bad 4", "bad 5", "good 3"]
     tasks = [Task(Input(tmp_path / name, Path(), name), tmp_path, name, OPTIONS, Extras())
              for name in names]  # fmt: skip
