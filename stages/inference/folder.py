@@ -156,7 +156,7 @@ def predict_all(
 def _is_ours(video: Input) -> bool:
     try:
         return is_our_video(video.path)
-    except DataError:  # whoever predicts it will say why
+    except Exception:  # whatever it is, whoever predicts it says why
         return False
 
 
