@@ -20,7 +20,13 @@ from stages.core.errors import SettingsError
 from stages.core.hashing import identities_of
 from stages.encoders.backbones import code_of
 from stages.encoders.extraction import make_store
-from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
+from stages.encoders.loading import (
+    Encoding,
+    choose_encoding,
+    encoding_workers,
+    feature_writer,
+    load_encoding,
+)
 from stages.videos.manifest import Manifest, read_timestamps, times_hash
 
 WORTH_A_WORKER = {"small": 20_000, "full": 500}  # frames, by scale; see `make_store`
@@ -117,7 +123,7 @@ def main() -> None:
         names=names,
         stage=f"audio@{name}",
         identities=identities,
-        workers=params.compute.workers,
+        workers=encoding_workers(params.compute),
         frames=sum(entry.frames for entry in manifest.entries),
         worth_a_worker=WORTH_A_WORKER[params.scale],
     )

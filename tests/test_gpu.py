@@ -8,17 +8,21 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pyarrow.parquet
 import pytest
 import torch
 
 from stages.core.devices import find_device, make_fabric
 from stages.core.facs import AU_NAMES
+from stages.core.onnx import CUDA, open_session
 from stages.core.settings import Compute
 from stages.encoders.base import AudioEncoder, VisualEncoder
 from stages.encoders.registry import ENCODERS
-from stages.encoders.running import encode_images, encode_sound, inference
+from stages.encoders.running import encode_batches, encode_images, encode_sound, inference
 from stages.encoders.weights import load_network
+from stages.faces import centerface
+from stages.faces.centerface import CenterFace
 from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import load_predictor
@@ -62,6 +66,37 @@ def test_every_encoder_says_the_same(name: str) -> None:
     expected = features(name, torch.device("cpu"))
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(features(name, find_device(DEVICE)), expected, **FEATURES)
+
+
+def test_batches_on_their_way_keep_their_features() -> None:
+    encoder, network = files.small("ires100")
+    assert isinstance(encoder, VisualEncoder)
+    device = find_device(DEVICE)
+    network = network.to(device, memory_format=torch.channels_last)
+    images = np.random.default_rng(0).integers(0, 256, (40, 112, 112, 3), dtype=np.uint8)
+    rows = np.split(np.arange(40), range(4, 40, 4))
+    with inference(device, "32-true"):
+        expected = [encode_images(encoder, network, images[part], device) for part in rows]
+        for _ in range(3):  # the same memory again
+            found = encode_batches(
+                encoder, network, [lambda r=part: (r, images[r]) for part in rows], device, 3
+            )
+            for (part, features), chosen, known in zip(found, rows, expected, strict=True):
+                np.testing.assert_array_equal(part, chosen)
+                np.testing.assert_array_equal(features, known)
+
+
+def test_a_face_is_found_in_the_same_place() -> None:
+    if DEVICE.startswith("cuda") and CUDA not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no CUDA: `make gpu` installs one that has")
+    (picture,) = tiny.moving(1)
+    expected, found = (CenterFace(0.5, device).detect(picture) for device in ("cpu", DEVICE))
+    assert len(expected.scores) == 1
+    np.testing.assert_allclose(found.landmarks, expected.landmarks, atol=0.1)  # pixels
+    np.testing.assert_allclose(found.scores, expected.scores, **FEATURES)
+    if DEVICE.startswith("cuda"):  # and it was the GPU that found it
+        session = open_session(centerface.weights_path().read_bytes(), DEVICE)
+        assert session.get_providers()[0] == CUDA
 
 
 def test_a_published_onnx_network_says_the_same(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", number)
 
 
+def workers_on(compute: Compute) -> int | None:
+    """Processes for work that networks do: as set; else two a GPU, or None where there is no GPU.
+
+    Of two processes one has the GPU while the other opens or ends its video.
+    """
+    if compute.workers is not None or compute.device == "cpu" or not torch.cuda.is_available():
+        return compute.workers
+    return 2 if ":" in compute.device else 2 * torch.cuda.device_count()
+
+
 def pick_device(compute: Compute) -> torch.device:
     """Device that the settings ask for, see :func:`find_device`."""
     return find_device(compute.device)

@@ -6,8 +6,9 @@ One group per copy with the attributes ``source`` (name of the manifest's entry)
 Labels and sound are those of the source's frames.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -93,10 +94,10 @@ def read_copies(path: Path) -> list[Copy]:
         raise DataError(f"{path} is missing or damaged: run `dvc repro mask`.") from None
 
 
-def masked_batches(
+def masked_readers(
     crops: CropReader, copy: Copy, batch: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Decode the crops of a copy that show a face, and hide half of each.
+) -> Iterator[Callable[[], tuple[NDArray[np.int64], NDArray[np.uint8]]]]:
+    """List what decodes the crops of a copy that show a face, and hides half of each.
 
     Parameters
     ----------
@@ -108,14 +109,18 @@ def masked_batches(
 
     Yields
     ------
-    (n,) np.ndarray
-        int64, the faces' frames, counted from the copy's first.
-    (n, 112, 112, 3) np.ndarray
-        uint8, RGB.
+    callable
+        Returns the faces' frames, (n,) int64, counted from the copy's first, and the faces,
+        (n, 112, 112, 3) uint8, RGB.
     """
     rows = np.flatnonzero(crops.status[copy.start : copy.stop] == FACE)
     for first in range(0, len(rows), batch):
-        chosen = rows[first : first + batch]
-        images = crops.read(copy.start + int(chosen[0]), copy.start + int(chosen[-1]) + 1)
-        faces = np.stack([image for image in images if image is not None])
-        yield chosen, hide(faces, copy.lines[chosen], copy.half)
+        yield partial(_read, crops, copy, rows[first : first + batch])
+
+
+def _read(
+    crops: CropReader, copy: Copy, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    images = crops.read(copy.start + int(rows[0]), copy.start + int(rows[-1]) + 1)
+    faces = np.stack([image for image in images if image is not None])
+    return rows, hide(faces, copy.lines[rows], copy.half)

@@ -3,9 +3,13 @@
 For the stage `visual`: the list of the work, and doing it.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +17,21 @@ from numpy.typing import NDArray
 from stages.core import paths
 from stages.core.hashing import file_hash, identities_of
 from stages.crops.crop_file import FACE, CropReader
-from stages.crops.masked_clips import Copy, masked_batches
+from stages.crops.masked_clips import Copy, masked_readers
 from stages.encoders.backbones import code_of
 from stages.encoders.extraction import make_store
-from stages.encoders.loading import Encoding, choose_encoding, feature_writer, load_encoding
+from stages.encoders.loading import (
+    Encoding,
+    choose_encoding,
+    encoding_workers,
+    feature_writer,
+    load_encoding,
+)
 from stages.encoders.settings import EncoderSettings
 from stages.videos.manifest import Manifest
+
+if TYPE_CHECKING:  # it imports torch
+    from stages.encoders.running import Batch
 
 WORTH_A_WORKER = {"small": 5_000, "full": 100}  # frames, by scale; see `make_store`
 
@@ -36,10 +49,8 @@ class Work:
     copies: tuple[Copy, ...] = ()  # of these frames with half of the face hidden, not of the video
 
 
-def read_batches(
-    crops: CropReader, batch: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Decode the crops that show a face.
+def batch_readers(crops: CropReader, batch: int) -> Iterator[Callable[[], Batch]]:
+    """List what decodes the crops that show a face, a batch at a time.
 
     Parameters
     ----------
@@ -49,39 +60,41 @@ def read_batches(
 
     Yields
     ------
-    (n,) np.ndarray
-        int64, the faces' rows in the crop file.
-    (n, 112, 112, 3) np.ndarray
+    callable
+        Returns the faces' rows in the crop file, (n,) int64, and the faces, (n, 112, 112, 3)
         uint8, RGB.
     """
     rows = np.flatnonzero(crops.status == FACE)
     for first in range(0, len(rows), batch):
-        chosen = rows[first : first + batch]
-        images = crops.read(int(chosen[0]), int(chosen[-1]) + 1)
-        yield chosen, np.stack([image for image in images if image is not None])
+        yield partial(_read, crops, rows[first : first + batch])
+
+
+def _read(crops: CropReader, rows: NDArray[np.int64]) -> Batch:
+    images = crops.read(int(rows[0]), int(rows[-1]) + 1)
+    return rows, np.stack([image for image in images if image is not None])
 
 
 def encode_video(work: Work, path: Path) -> None:
     """Write the features of one face of one video, or of its masked copies: a shard of a store."""
     from stages.encoders.base import VisualEncoder
-    from stages.encoders.running import encode_images, inference, prefetch
+    from stages.encoders.running import decoding_threads, encode_batches, inference
 
     loaded = load_encoding(work.encoding)
     encoder, device = loaded.encoder, loaded.device
+    threads = decoding_threads(device)
     assert isinstance(encoder, VisualEncoder)
     with (
         CropReader(work.crops) as crops,
         feature_writer(path, work.encoding, loaded) as store,
         inference(device, loaded.precision),
     ):
-        parts = [(copy.name, copy.frames, masked_batches(crops, copy, work.batch))
+        parts = [(copy.name, copy.frames, masked_readers(crops, copy, work.batch))
                  for copy in work.copies]  # fmt: skip
         for name, frames, batches in parts or [
-            (work.name, len(crops), read_batches(crops, work.batch))
+            (work.name, len(crops), batch_readers(crops, work.batch))
         ]:
             features = store.create(name, frames, work.frame_rate)
-            for rows, images in prefetch(batches):
-                encoded = encode_images(encoder, loaded.network, images, device)
+            for rows, encoded in encode_batches(encoder, loaded.network, batches, device, threads):
                 # batches are stretches of rows with holes where there is no face
                 stretch = np.full((rows[-1] + 1 - rows[0], encoded.shape[1]), np.nan, np.float16)
                 stretch[rows - rows[0]] = encoded
@@ -156,7 +169,7 @@ def make_visual_store(
         items,
         stage=stage,
         identities=identities,
-        workers=params.compute.workers,
+        workers=encoding_workers(params.compute),
         frames=sum(work.frames for work in items.values()),
         worth_a_worker=WORTH_A_WORKER[params.scale],
     )

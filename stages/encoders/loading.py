@@ -3,6 +3,7 @@
 What `visual`, `masked` and `audio` encode with.
 """
 
+import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,6 +107,15 @@ def choose_encoding(kind: str, name: str, params: EncoderSettings) -> Encoding:
     enforce_file(params.licences.noncommercial, f"{kind}.{name}", weights)
     hashed = file_hash(weights) if weights else ""
     return Encoding(name, weights, hashed, params.scale, params.compute)
+
+
+def encoding_workers(compute: Compute) -> int | None:
+    """Processes that encode, see :func:`stages.core.devices.workers_on`."""
+    if not (shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists()):
+        return compute.workers  # no GPU: known without importing torch
+    from stages.core.devices import workers_on
+
+    return workers_on(compute)
 
 
 @lru_cache(maxsize=1)  # one network a process, loaded for its first video

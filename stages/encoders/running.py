@@ -1,10 +1,15 @@
 """Running an encoder over a video: batches of crops, blocks of sound, and their times."""
 
 import contextlib
+import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +19,9 @@ from torch import Tensor, nn
 from stages.core.facs import N_AUS
 from stages.encoders.base import AudioEncoder, VisualEncoder
 
+GPU_DECODERS: Final = 8
 Item = TypeVar("Item")
+Batch = tuple[NDArray[np.int64], NDArray[np.uint8]]  # rows of faces, and the faces
 
 
 def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
@@ -66,6 +73,38 @@ def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
         thread.join()
 
 
+def in_order(tasks: Iterable[Callable[[], Item]], threads: int) -> Iterator[Item]:
+    """Do tasks in threads, a few of them ahead of the caller.
+
+    Parameters
+    ----------
+    tasks : iterable of callable
+        What one raises is raised to the caller, in its place in the order.
+    threads : int
+
+    Yields
+    ------
+    object
+        What the tasks return, in their order.
+    """
+    waiting = iter(tasks)
+    begun: deque[Future[Item]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            begun.extend(pool.submit(task) for task in islice(waiting, threads + 1))
+            while begun:
+                done = begun.popleft().result()
+                begun.extend(pool.submit(task) for task in islice(waiting, 1))
+                yield done
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def decoding_threads(device: torch.device) -> int:
+    """Threads that decode crops for one network: a GPU takes them faster than one thread can."""
+    return 1 if device.type == "cpu" else min(GPU_DECODERS, len(os.sched_getaffinity(0)))
+
+
 @contextlib.contextmanager
 def inference(device: torch.device, precision: str) -> Iterator[None]:
     """Run networks without gradients, under bfloat16 where `precision` says ``bf16-mixed``."""
@@ -102,16 +141,83 @@ def encode_images(
     (n, width) np.ndarray
         float16; as wide as :func:`feature_width` says, with the AU logits last.
     """
-    batch = encoder.prepare(torch.from_numpy(images).to(device), encoder.side_of(network))
-    features = network(batch)
+    return _on_cpu(_features(encoder, network, torch.from_numpy(images).to(device)))
+
+
+def encode_batches(
+    encoder: VisualEncoder,
+    network: nn.Module,
+    batches: Iterable[Callable[[], Batch]],
+    device: torch.device,
+    threads: int = 1,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+    """Encode batches of face crops, within :func:`inference`.
+
+    Threads read them ahead. A GPU is given the next batch before the features of the one before
+    are taken from it, so that it does not wait.
+
+    Parameters
+    ----------
+    encoder : VisualEncoder
+    network : nn.Module
+    batches : iterable of callable
+        Each returns rows, (n,), and their crops as :func:`encode_images` takes them.
+    device : torch.device
+    threads : int
+        That read.
+
+    Yields
+    ------
+    (n,) np.ndarray
+        int64, the rows of a batch.
+    (n, width) np.ndarray
+        float16, their features.
+    """
+    on_gpu = device.type == "cuda"
+
+    def ready(read: Callable[[], Batch]) -> tuple[NDArray[np.int64], Tensor]:
+        rows, images = read()
+        pictures = torch.from_numpy(images)
+        return rows, pictures.pin_memory() if on_gpu else pictures
+
+    before: tuple[NDArray[np.int64], Tensor, Any] | None = None
+    for rows, images in in_order((partial(ready, read) for read in batches), threads):
+        there = _features(encoder, network, images.to(device, non_blocking=True))
+        features = torch.empty(there.shape, dtype=there.dtype, pin_memory=True) if on_gpu else there
+        copied: Any = torch.cuda.Event() if on_gpu else None  # type: ignore[no-untyped-call]
+        if on_gpu:
+            features.copy_(there, non_blocking=True)
+            copied.record()
+        if before is not None:
+            yield _taken(*before)
+        before = rows, features, copied
+    if before is not None:
+        yield _taken(*before)
+
+
+def _taken(
+    rows: NDArray[np.int64], features: Tensor, copied: Any
+) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+    if copied is not None:
+        copied.synchronize()
+    return rows, features.numpy()
+
+
+def _features(encoder: VisualEncoder, network: nn.Module, images: Tensor) -> Tensor:
+    """Compute features of (n, height, width, 3) uint8 pictures, where they lie."""
+    features = network(encoder.prepare(images, encoder.side_of(network)))
     if au_start(network) is not None:
         features = torch.cat([features, network.au_head(features)], dim=-1)  # type: ignore[operator]
     return _half(features)
 
 
-def _half(features: Tensor) -> NDArray[np.float16]:
+def _half(features: Tensor) -> Tensor:
     limit = torch.finfo(torch.float16).max
-    return features.float().clamp(-limit, limit).to(torch.float16).cpu().numpy()
+    return features.float().clamp(-limit, limit).to(torch.float16)
+
+
+def _on_cpu(features: Tensor) -> NDArray[np.float16]:
+    return features.cpu().numpy()
 
 
 def encode_sound(
@@ -150,7 +256,7 @@ def encode_sound(
         stop = (last + encoder.context - 1) * encoder.hop + encoder.window - origin
         samples = torch.from_numpy(held[start:stop]).to(device)
         steps = network(samples[None])[0, before : before + last - first]
-        return first, _half(steps)
+        return first, _on_cpu(_half(steps))
 
     for part in parts:
         waiting.append(part)

@@ -26,7 +26,7 @@ from torch import nn
 
 from stages.check_settings import load_params
 from stages.core import paths
-from stages.core.devices import pick_device
+from stages.core.devices import pick_device, pick_precision
 from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.learning.losses import masked_bce
 from stages.networks.base import Dimensions
@@ -35,7 +35,7 @@ from stages.sequence.batches import Batch, Order, training_orders
 from stages.sequence.dataset import Video, load_videos, make_video
 from stages.sequence.features import Features, audio_paths, visual_paths
 from stages.sequence.protocol import network_settings
-from stages.sequence.reader import BatchReader
+from stages.sequence.reader import Batches, BatchReader, HeldBatches
 from stages.sequence.runs import read_run
 from stages.sequence.windows import input_statistics
 
@@ -80,11 +80,19 @@ def orders(videos: Sequence[Video], window: int, batch: int, seed: int = 0) -> l
     )
 
 
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class Trainer:
     """A network that is trained, and the time that it takes."""
 
-    def __init__(self, dimensions: Dimensions, device: torch.device) -> None:
-        self._device = device
+    def __init__(
+        self, dimensions: Dimensions, device: torch.device, precision: str = "32-true"
+    ) -> None:
+        self._device, self._halved = device, precision == "bf16-mixed"
         self._network: nn.Module = build_network(dimensions).train().to(device)
         self._optimizer = torch.optim.Adam(self._network.parameters())
         self.inside = 0.0
@@ -92,26 +100,22 @@ class Trainer:
     def step(self, batch: Batch) -> None:
         """Forward pass, backward pass and optimizer."""
         start = time.perf_counter()
-        logits = self._network(batch.visual, batch.audio, batch.sound, batch.real)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halved):
+            logits = self._network(batch.visual, batch.audio, batch.sound, batch.real)
         self._optimizer.zero_grad(set_to_none=True)
-        masked_bce(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
+        masked_bce(logits.float(), batch.labels).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        finish(self._device)
         self.inside += time.perf_counter() - start
 
 
-def share_in_the_network(
-    features: Features, asked: Sequence[Order], trainer: Trainer, window: int, device: torch.device
-) -> float:
+def share_in_the_network(batches: Batches, asked: Sequence[Order], trainer: Trainer) -> float:
     """Part of the time of some steps that the network takes."""
-    size = max(len(order.places) for order in asked)
     trainer.inside = 0.0
-    with BatchReader(features, window=window, batch=size, device=device) as reader:
-        begin = time.perf_counter()
-        for batch in reader.read(asked):
-            trainer.step(batch)
-        return trainer.inside / (time.perf_counter() - begin)
+    begin = time.perf_counter()
+    for batch in batches.read(asked):
+        trainer.step(batch)
+    return trainer.inside / (time.perf_counter() - begin)
 
 
 def reader_rate(
@@ -120,13 +124,21 @@ def reader_rate(
     """Windows a second of the reader alone."""
     size = max(len(order.places) for order in asked)
     with BatchReader(features, window=window, batch=size, device=device, threads=threads) as reader:
-        for _ in reader.read(asked):  # reads what is not in the page cache
+        return batches_rate(f"reader, {threads} thread{'s' * (threads > 1)}", reader, asked, device)
+
+
+def batches_rate(
+    name: str, batches: Batches, asked: Sequence[Order], device: torch.device
+) -> float:
+    """Windows a second of what makes batches, once it has made all of them before."""
+    for _ in batches.read(asked):  # reads what is not in the page cache
+        pass
+    finish(device)
+    with measured() as cost:
+        for _ in batches.read(asked):
             pass
-        with measured() as cost:
-            for _ in reader.read(asked):
-                pass
-    many = sum(len(order.places) for order in asked)
-    return said(f"reader, {threads} thread{'s' * (threads > 1)}", many, cost)
+        finish(device)
+    return said(name, sum(len(order.places) for order in asked), cost)
 
 
 def write_plainly(path: Path, store: Path, videos: Sequence[Video]) -> None:
@@ -176,6 +188,7 @@ def at_full_scale(frames: int, steps: int, plain_windows: int) -> None:
     """Measure on a generated store of full width."""
     params = load_params()
     window, batch, device = params.train.window, params.train.batch, pick_device(params.compute)
+    precision = pick_precision(params.compute) if device.type == "cuda" else "32-true"
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name)
         visual, audio = generate(folder, VISUAL, frames), generate(folder, AUDIO, frames)
@@ -209,16 +222,21 @@ def at_full_scale(frames: int, steps: int, plain_windows: int) -> None:
                 centred=True,
                 audio_centred=True,
             )
-            trainer = Trainer(dimensions, device)
+            trainer = Trainer(dimensions, device, precision)
             with BatchReader(features, window=window, batch=batch, device=device) as reader:
                 (held,) = reader.read(asked[:1])
                 trainer.step(held)
                 with measured() as cost:
                     for _ in range(steps):
                         trainer.step(held)
-            said("network alone (transformer, full scale)", steps * batch, cost)
-            share = share_in_the_network(features, asked[:steps], trainer, window, device)
+                said(f"network alone (transformer, full scale, {precision})", steps * batch, cost)
+                share = share_in_the_network(reader, asked[:steps], trainer)
             print(f"training: {share:.1%} of the time in the network ({steps} steps)")
+            if device.type == "cuda":
+                with HeldBatches(features, videos, window=window, device=device) as on_gpu:
+                    batches_rate("features held on the GPU", on_gpu, asked, device)
+                    share = share_in_the_network(on_gpu, asked[:steps], trainer)
+                print(f"training: {share:.1%} of the time in the network ({steps} steps), held")
         plain = plain_rate(folder, [*visual, *audio], videos[:1], window, plain_windows)
         print(f"the reader with two threads is {ours[1] / plain:,.0f} times as fast as that")
 
@@ -240,8 +258,9 @@ def at_small_scale(repeats: int, plain_windows: int) -> None:
             audio_centred=True,
         )
         trainer = Trainer(dimensions, device)
-        share_in_the_network(features, epochs[:3], trainer, window, device)
-        share = share_in_the_network(features, epochs, trainer, window, device)
+        with BatchReader(features, window=window, batch=batch, device=device) as reader:
+            share_in_the_network(reader, epochs[:3], trainer)
+            share = share_in_the_network(reader, epochs, trainer)
         print(f"training: {share:.1%} of {repeats} epochs in the network ({run.model}, one core)")
         ours = [reader_rate(features, epochs, window, device, threads) for threads in (1, 2)]
     with tempfile.TemporaryDirectory(dir=paths.INPUTS.parent) as folder:

@@ -1,7 +1,7 @@
 """Running encoders: order of prefetched items, sound in blocks, batches of faces."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,14 @@ import torch
 from stages.encoders.backbones import ecapatdnn, fbank, hubert, wav2vec
 from stages.encoders.base import AudioEncoder
 from stages.encoders.registry import visual_encoder
-from stages.encoders.running import encode_images, encode_sound, inference, prefetch
+from stages.encoders.running import (
+    encode_batches,
+    encode_images,
+    encode_sound,
+    in_order,
+    inference,
+    prefetch,
+)
 
 CPU = torch.device("cpu")
 
@@ -42,6 +49,56 @@ def test_a_reader_that_stops_early_leaves_no_thread() -> None:
             break
     del item
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_tasks_are_done_ahead_and_given_in_their_order(threads: int) -> None:
+    begun: list[int] = []
+    free = threading.Event()
+
+    def task(number: int) -> Callable[[], int]:
+        def work() -> int:
+            if number == 0 and threads > 1:
+                assert free.wait(60)  # until another has ended before it
+            if number == 1:
+                free.set()
+            return number
+
+        begun.append(number)
+        return work
+
+    for expected, number in enumerate(in_order((task(k) for k in range(50)), threads)):
+        assert number == expected
+        assert len(begun) <= number + threads + 2
+    assert begun == list(range(50))
+    assert list(in_order([], threads)) == []
+
+
+def test_a_tasks_error_arrives_in_its_place_and_ends_the_threads() -> None:
+    def fail() -> int:
+        raise KeyError("third")
+
+    before, received = threading.active_count(), []
+    with pytest.raises(KeyError, match="third"):
+        for item in in_order([lambda: 1, lambda: 2, fail, lambda: 4], 2):
+            received.append(item)
+    assert received == [1, 2]
+    assert threading.active_count() == before
+
+
+def test_batches_read_ahead_are_encoded_as_each_alone() -> None:
+    torch.manual_seed(0)
+    encoder = visual_encoder("ires100")
+    network = encoder.build(encoder.scales["small"]).eval()
+    images = np.random.default_rng(0).integers(0, 256, (7, 112, 112, 3), dtype=np.uint8)
+    rows = [np.arange(0, 3), np.arange(3, 6), np.arange(6, 7)]
+    with inference(CPU, "32-true"):
+        found = list(
+            encode_batches(encoder, network, [lambda r=r: (r, images[r]) for r in rows], CPU, 2)
+        )
+        assert [list(r) for r, _ in found] == [list(r) for r in rows]
+        for r, features in found:
+            np.testing.assert_array_equal(features, encode_images(encoder, network, images[r], CPU))
 
 
 def sound(seconds: float, seed: int = 0) -> np.ndarray:
