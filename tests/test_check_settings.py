@@ -49,7 +49,7 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
         ("ensemble.thresholds", [0.6, 0.8], "on either side of 0.5"),
         ("ensemble.thresholds", [0.2, 1.0], "ensemble.thresholds"),
         ("ensemble.false_alarms", 2, "ensemble.false_alarms = 2"),
-        ("model", "transfromer", "'cross_attention_transformer' or 'frame_head'"),
+        ("model", "transfromer", "'au_graph' or 'frame_head'"),
         ("models.gru.small.channels", [8], "allowed here: width, hidden, layers, dropout, head"),
         ("data.faces_expressions", "ferplus", "'affectnet', 'affwild2', 'fer2013' or 'rafdb'"),
         ("scale", "medium", "'small' or 'full'"),
@@ -133,4 +133,4 @@ def test_a_wrong_setting_stops_a_stage_at_once_without_a_traceback(tmp_path: Pat
     )
     assert process.returncode == 1
     assert "Traceback" not in process.stderr
-    assert "'cross_attention_transformer' or 'frame_head'" in process.stderr
+    assert "'au_graph' or 'frame_head'" in process.stderr

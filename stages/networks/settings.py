@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from stages.core.facs import N_AUS
 from stages.core.setting_types import Fraction, Number, Positive, Section
 
 Model = Literal[
@@ -20,6 +21,8 @@ Model = Literal[
     "tcn_transformer",
     "dual_transformer",
     "cross_attention_transformer",
+    "au_query",
+    "au_graph",
     "frame_head",
 ]
 
@@ -84,6 +87,31 @@ class CrossAttention(Section):
     head: tuple[Positive, ...]
 
 
+class AUQuery(Transformer):
+    """Dimensions of ``au_query``: a transformer, and the decoder of the AUs' queries behind it.
+
+    `heads` are those of both. `head` are layers that all AUs share.
+    """
+
+    query_width: Positive
+    query_layers: Positive
+    query_feedforward: Positive
+
+
+class AUGraph(Transformer):
+    """Dimensions of ``au_graph``: a transformer, and graph layers over one node per AU behind it.
+
+    `adjacency` says how much AUs take of one another: learned weights, the same in all frames, or
+    equal ones of the `neighbours` nodes that are most alike, in each frame anew. `head` are layers
+    that all AUs share.
+    """
+
+    node_width: Positive
+    graph_layers: Positive
+    adjacency: Literal["learned", "nearest"]
+    neighbours: Annotated[int, Field(gt=0, lt=N_AUS), Number]
+
+
 class FrameHead(Section):
     """Dimensions of ``frame_head``.
 
@@ -142,6 +170,20 @@ class CrossAttentionScales(Section):
     full: CrossAttention
 
 
+class AUQueryScales(Section):
+    """Dimensions of ``au_query`` at both scales."""
+
+    small: AUQuery
+    full: AUQuery
+
+
+class AUGraphScales(Section):
+    """Dimensions of ``au_graph`` at both scales."""
+
+    small: AUGraph
+    full: AUGraph
+
+
 class FrameHeadScales(Section):
     """Dimensions of ``frame_head`` at both scales."""
 
@@ -161,4 +203,6 @@ class Models(Section):
     tcn_transformer: TCNTransformerScales
     dual_transformer: TransformerScales
     cross_attention_transformer: CrossAttentionScales
+    au_query: AUQueryScales
+    au_graph: AUGraphScales
     frame_head: FrameHeadScales

@@ -17,10 +17,19 @@ from stages.networks.registry import NETWORKS, build_network, load_network, save
 ATTENTION = {"layers": 2, "heads": 2, "feedforward": 8}
 RECURRENT = {"width": 8, "hidden": 8, "layers": 2}
 CONVOLUTIONS = {"width": 8, "channels": [8, 8], "kernel": 3, "causal": False}
+GRAPH = {"node_width": 4, "graph_layers": 2, "adjacency": "learned", "neighbours": 3}
 TINY = {
     "transformer": {"width": 8, **ATTENTION},
     "dual_transformer": {"width": 8, **ATTENTION},
     "cross_attention_transformer": {"width": 8, "cross_layers": 2, **ATTENTION},
+    "au_query": {
+        "width": 8,
+        "query_width": 4,
+        "query_layers": 2,
+        "query_feedforward": 6,
+        **ATTENTION,
+    },
+    "au_graph": {"width": 8, **GRAPH, **ATTENTION},
     "tcn": CONVOLUTIONS,
     "tcn_transformer": {**CONVOLUTIONS, **ATTENTION},
     **dict.fromkeys(("gru", "bigru", "lstm", "bilstm"), RECURRENT),
@@ -28,6 +37,8 @@ TINY = {
 SEQUENCE = sorted(TINY)  # the networks that read more than the encoders' AU outputs
 WIDE: dict[str, object] = {"width": 32, "head": [32]}
 WIDER: dict[str, dict[str, object]] = {
+    "au_query": {"query_width": 16},
+    "au_graph": {"node_width": 16},
     "tcn": {"channels": [64, 64], "kernel": 5},
     "tcn_transformer": {"channels": [32, 32]},
     **{key: {"hidden": 32, "layers": 1} for key in ("gru", "bigru", "lstm", "bilstm")},

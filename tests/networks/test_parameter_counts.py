@@ -66,6 +66,25 @@ def convolutions() -> int:
             + 2 * attention_layer(2 * D)
             + published_head(2 * D),
         ),
+        (
+            "au_query",
+            affine(V + A, D)
+            + 4 * attention_layer(D)
+            + affine(D, 256)
+            + 12 * 256
+            + 2 * (8 * affine(256, 256) + affine(256, 512) + affine(512, 256) + 6 * 256)
+            + 12 * 256
+            + 12,
+        ),
+        (
+            "au_graph",
+            affine(V + A, D)
+            + 4 * attention_layer(D)
+            + affine(D, 12 * 128)
+            + 2 * (affine(128, 128) + 128 * 128 + 2 * 128 + 12 * 12)
+            + 12 * 128
+            + 12,
+        ),
     ],
 )
 def test_parameters_of_the_published_sizes(name: Model, expected: int) -> None:

@@ -1,0 +1,97 @@
+"""A transformer over the frames, and a graph in every frame whose nodes are the AUs.
+
+References
+----------
+C. Luo, S. Song, W. Xie, L. Shen, H. Gunes. Learning multi-dimensional edge feature-based AU
+relation graph for facial action unit recognition. IJCAI 2022 (nodes per AU, nearest nodes as
+neighbours).
+
+G. Li et al. Semantic relationships guided representation learning for facial action unit
+recognition. AAAI 2019 (relations of AUs as a graph).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stages.core.facs import N_AUS
+from stages.networks.au_states import AUHead
+from stages.networks.base import Dimensions, Network
+from stages.networks.settings import AUGraph as AUGraphDimensions
+from stages.networks.transformer import Encoder
+
+
+def nearest_nodes(nodes: Tensor, count: int) -> Tensor:
+    """Weigh each node's most similar others alike.
+
+    Parameters
+    ----------
+    nodes : (..., 12, width) torch.Tensor
+    count : int
+        How many others a node listens to.
+
+    Returns
+    -------
+    (..., 12, 12) torch.Tensor
+        1 / count from a node (row) to those whose product with it is largest, else 0.
+    """
+    likeness = nodes.detach() @ nodes.detach().transpose(-1, -2)
+    itself = torch.eye(N_AUS, dtype=torch.bool, device=nodes.device)
+    chosen = likeness.masked_fill(itself, -torch.inf).topk(count, dim=-1).indices
+    return torch.zeros_like(likeness).scatter(-1, chosen, 1 / count)
+
+
+class GraphLayer(nn.Module):
+    """A graph convolution: a node takes up its own state and the weighed ones of its neighbours."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.own = nn.Linear(width, width)
+        self.others = nn.Linear(width, width, bias=False)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, nodes: Tensor, adjacency: Tensor) -> Tensor:
+        """Map nodes (..., 12, width), with the weights (12, 12) or (..., 12, 12) between them."""
+        found = self.norm(self.own(nodes) + adjacency @ self.others(nodes))
+        changed: Tensor = nodes + self.dropout(functional.relu(found))
+        return changed
+
+
+class AUGraph(Network):
+    """One transformer over the concatenated inputs; its states become nodes that exchange."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        super().__init__(dimensions)
+        d = AUGraphDimensions.model_validate(dimensions.settings)
+        self.nearest = d.neighbours if d.adjacency == "nearest" else 0
+        self.encoder = Encoder(dimensions.seen_width + dimensions.audio_width, d)
+        self.nodes = nn.Linear(d.width, N_AUS * d.node_width)
+        self.layers = nn.ModuleList(
+            GraphLayer(d.node_width, d.dropout) for _ in range(d.graph_layers)
+        )
+        if not self.nearest:  # begins with all AUs alike, each layer for itself
+            self.adjacency = nn.Parameter(torch.zeros(d.graph_layers, N_AUS, N_AUS))
+        self.head = AUHead(d.node_width, d.head)
+
+    def begin_with_encoders(self) -> None:
+        """See :meth:`Network.begin_with_encoders`."""
+        if self.skip is not None:
+            self.head.silence()
+
+    def encode(self, visual: Tensor, audio: Tensor, real: Tensor) -> Tensor:
+        """See :meth:`Network.encode`."""
+        states = self.encoder(torch.cat([visual, audio], dim=-1), real)
+        nodes = functional.relu(self.nodes(states))
+        nodes = nodes.view(*nodes.shape[:-1], N_AUS, -1)  # (batch, frames, 12, node width)
+        for i, layer in enumerate(self.layers):
+            if self.nearest:
+                weights = nearest_nodes(nodes, self.nearest)
+            else:
+                weights = torch.softmax(self.adjacency[i], dim=-1)
+            nodes = layer(nodes, weights)
+        logits: Tensor = self.head(nodes)
+        return logits
+
+
+NETWORKS = {"au_graph": AUGraph}
