@@ -6,6 +6,7 @@ stored with the weights, so that loading needs no settings.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Self
 
 import torch
@@ -130,9 +131,18 @@ class VisualEncoder(Encoder):
             x = x.permute(0, 2, 3, 1).contiguous()
         # a whole row of pixels at a time, for a last dimension of 3 is slow
         rows = x.reshape(-1, side, side * 3)
-        mean = torch.tensor(self.mean, device=x.device).repeat(side)
-        scale = torch.tensor(self.deviation, device=x.device).reciprocal().repeat(side)
+        mean, scale = _normalisation(self.mean, self.deviation, side, x.device)
         return rows.sub_(mean).mul_(scale).view(x.shape).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=32)  # a copy to a GPU would stop it with each batch
+def _normalisation(
+    mean: tuple[float, ...], deviation: tuple[float, ...], side: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Mean and reciprocal of the deviation, (3 * side,) each: of one row of pixels."""
+    with torch.inference_mode(False):
+        scale = torch.tensor(deviation, device=device).reciprocal()
+        return torch.tensor(mean, device=device).repeat(side), scale.repeat(side)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -18,9 +19,12 @@ from torch import Tensor, nn
 
 from stages.core.facs import N_AUS
 from stages.encoders.base import AudioEncoder, VisualEncoder
+from stages.encoders.recorded import Recorded
 
 GPU_DECODERS: Final = 8
 Item = TypeVar("Item")
+# of each network on a GPU: rows, whether in bfloat16, and what is recorded, if it can be
+_recorded: WeakKeyDictionary[nn.Module, tuple[int, bool, Recorded | None]] = WeakKeyDictionary()
 Batch = tuple[NDArray[np.int64], NDArray[np.uint8]]  # rows of faces, and the faces
 
 
@@ -178,21 +182,44 @@ def encode_batches(
     def ready(read: Callable[[], Batch]) -> tuple[NDArray[np.int64], Tensor]:
         rows, images = read()
         pictures = torch.from_numpy(images)
-        return rows, pictures.pin_memory() if on_gpu else pictures
+        if on_gpu:
+            with torch.cuda.device(device):  # else this thread would begin to use the first GPU
+                pictures = pictures.pin_memory()
+        return rows, pictures
 
     before: tuple[NDArray[np.int64], Tensor, Any] | None = None
     for rows, images in in_order((partial(ready, read) for read in batches), threads):
-        there = _features(encoder, network, images.to(device, non_blocking=True))
+        there = _function_of(encoder, network, images, device)(images)
         features = torch.empty(there.shape, dtype=there.dtype, pin_memory=True) if on_gpu else there
         copied: Any = torch.cuda.Event() if on_gpu else None  # type: ignore[no-untyped-call]
         if on_gpu:
             features.copy_(there, non_blocking=True)
-            copied.record()
+            copied.record(torch.cuda.current_stream(device))
         if before is not None:
             yield _taken(*before)
         before = rows, features, copied
     if before is not None:
         yield _taken(*before)
+
+
+def _function_of(
+    encoder: VisualEncoder, network: nn.Module, images: Tensor, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Give what maps a batch to its features; on a GPU it is recorded, where that can be done."""
+
+    def plainly(batch: Tensor) -> Tensor:
+        return _features(encoder, network, batch.to(device, non_blocking=True))
+
+    if device.type != "cuda":
+        return plainly
+    halved = torch.is_autocast_enabled(device.type)
+    rows, of_halved, recorded = _recorded.get(network, (0, halved, None))
+    if rows < len(images) or of_halved != halved:
+        recorded = None
+        with contextlib.suppress(RuntimeError):
+            recorded = Recorded(partial(_features, encoder, network), images, device)
+        _recorded[network] = len(images), halved, recorded
+    return recorded or plainly
 
 
 def _taken(
