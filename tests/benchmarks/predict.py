@@ -113,8 +113,9 @@ def main() -> None:
     parser.add_argument("--ensemble", type=Path, default=paths.default_ensemble())
     parser.add_argument("--seconds", type=int, default=40, help="length of the video")
     parser.add_argument("--plain", type=int, default=200, help="frames done the plain way, too")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
     given = parser.parse_args()
-    predictor = load_predictor(given.ensemble, Options(device="cpu"))
+    predictor = load_predictor(given.ensemble, Options(device=given.device))
     share_cores()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -133,7 +134,7 @@ def main() -> None:
     encoders = len(predictor.visual) + len(predictor.audio)
     print(
         f"predict, {result.frames} frames of {WIDTH}x{HEIGHT}, {encoders} encoders, "
-        f"{len(predictor.voices)} members, {len(os.sched_getaffinity(0))} cores"
+        f"{len(predictor.voices)} members, {len(os.sched_getaffinity(0))} cores, {predictor.device}"
     )
     print(f"  in one pass:   {fast:7.1f} frames a second, {fast / RATE:.1f} times real time")
     for part in PARTS:
