@@ -89,7 +89,7 @@ def main() -> None:
             uses[name] = store_use(name, store.attributes)
     identity = identity_of(
         "stages.probe",
-        [params.seed, params.scale, alone(params).train.model_dump()],
+        [params.seed, params.scale, alone(params).train.model_dump(), params.loss.model_dump()],
         [network_settings(params, MODEL), resolve_choices(params).model_dump(), code_of(MODEL)],
         [file_hash(paths.INPUTS), *(store_hash(work.store) for work in items.values())],
     )

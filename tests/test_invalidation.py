@@ -40,7 +40,7 @@ def digest(path):
 
 runs = "data/runs" in outs  # what the file of the inputs is not made from
 joined = ("model", "models", "runs", "tables", "features", "pretrain", "visual", "audio", "train",
-          "seed")
+          "loss", "seed")
 left_out = joined if runs else ()
 content = [[key, value(key)] for key in keys if key not in left_out]
 content += [digest(Path(dep)) for dep in deps if not (runs and dep.startswith("data/features"))]

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from safetensors import safe_open
+from safetensors.torch import load
 from sklearn.metrics import f1_score
 
 from stages import ensemble, evaluate, inputs, table, train
@@ -261,6 +262,41 @@ def test_a_run_under_a_preset_predicts_every_frame(
     for logits in said.seeds[0].values():
         assert logits.shape == (FRAMES, 12)
         assert np.isfinite(logits).all()
+
+
+def test_losses_and_the_running_mean_are_followed_and_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_workspace(tmp_path)
+    plain = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    plain["runs"], plain["train"]["epochs"] = {"main": {}}, 2
+    made: dict[str, bytes] = {}
+    losses: dict[str, list[float]] = {}
+    for key, loss, average in (
+        ("plain", {}, 0.0),
+        ("asymmetric", {"kind": "asymmetric"}, 0.0),
+        ("without its exponents", {"kind": "asymmetric", "gamma_negative": 0, "margin": 0}, 0.0),
+        ("smoothed", {"smoothing": 0.2}, 0.0),
+        ("weighted", {"au_weight": "rarity"}, 0.0),
+        ("mean", {}, 0.9),
+    ):
+        content = {**plain, "loss": {**plain["loss"], **loss}}
+        content["train"] = {**plain["train"], "average": average}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        run(monkeypatch, tmp_path, "main")
+        kept = json.loads(Path("data/runs/main.json").read_text())["training"]
+        assert kept["loss"].items() >= loss.items()
+        assert kept["train"]["average"] == average
+        made[key] = network_bytes(tmp_path)
+        curve = Path("models/runs/main/curves/seed0/plots/metrics/loss.tsv").read_text()
+        losses[key] = [float(line.split("\t")[1]) for line in curve.splitlines()[1:]]
+    assert len(set(made.values())) == 6
+    assert losses["without its exponents"] == pytest.approx(losses["plain"], rel=1e-3)
+    assert losses["smoothed"] != pytest.approx(losses["plain"], rel=1e-2)
+    first, mean = load(made["plain"]), load(made["mean"])
+    # the mean lags behind: it is nearer to where all began
+    steps = "encoder.layers.layers.0.linear1.weight"
+    assert not torch.allclose(mean[steps], first[steps], atol=1e-4)
 
 
 def test_no_training_video_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,6 +211,9 @@ class Network(nn.Module, ABC):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
+    def fit_labels(self, labels: Tensor) -> None:
+        """Take from the training part's labels, (frames, 12), what a network keeps of them."""
+
     def encoder_logits(self, visual: Tensor) -> Tensor:
         """AU logits of each encoder, (batch, frames, encoders, 12), as the stores hold them.
 

@@ -101,14 +101,14 @@ class AUQuery(Transformer):
 class AUGraph(Transformer):
     """Dimensions of ``au_graph``: a transformer, and graph layers over one node per AU behind it.
 
-    `adjacency` says how much AUs take of one another: learned weights, the same in all frames, or
-    equal ones of the `neighbours` nodes that are most alike, in each frame anew. `head` are layers
-    that all AUs share.
+    `adjacency` says how much AUs take of one another: learned weights, the same in all frames;
+    equal ones of the `neighbours` nodes that are most alike, in each frame anew; or how often they
+    come together in the training labels. `head` are layers that all AUs share.
     """
 
     node_width: Positive
     graph_layers: Positive
-    adjacency: Literal["learned", "nearest"]
+    adjacency: Literal["learned", "nearest", "cooccurrence"]
     neighbours: Annotated[int, Field(gt=0, lt=N_AUS), Number]
 
 

@@ -111,6 +111,7 @@ def written(params: TrainingSettings) -> dict[str, Any]:
         "protocol": params.protocol,
         "choices": resolve_choices(params).model_dump(mode="json"),
         "train": params.train.model_dump(mode="json"),
+        "loss": params.loss.model_dump(mode="json"),
         "splits": params.splits.model_dump(mode="json"),
     }
 

@@ -14,6 +14,7 @@ from stages.core.setting_types import (
     Share,
 )
 from stages.core.settings import Compute, CoreSettings, Scale
+from stages.learning.settings import Loss
 from stages.networks.settings import Model, Models
 from stages.sequence.choices import ChoiceSettings, Preset
 
@@ -78,7 +79,8 @@ class Train(Section):
 
     `feature_noise` and `shift` are standard deviations, in those of the training part, of what is
     added to each embedding: anew in every frame, and once a window. `feature_dropout` is the share
-    of the windows that lose the pictures' embeddings. None of them touches AU logits.
+    of the windows that lose the pictures' embeddings. None of them touches AU logits. `average` is
+    the share that the running mean of the weights keeps at each step; 0: the weights are kept.
     """
 
     window: Positive
@@ -95,6 +97,7 @@ class Train(Section):
     feature_dropout: Fraction
     shift: Weight
     intensity_weight: Weight
+    average: Fraction
     seeds: Positive
 
 
@@ -114,6 +117,7 @@ class TrainingSettings(Section):
     protocol: Preset
     choices: ChoiceSettings
     train: Train
+    loss: Loss
     splits: Splits
 
 

@@ -17,11 +17,12 @@ from stages.core.devices import make_fabric
 from stages.core.facs import AU_NAMES, N_AUS
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit, step_schedule
 from stages.learning.losses import (
+    au_weight,
     class_weight,
     intensity_loss,
     known_intensities,
     known_labels,
-    masked_bce,
+    presence_loss,
 )
 from stages.learning.metrics import THRESHOLD, f1_counts, f1_of_counts
 from stages.learning.processes import over_processes
@@ -176,6 +177,9 @@ def train_network(
     labels = torch.from_numpy(np.concatenate([video.labels for video in training]))
     weight = class_weight(labels, choices.positive_weight)
     weight = None if weight is None else weight.to(fabric.device)
+    share = au_weight(labels, params.loss.au_weight)
+    share = None if share is None else share.to(fabric.device)
+    network.fit_labels(labels)
 
     # what the loop takes for an epoch ends with a validation: of several an epoch, it is a part
     parts = settings.validations
@@ -199,14 +203,15 @@ def train_network(
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         logits = model(batch.visual, batch.audio, batch.sound, batch.real)
         labels, intensities = shared_counts(fabric, batch)
-        presence = masked_bce(logits, batch.labels, weight, labels)
+        presence = presence_loss(logits, batch.labels, params.loss, weight, share, labels)
         intensity = intensity_loss(logits, batch.intensity, intensities)
         return presence + settings.intensity_weight * intensity
 
     def validate(model: nn.Module) -> dict[str, float]:
         with fabric.autocast():
             counts = validation_counts(
-                model if fabric.world_size == 1 else network,  # DDP's would wait for the others
+                # DDP's would wait for the others; the running mean is a network of its own
+                model if fabric.world_size == 1 or settings.average else network,
                 features,
                 held_out[fabric.global_rank :: fabric.world_size],
                 window=settings.window,
@@ -225,6 +230,7 @@ def train_network(
         weight_decay=settings.weight_decay,
         schedule=step_schedule(settings.step_epochs * parts, settings.step_factor),
         patience=patience,
+        average=settings.average,
         watched=watched if held_out else (),
     )
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.networks.au_graph import GraphLayer, nearest_nodes
+from stages.networks.au_graph import GraphLayer, cooccurrence, nearest_nodes
 from stages.networks.au_query import QueryLayer
 from stages.networks.au_states import AUHead
 from stages.networks.base import Dimensions, Network
@@ -82,6 +82,34 @@ def test_the_nearest_nodes_are_those_with_the_largest_products_and_never_oneself
             torch.testing.assert_close(found[sample, i], expected)
 
 
+def test_co_occurrence_is_counted_in_the_labels_that_are_known() -> None:
+    labels = torch.zeros(6, 12, dtype=torch.int8)
+    labels[:4, 0] = 1
+    labels[:3, 1] = 1  # in 3 of the 4 frames of the first AU
+    labels[3, 2] = 1  # in the one that is known of 4
+    labels[:3, 2] = -1
+    labels[5, 5] = 1  # with no other
+    found = cooccurrence(labels)
+    shares = torch.tensor([0, 3 / 4, 1, *[0] * 9])
+    torch.testing.assert_close(found[0], shares / shares.sum())
+    torch.testing.assert_close(found[1], torch.eye(12)[0])
+    torch.testing.assert_close(found[5], (1 - torch.eye(12)[5]) / 11)
+    torch.testing.assert_close(found.sum(1), torch.ones(12))
+
+
+def test_a_counted_graph_is_kept_in_the_checkpoint_and_used() -> None:
+    network: Any = built("au_graph", adjacency="cooccurrence")
+    before = network(*batch())
+    labels = (torch.rand(50, 12) < 0.3).to(torch.int8)
+    network.fit_labels(labels)
+    assert torch.equal(network.state_dict()["counted"], cooccurrence(labels))
+    assert not torch.allclose(network(*batch()), before)
+    learned = built("au_graph")
+    state = {k: v.clone() for k, v in learned.state_dict().items()}
+    learned.fit_labels(labels)  # keeps nothing of them
+    assert all(torch.equal(v, state[k]) for k, v in learned.state_dict().items())
+
+
 def test_the_head_has_a_vector_of_its_own_for_each_au() -> None:
     torch.manual_seed(0)
     head: Any = AUHead(WIDTH, (5,)).eval()
@@ -96,7 +124,12 @@ def test_the_head_has_a_vector_of_its_own_for_each_au() -> None:
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("au_query", {}), ("au_graph", {}), ("au_graph", {"adjacency": "nearest"})],
+    [
+        ("au_query", {}),
+        ("au_graph", {}),
+        ("au_graph", {"adjacency": "nearest"}),
+        ("au_graph", {"adjacency": "cooccurrence"}),
+    ],
 )
 def test_every_parameter_gets_a_gradient(name: str, changes: dict[str, Any]) -> None:
     network = built(name, **changes)
