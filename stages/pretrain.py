@@ -2,10 +2,10 @@
 
 In: the file below data/ that the encoder's setting `data` names: faces.h5, faces+train.h5 or
 corpus/speech.h5. Out: models/encoders/ENCODER.safetensors with the network's dimensions inside, and
-what it was trained on with the licence of that; and the scores on held-out people or speakers,
-metrics/pretrain/ENCODER.json. Where the encoder's setting `weights` is not `pretrain`, nothing is
-trained: the weights that it names are fetched, checked and put in the same place, and there are no
-scores.
+what it was trained on, and began with, with the licences of both; and the scores on held-out people
+or speakers, metrics/pretrain/ENCODER.json. Where the encoder's setting `weights` is not `pretrain`,
+nothing is trained: the weights that it names are fetched, checked and put in the same place, and
+there are no scores.
 """
 
 import json
@@ -29,6 +29,7 @@ from stages.pretraining.run import (
     train_encoder,
     work_folder,
 )
+from stages.pretraining.warm_start import find_start
 
 
 def main() -> None:
@@ -51,7 +52,9 @@ def main() -> None:
         enforce(policy, [data_use(f"pretrain.{name}", one) for one in data_of_file(data)])
     if params.scale == "small":  # sums depend on the number of threads
         use_one_thread()
-    work = Pretraining(name, params.pretrain[name], params.scale, params.seed, data, params.compute)
+    settings = params.pretrain[name]
+    start = find_start(name, settings.start, params.scale, policy=policy, offline=offline)
+    work = Pretraining(name, settings, params.scale, params.seed, data, params.compute, start)
     with work_folder(work) as folder:
         train_encoder(work, folder)
         for made, path in ((WEIGHTS, weights), (FIGURES, metrics)):

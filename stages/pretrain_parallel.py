@@ -19,6 +19,7 @@ from stages.core.partial import partial_folder
 from stages.core.torchrun import use_one_thread
 from stages.encoders.published import choices
 from stages.pretraining.run import Pretraining, data_of, identity, train_aside
+from stages.pretraining.warm_start import find_start
 
 
 def main() -> None:
@@ -29,19 +30,30 @@ def main() -> None:
         raise SettingsError(f"{jobs!r} is no number of encoders to train at once: 1, 2, ...")
     count = int(jobs) if jobs else worker_count(params.compute.workers)
     changed, chosen = set(changed_stages("pretrain")), choices(params)
+    policy, offline = params.licences.noncommercial, params.compute.offline
+    wanted = [
+        (name, settings)
+        for name, settings in params.pretrain.items()
+        if name in changed and chosen[name].source.kind == "pretrain"
+    ]
+    if count == 1 or len(wanted) < 2 or params.scale != "small":
+        return  # the stage itself does it as well
     items = {
         # in the order of the settings, in which those that take longest come first
         f"{number}-{name}": Pretraining(
-            name, settings, params.scale, params.seed, data_of(name, settings.data), params.compute
+            name,
+            settings,
+            params.scale,
+            params.seed,
+            data_of(name, settings.data),
+            params.compute,
+            find_start(name, settings.start, params.scale, policy=policy, offline=offline),
         )
-        for number, (name, settings) in enumerate(params.pretrain.items())
-        if name in changed and chosen[name].source.kind == "pretrain"
+        for number, (name, settings) in enumerate(wanted)
     }
-    if count == 1 or len(items) < 2 or params.scale != "small":
-        return  # the stage itself does it as well
     read = dict.fromkeys(work.data for work in items.values() if work.data.is_file())
     uses = [data_use("pretrain", one) for path in read for one in data_of_file(path)]
-    enforce(params.licences.noncommercial, uses)
+    enforce(policy, uses)
     say(f"pre-training {len(items)} encoders, {count} at once")
     hashes = [identity(work) for work in items.values()]
     with partial_folder("pretrain_parallel", identity_of("stages.pretrain_parallel", hashes)) as at:

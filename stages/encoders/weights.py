@@ -24,6 +24,7 @@ from stages.encoders.source import ORIGIN
 from stages.encoders.waveform import MASK
 
 HEAD = "head."  # the linear head of pre-training, kept beside the encoder
+START = "start"  # key in our metadata: the weights that training began with
 AU_HEAD = "au_head."  # of a loaded network: the part of that head whose outputs are AU logits
 
 
@@ -36,6 +37,7 @@ def save_weights(
     head: State,
     au_start: int | None = None,
     data: Sequence[Mapping[str, Any]] = (),
+    start: Mapping[str, Any] | None = None,
 ) -> None:
     """Write pre-trained weights with all that is needed to load them.
 
@@ -54,6 +56,9 @@ def save_weights(
     data : sequence of mapping
         What it was trained on, with the licences: the fields of
         :class:`stages.core.licences.Dataset`.
+    start : mapping, optional
+        The weights that training began with: ``source``, ``sha256``, and ``published``, whether
+        they, and so these, expect the normalisation of published ones.
     """
     about: dict[str, Any] = {
         "encoder": encoder.name,
@@ -64,6 +69,8 @@ def save_weights(
     }
     if au_start is not None:
         about["au_start"] = au_start
+    if start is not None:
+        about[START] = dict(start)
     _write(path, {**network, **{HEAD + name: tensor for name, tensor in head.items()}}, about)
 
 
@@ -158,7 +165,8 @@ def _load(
         network, scale = _own(encoder, about, path, state), about.get("scale", scale)
     else:
         network, scale = _foreign(encoder, scale, path, content.state)
-    network.published = ORIGIN in about or not about  # type: ignore[assignment]
+    began = about.get(START, {}).get("published", False)
+    network.published = ORIGIN in about or not about or began  # type: ignore[assignment]
     if "au_start" in about:
         network.au_head = _au_head(path, network, content.state, about["au_start"])
     made = {

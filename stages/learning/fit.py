@@ -6,8 +6,8 @@ bytes as an undisturbed one.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from stages.core.console import say
 from stages.core.files import replacing
 from stages.learning.processes import over_processes
 from stages.learning.replicas import Replicas
+from stages.learning.steps import in_groups, make_step, parameter_groups, set_rate
 
 Batch = TypeVar("Batch")
 State = dict[str, Tensor]
@@ -51,6 +52,10 @@ class Recipe:
     average : float
         Share that the running mean of the weights keeps at each step, less in the first ones; the
         mean is validated and kept instead of the weights themselves. 0 for none.
+    accumulate : int
+        Batches whose gradients one step takes the mean of.
+    rates : mapping of str to float
+        Factor of the rate of each of the network's parameters, by name; empty for all the same.
     """
 
     epochs: int
@@ -61,6 +66,8 @@ class Recipe:
     decoupled: bool = False
     average: float = 0.0
     watched: tuple[str, ...] = ()
+    accumulate: int = 1
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,32 +130,6 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, temporary)
 
 
-def _steps(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss: Callable[[nn.Module, Batch], Tensor],
-    fabric: Fabric,
-    replicas: Replicas | None,
-) -> Callable[[Batch], Tensor]:
-    """Make the function that takes one step and returns the loss, which may not be there yet."""
-
-    def under_precision(network: nn.Module, batch: Any) -> Tensor:
-        with fabric.autocast():
-            return loss(network, batch)
-
-    def step(batch: Any) -> Tensor:
-        if replicas is not None:
-            value = replicas.backward(under_precision, batch)
-        else:
-            value = under_precision(model, batch)
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(value)
-        optimizer.step()
-        return value.detach().float()
-
-    return step
-
-
 def fit(
     network: nn.Module,
     *,
@@ -204,7 +185,9 @@ def fit(
     """
     kind = torch.optim.AdamW if recipe.decoupled else torch.optim.Adam
     raw_optimizer = kind(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        parameter_groups(network, recipe.rates),
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
     )
     model, optimizer = fabric.setup(network, raw_optimizer)
     averaged = _running_mean(network, recipe.average) if recipe.average else None
@@ -226,7 +209,7 @@ def fit(
                 on_epoch(row)
 
     shared = Replicas(network, replicas) if replicas > 1 and fabric.device.type == "cpu" else None
-    step = _steps(model, optimizer, loss, fabric, shared)
+    step = make_step(model, optimizer, loss, fabric, shared)
 
     def finished() -> bool:
         done = len(history)
@@ -249,14 +232,13 @@ def fit(
         epoch = len(history)
         torch.manual_seed(epoch_seed(seed, epoch))
         rate = recipe.learning_rate * recipe.schedule(epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(optimizer, rate)
         model.train()
         if shared is not None:
             shared.train()
         total, count = torch.zeros((), device=fabric.device), 0  # looked at after the epoch
-        for batch in batches(epoch):
-            total += step(batch)
+        for group in in_groups(batches(epoch), recipe.accumulate):
+            total += step(group)
             count += 1
             if averaged is not None:
                 averaged.update_parameters(network)

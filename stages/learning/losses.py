@@ -110,8 +110,8 @@ def au_weight(labels: Tensor, rule: AUWeight, limit: float = 30.0) -> Tensor | N
     return ratio / ratio.mean()
 
 
-def asymmetric_errors(logits: Tensor, targets: Tensor, settings: Loss) -> tuple[Tensor, Tensor]:
-    """Give each label's error as a positive and as a negative, each times its share of the label.
+def asymmetric_errors(logits: Tensor, targets: Tensor, settings: Loss) -> Tensor:
+    """Error of each label as a positive and as a negative, in the shares of its target.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def asymmetric_errors(logits: Tensor, targets: Tensor, settings: Loss) -> tuple[
 
     Returns
     -------
-    positive, negative : (..., aus) torch.Tensor
+    (..., aus) torch.Tensor
 
     References
     ----------
@@ -140,7 +140,7 @@ def asymmetric_errors(logits: Tensor, targets: Tensor, settings: Loss) -> tuple[
         negative = -(1 - targets) * functional.logsigmoid(-logits)
     if settings.gamma_negative:
         negative = negative * (1 - absent) ** settings.gamma_negative
-    return positive, negative
+    return positive + negative
 
 
 def presence_loss(
@@ -176,13 +176,16 @@ def presence_loss(
     targets = labels.clamp(min=0).float()
     if settings.smoothing:
         targets = targets + settings.smoothing * (0.5 - targets)
+    # a smoothed label weighs as the hard one: else all negatives of a rare AU would tell of it
+    apart = settings.smoothing > 0 or settings.kind != "bce"
     if settings.kind == "bce":
         loss = functional.binary_cross_entropy_with_logits(
-            logits.float(), targets, pos_weight=weight, reduction="none"
+            logits.float(), targets, pos_weight=None if apart else weight, reduction="none"
         )
     else:
-        positive, negative = asymmetric_errors(logits.float(), targets, settings)
-        loss = (positive if weight is None else positive * weight) + negative
+        loss = asymmetric_errors(logits.float(), targets, settings)
+    if apart and weight is not None:
+        loss = torch.where(labels == 1, loss * weight, loss)
     if share is not None:
         loss = loss * share
     zero = torch.zeros((), device=loss.device)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +15,13 @@ from stages.core.licences import data_of_file
 from stages.core.partial import partial_folder
 from stages.core.settings import Compute
 from stages.encoders.backbones import code_of
-from stages.encoders.base import AudioEncoder
+from stages.encoders.base import AudioEncoder, VisualEncoder
 from stages.encoders.registry import any_encoder
 from stages.encoders.weights import save_weights
 from stages.pretraining.examples import load_examples
 from stages.pretraining.settings import Pretrain
 from stages.pretraining.training import pretrain
+from stages.pretraining.warm_start import Start, load_start, rests_on
 
 WEIGHTS: Final = "weights.safetensors"
 FIGURES: Final = "figures.json"  # written last: where it is, the weights are complete
@@ -63,6 +64,8 @@ class Pretraining:
         The file that it learns from.
     compute : Compute
         Changes no result's meaning.
+    start : Start, optional
+        Weights to begin with; None for random ones.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Pretraining:
     seed: int
     data: Path
     compute: Compute
+    start: Start | None = None
 
 
 def identity(work: Pretraining) -> str:
@@ -83,11 +87,9 @@ def identity(work: Pretraining) -> str:
     """
     if not work.data.is_file():
         raise DataError(f"{work.data} is missing: run `dvc repro pretrain@{work.name}`.")
-    settings = work.settings.model_dump()
-    return identity_of(
-        "stages.pretraining.run",
-        [work.name, work.seed, work.scale, settings, file_hash(work.data), code_of(work.name)],
-    )
+    parts = [work.name, work.seed, work.scale, work.settings.model_dump(), file_hash(work.data)]
+    start = work.start.sha256 if work.start else ""
+    return identity_of("stages.pretraining.run", [*parts, start, code_of(work.name)])
 
 
 @contextmanager
@@ -110,12 +112,18 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
     """
     if (folder / FIGURES).exists():
         return
-    encoder = any_encoder(work.name)
+    encoder, start = any_encoder(work.name), None
+    if work.start is not None:
+        start = load_start(work.start, encoder, work.scale)
+        if start.published and isinstance(encoder, VisualEncoder):
+            encoder = encoder.for_published()
+        say(f"pretrain {work.name}: begins with {work.start.source}, sha256:{work.start.sha256}")
     examples = load_examples(encoder, work.scale, work.settings, work.data, work.seed)
     say(f"pretrain {work.name}: {examples.count} training samples of {work.data}")
     network, fitted, scores = pretrain(
         encoder, work.scale, work.settings, examples,
-        seed=work.seed, compute=work.compute, folder=folder, progress=progress,
+        seed=work.seed, compute=work.compute, folder=folder, start=start,
+        progress=progress,
     )  # fmt: skip
     save_weights(
         folder / WEIGHTS,
@@ -125,7 +133,8 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
         network.encoder.state_dict(),
         network.head.state_dict(),
         examples.task.au_start,
-        data=[asdict(one) for one in data_of_file(work.data)],
+        data=rests_on(data_of_file(work.data), work.start),
+        start=work.start.record(bool(start.published)) if work.start and start else None,
     )
     figures = {key: round(value, 6) for key, value in scores.items()}
     write_json(folder / FIGURES, {**figures, "best_epoch": fitted.best_epoch})

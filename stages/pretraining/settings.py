@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stages.core.setting_types import (
+    Fraction,
     Number,
     Positive,
     Rate,
@@ -19,6 +20,12 @@ PretrainTask = Literal["au", "va", "expression", "mae", "phoneme", "cluster", "s
 
 
 PretrainData = Literal["faces", "faces+train", "corpus/speech"]
+
+
+def _start(value: str) -> str:
+    if value in ("none", "published") or value.startswith(("file:", "hub:")):
+        return value
+    raise ValueError("allowed: none, published, file:PATH[@sha256:HASH], hub:... as in `weights`")
 
 
 class Reconstruction(Section):
@@ -38,6 +45,11 @@ class Pretrain(Section):
     intensity, where it is known, beside that of their presence. `augmentation` is how far and how
     often faces are varied, as a share of what `stages/pretraining/augmentation.py` says; sound is
     not varied.
+
+    `start` are the weights that training begins with. `layer_decay` is the factor of the learning
+    rate from one layer to the one before it, `stochastic_depth` the share of the pictures that the
+    last residual block does nothing for; neither has a part in reconstruction. `accumulate` is the
+    number of batches whose gradients one step takes the mean of.
     """
 
     kind: Literal["visual", "audio"]
@@ -54,6 +66,10 @@ class Pretrain(Section):
     validation: Annotated[float, Field(gt=0, lt=1)]
     intensity_weight: Weight = 0.5
     positive_weight: Literal["negatives", "none"] = "negatives"
+    start: Annotated[str, AfterValidator(_start)] = "none"
+    layer_decay: Annotated[float, Field(gt=0, le=1), Number] = 1.0
+    stochastic_depth: Fraction = 0.0
+    accumulate: Positive = 1
 
     @property
     def supervised(self) -> tuple[PretrainTask, ...]:

@@ -4,7 +4,7 @@ Both parts go through :func:`stages.learning.fit.fit`, each with a state of its 
 killed in either goes on from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ from stages.core.settings import Compute
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit
 from stages.pretraining.examples import Batch, Examples
+from stages.pretraining.layers import drop_blocks, layer_rates
 from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
 from stages.pretraining.settings import Pretrain, Reconstruction
 from stages.pretraining.tasks import Task
+from stages.pretraining.warm_start import take_over
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -53,7 +55,12 @@ def schedule(epochs: int) -> Callable[[int], float]:
     return rate
 
 
-def _recipe(settings: Pretrain | Reconstruction, weight_decay: float) -> Recipe:
+def _recipe(
+    settings: Pretrain | Reconstruction,
+    weight_decay: float,
+    accumulate: int,
+    rates: Mapping[str, float] | None = None,
+) -> Recipe:
     return Recipe(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
@@ -62,6 +69,8 @@ def _recipe(settings: Pretrain | Reconstruction, weight_decay: float) -> Recipe:
         patience=settings.epochs,
         decoupled=True,
         average=settings.average if isinstance(settings, Pretrain) else 0.0,
+        accumulate=accumulate,
+        rates=rates or {},
     )
 
 
@@ -116,7 +125,7 @@ def reconstruct(
         loss=loss,
         validate=validate,
         monitor=DRAWN,
-        recipe=_recipe(chosen, settings.weight_decay),
+        recipe=_recipe(chosen, settings.weight_decay, settings.accumulate),
         seed=seed,
         folder=folder,
         fabric=fabric,
@@ -136,9 +145,13 @@ def pretrain(
     seed: int,
     compute: Compute,
     folder: Path,
+    start: nn.Module | None = None,
     progress: bool = True,
 ) -> tuple[WithHead, Fitted, dict[str, float]]:
     """Train an encoder for its task; see :func:`stages.learning.fit.fit` for resuming.
+
+    `start` is a network to begin with, see :mod:`stages.pretraining.warm_start`; the head of the
+    task begins anew.
 
     Returns
     -------
@@ -152,6 +165,8 @@ def pretrain(
     task = examples.task
     torch.manual_seed(epoch_seed(seed, 0, "weights"))
     network = WithHead(encoder.build(encoder.scales[scale]), task)
+    if start is not None:
+        take_over(network.encoder, start)
     if isinstance(encoder, VisualEncoder):
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = encoder.training_precision if compute.precision == "auto" else None
@@ -162,6 +177,11 @@ def pretrain(
             encoder, scale, network.encoder, settings, examples,
             seed=seed, folder=folder / "reconstruction", fabric=fabric, progress=progress,
         )  # fmt: skip
+
+    if settings.stochastic_depth:
+        drop_blocks(network.encoder, settings.stochastic_depth)
+    decay = settings.layer_decay
+    rates = layer_rates(network, decay) if decay < 1 else None
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         *inputs, targets = (part.to(fabric.device) for part in batch)
@@ -180,12 +200,13 @@ def pretrain(
         loss=loss,
         validate=validate,
         monitor=task.monitor,
-        recipe=_recipe(settings, settings.weight_decay),
+        recipe=_recipe(settings, settings.weight_decay, settings.accumulate, rates),
         seed=seed,
         folder=folder,
         fabric=fabric,
         description=f"pretrain {encoder.name} ({task.name})",
-        replicas=encoder.replicas,
+        # they have threads, which would draw in no fixed order
+        replicas=1 if settings.stochastic_depth else encoder.replicas,
         progress=progress,
     )
     network.load_state_dict(fitted.state)

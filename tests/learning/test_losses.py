@@ -135,6 +135,15 @@ def test_gradients_are_finite_everywhere_and_none_where_nothing_is_known(loss: L
     torch.testing.assert_close(numeric * 6 / 14, logits.grad[2:5])
 
 
+@pytest.mark.parametrize("loss", [c for c in CHOICES if c.smoothing])
+def test_a_smoothed_label_weighs_as_the_hard_one(loss: Loss) -> None:
+    logits = torch.tensor([[0.5, 0.5]])
+    labels = torch.tensor([[1, 0]], dtype=torch.int8)
+    found = presence_loss(logits, labels, loss, torch.tensor([30.0, 30.0]))
+    expected = 30 * written_out(0.5, 1, loss) + written_out(0.5, 0, loss)
+    assert float(found) == pytest.approx(expected / 2)
+
+
 def test_what_is_surely_absent_counts_nothing_under_a_margin() -> None:
     loss = Loss(kind="asymmetric", margin=0.05)
     logits = torch.tensor([[math.log(0.04 / 0.96)]], requires_grad=True)

@@ -75,6 +75,7 @@ class Block(nn.Module):
         self.prelu = PReLU(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, stride=stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs, eps=EPSILON)
+        self.drop_path: nn.Module = nn.Identity()  # see stages.pretraining.layers
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(
@@ -86,7 +87,7 @@ class Block(nn.Module):
         """Map (n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         shortcut = x if self.downsample is None else self.downsample(x)
-        result: Tensor = self.bn3(self.conv2(y)) + shortcut
+        result: Tensor = self.drop_path(self.bn3(self.conv2(y))) + shortcut
         return result
 
 
