@@ -63,10 +63,14 @@ class Movement:
     bend: NDArray[np.float32] | None = None
 
     def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Move (2, k, 2) points, each half's in its row: mirrored, left ones are on the right."""
+        """Move (2, k, 2) points, each half's in its row: mirrored, left ones are on the right.
+
+        What is NaN, for nobody knows where it is, stays so.
+        """
         if self.bend is not None:
             last = len(self.bend) - 1
-            column, row = np.moveaxis(np.rint(points).clip(0, last).astype(int), -1, 0)
+            near = np.rint(np.nan_to_num(points)).clip(0, last).astype(int)
+            column, row = np.moveaxis(near, -1, 0)
             points = points - self.bend[row, column]
         moved = points @ self.matrix[:, :2].T + self.matrix[:, 2]
         return (moved[::-1] if self.mirrored else moved).astype(np.float32)

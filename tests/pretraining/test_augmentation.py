@@ -92,6 +92,16 @@ def test_strength_says_how_far_and_the_generator_what() -> None:
     assert (picture() == whole).all()
 
 
+def test_points_that_are_not_known_stay_so() -> None:
+    """As those of photos and of the frames of videos, beside generated faces."""
+    points = np.full((2, 3, 2), np.nan, np.float32)
+    points[0, 0] = (30, 40)
+    bend = np.full((SIDE, SIDE, 2), 2, np.float32)
+    with np.errstate(all="raise"):
+        found = replace(augmentation.move(picture(), rng(0))[1], bend=bend).points(points)
+    assert np.isfinite(found).all(-1).sum() == 1
+
+
 def test_points_go_where_the_picture_goes() -> None:
     left, right = (30, 60), (84, 50)
     points = np.array([[left], [right]], np.float32)  # (2, 1, 2): a point of either half
