@@ -25,6 +25,7 @@ from stages.videos.manifest import Entry, Manifest, read_intensities, read_label
 
 HELD_OUT = ("validation", "test")
 LABELS = ("au", "au_intensity", "valence", "arousal", "expression", "person")
+WHERE_KNOWN = (POINTS, "expression_votes")  # of frames neither is
 
 
 def training_entries(entries: Sequence[Entry]) -> list[Entry]:
@@ -70,7 +71,7 @@ def copy_faces(writer: CropWriter) -> dict[str, NDArray[np.generic]]:
             writer.append(crop.tobytes() or None, faces.landmarks[row], faces.box[row], score)
         unknown = np.full(faces.extra("au").shape, np.nan, np.float32)
         labels = {name: faces.extra(name) if faces.has(name) else unknown for name in LABELS}
-        return labels | ({POINTS: faces.extra(POINTS)} if faces.has(POINTS) else {})
+        return labels | {name: faces.extra(name) for name in WHERE_KNOWN if faces.has(name)}
 
 
 def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: int) -> int:
@@ -98,8 +99,9 @@ def write_faces_and_frames(writer: CropWriter, entries: Sequence[Entry], step: i
         "expression": np.full(count, -1, np.int8),
         "person": np.array(people, np.int32),
     }
-    if POINTS in stills:
-        frames[POINTS] = np.full((count, *stills[POINTS].shape[1:]), np.nan, np.float16)
+    for name in WHERE_KNOWN:
+        if name in stills:
+            frames[name] = np.full((count, *stills[name].shape[1:]), np.nan, stills[name].dtype)
     for name in stills:
         writer.add(name, np.concatenate([stills[name], frames[name]]))
     writer.add("of_video", np.arange(len(stills["person"]) + count) >= len(stills["person"]))

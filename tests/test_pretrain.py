@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -107,6 +109,28 @@ def test_main_writes_weights_that_load_and_numbers(
         assert "head.weight" in file.keys()  # noqa: SIM118
     assert about["scale"] == "small"
     assert about["task"] == TASKS[name]
+
+
+@pytest.mark.usefixtures("project")
+def test_votes_and_intensities_are_learnt_where_the_faces_have_them(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File("data/faces.h5", "r+") as faces:
+        random = np.random.default_rng(0)
+        count = len(faces["expression"])
+        votes = np.full((count, 8), np.nan, np.float32)
+        votes[::2] = random.dirichlet(np.ones(8), len(votes[::2]))
+        faces["expression_votes"] = votes
+        faces["au_intensity"] = np.where(faces["au"][:], 3, 0).astype(np.float32)
+    stand_ins.settings(
+        project, pretrain__densenet__epochs=1, pretrain__densenet__intensity_loss="ordinal"
+    )
+    weights, metrics = run("densenet", monkeypatch)
+    figures = json.loads(metrics.read_text())
+    assert {"expression_f1", "f1", "intensity_icc"} <= set(figures)
+    with safe_open(weights, "pt") as file:
+        assert file.get_slice("head.weight").get_shape()[0] == 8 + 12
+        assert json.loads(file.metadata()["aufusion"])["au_start"] == 8
 
 
 @pytest.mark.usefixtures("project")

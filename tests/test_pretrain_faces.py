@@ -53,6 +53,23 @@ def test_intensities_reach_the_file_and_the_targets(project: Path) -> None:
     assert np.isnan(np.delete(targets, [6, 18], axis=1)[:, 11:]).all()
 
 
+def test_votes_and_contempt_reach_the_file_and_the_targets(project: Path) -> None:
+    lines = ["image,person,expression,vote_neutral,vote_contempt", "aligned.png,zoe,,1,3",
+             "aligned.png,amy,contempt,,", "aligned.png,eva,,2,0"]  # fmt: skip
+    (project / "faces.csv").write_text("\n".join(lines) + "\n")
+    pretrain_faces.main()
+    parts = load_faces(Path("data/faces.h5"), ["expression"], 0.5, 0)
+    targets = np.concatenate([part.targets.numpy() for part in parts])
+    targets = targets[np.argsort(targets[:, 7])]
+    np.testing.assert_array_equal(targets[:, [0, 7]], np.float32([[1, 0], [0.25, 0.75], [0, 1]]))
+    assert not targets[:, 1:7].any()
+    lines = ["image,person,expression", "aligned.png,zoe,contempt", "aligned.png,amy,fear"]
+    (project / "faces.csv").write_text("\n".join(lines) + "\n")
+    pretrain_faces.main()
+    parts = load_faces(Path("data/faces.h5"), ["expression"], 0.5, 0)
+    assert sorted(float(part.targets[0, 0]) for part in parts) == [3, 7]
+
+
 def test_faces_are_aligned_labelled_and_bad_lines_left_out(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 """Numbers of expressions in face databases, and what else the seven expressions are called.
 
-The seven are :data:`stages.core.facs.EXPRESSIONS`; what else a database has, contempt say, is here
-so that it is known for what it is.
+The seven are :data:`stages.core.facs.EXPRESSIONS`, and contempt is an eighth where a database has
+it; what else one has, "other" say, is here so that it is known for what it is.
 """
 
 from collections.abc import Mapping

@@ -61,3 +61,5 @@ EXPRESSIONS: Final = (
     "sadness",
     "surprise",
 )
+# an eighth class that some databases have; nothing that is generated shows it by itself
+FACE_CLASSES: Final = (*EXPRESSIONS, "contempt")

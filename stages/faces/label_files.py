@@ -2,8 +2,8 @@
 
 The file is a crop file (:mod:`stages.crops.crop_file`) with a dataset for each kind of label, a row
 each: ``au`` (n, 12) int8, ``au_intensity`` (n, 12) float32 where some are known, ``valence`` and
-``arousal`` float32, ``expression`` int8, ``person`` int32, and unknown values as in
-:mod:`stages.pretraining.tasks`.
+``arousal`` float32, ``expression`` int8, ``expression_votes`` (n, 8) float32 where there are some,
+``person`` int32, and unknown values as in :mod:`stages.pretraining.tasks`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +24,7 @@ from stages.faces.detector import load_detector
 from stages.faces.face import choose, faces_of
 from stages.faces.label_table import AFFECT, Row
 from stages.faces.settings import Crop
+from stages.faces.votes import TITLES
 
 LARGEST = 1 << 28  # bytes of a picture's file
 
@@ -142,6 +143,9 @@ def join_faces(
         for name in AFFECT:
             writer.add(name, np.array([getattr(row, name) for row in kept], np.float32))
         writer.add("expression", np.array([row.expression for row in kept], np.int8))
+        votes = np.array([row.votes for row in kept], np.float32).reshape(len(kept), len(TITLES))
+        if not np.isnan(votes).all():
+            writer.add("expression_votes", votes)
         writer.add("person", person_numbers([row.person for row in kept]))
     if kept:
         temporary.replace(path)

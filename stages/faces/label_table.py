@@ -6,9 +6,10 @@ one side of the validation; without it every picture counts as somebody else. La
 AU1 ... AU26 (our 12; AU01 as well; 1, 0), their intensities AU1_r ... AU26_r (0 to 5; AU01_r as
 well; beside presence or alone, which is present from :data:`stages.core.facs.PRESENT_FROM` on
 then), ``valence`` and ``arousal`` (-1 to 1), ``expression``
-(a name of :data:`stages.core.facs.EXPRESSIONS`, or the number that the database of the setting
-`data.faces_expressions` gives it). An empty cell, ``nan`` and, but for valence and arousal, -1 mean
-that it is not known; so does an expression of the database that is none of ours.
+(a name of :data:`stages.core.facs.FACE_CLASSES`, or the number that the database of the setting
+`data.faces_expressions` gives it), and the annotators' votes on it (:mod:`stages.faces.votes`). An
+empty cell, ``nan`` and, but for valence and arousal, -1 mean that it is not known; so does an
+expression of the database that is none of ours.
 """
 
 import csv
@@ -21,12 +22,17 @@ from pathlib import Path
 
 from stages.core.errors import DataError
 from stages.core.expressions import ALIASES, DATABASES
-from stages.core.facs import AU_NUMBERS, EXPRESSIONS, INTENSITY_MAX, PRESENT_FROM
+from stages.core.facs import AU_NUMBERS, FACE_CLASSES, INTENSITY_MAX, PRESENT_FROM
+from stages.faces.votes import TITLES, most_voted, read_votes
 
 UNKNOWN = -1
 AU_COLUMN = re.compile(r"au0?([1-9]\d?)(_r)?", re.IGNORECASE)
 AFFECT = ("valence", "arousal")
-ALLOWED = "image, person, AU1 ... AU26, AU1_r ... AU26_r, valence, arousal, expression"
+ALLOWED = (
+    "image, person, AU1 ... AU26, AU1_r ... AU26_r, valence, arousal, expression, "
+    f"{TITLES[0]} ... {TITLES[-1]}"
+)
+OWN = ("image", "person", *AFFECT, "expression", *TITLES)
 
 
 class AmbiguousNumber(Exception):
@@ -52,6 +58,8 @@ class Row:
         NaN where it is not known.
     expression : int
         -1 where it is not known.
+    votes : tuple of float
+        Share of the annotators for each class; NaN where it is not known.
     """
 
     line: int
@@ -62,6 +70,7 @@ class Row:
     valence: float
     arousal: float
     expression: int
+    votes: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def _key(title: str) -> str:
     au = AU_COLUMN.fullmatch(title)
     if au:
         return f"AU{int(au[1])}{(au[2] or '').lower()}" if int(au[1]) in AU_NUMBERS else ""
-    return title.lower() if title.lower() in ("image", "person", *AFFECT, "expression") else ""
+    return title.lower() if title.lower() in OWN else ""
 
 
 def _number(text: str) -> float:
@@ -148,12 +157,12 @@ def _expression(text: str, database: str) -> int:
         raise AmbiguousNumber(text)
     if not math.isinf(value):
         name = numbers.get(int(value), "") if value.is_integer() else ""
-    if name in EXPRESSIONS:
-        return EXPRESSIONS.index(name)
+    if name in FACE_CLASSES:
+        return FACE_CLASSES.index(name)
     if name and any(name in others.values() for others in DATABASES.values()):
-        return UNKNOWN  # contempt, say
+        return UNKNOWN  # "other", say
     allowed = ", ".join(f"{number} {name}" for number, name in numbers.items())
-    allowed = allowed or ", ".join(EXPRESSIONS)
+    allowed = allowed or ", ".join(FACE_CLASSES)
     raise DataError(f"expression = {text!r}; allowed: {allowed}, and nothing where not known")
 
 
@@ -176,6 +185,8 @@ def _row(line: int, folder: Path, cells: dict[str, str], database: str) -> Row:
         _with_strength(f"AU{n}", presence, intensity)
         for n, presence, intensity in zip(AU_NUMBERS, told, strong, strict=True)
     )
+    votes = read_votes(cells)
+    expression = _expression(cells.get("expression", ""), database)
     row = Row(
         line=line,
         image=_place(folder, cells["image"]),
@@ -184,10 +195,12 @@ def _row(line: int, folder: Path, cells: dict[str, str], database: str) -> Row:
         intensities=strong,
         valence=_affect("valence", cells.get("valence", "")),
         arousal=_affect("arousal", cells.get("arousal", "")),
-        expression=_expression(cells.get("expression", ""), database),
+        expression=most_voted(votes) if expression == UNKNOWN else expression,
+        votes=votes,
     )
     affect_known = not (math.isnan(row.valence) and math.isnan(row.arousal))
-    if not (affect_known or row.expression != UNKNOWN or set(row.aus) != {UNKNOWN}):
+    expressed = row.expression != UNKNOWN or not math.isnan(votes[0])
+    if not (affect_known or expressed or set(row.aus) != {UNKNOWN}):
         raise DataError("it has no label")
     return row
 
@@ -265,7 +278,7 @@ def read_table(path: Path, database: str = "names") -> Table:
                         raise DataError(
                             f"{path}, line {line}: expression = {error} is a number, and each "
                             f"database counts in an order of its own: write names "
-                            f"({', '.join(EXPRESSIONS)}), or say whose numbers they are by "
+                            f"({', '.join(FACE_CLASSES)}), or say whose numbers they are by "
                             f"data.faces_expressions: {', '.join(DATABASES)}."
                         ) from None
     except FileNotFoundError:

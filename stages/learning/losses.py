@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.core.errors import DataError
-from stages.core.facs import AU_NUMBERS, INTENSITY_MAX, NOT_ANNOTATED, PRESENT_FROM
-from stages.core.intensity import LOGITS_A_STEP
+from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
 from stages.learning.settings import AUWeight, Loss, PositiveWeight
 
 PLAIN: Final = Loss()
@@ -198,32 +197,3 @@ def masked_bce(
 ) -> Tensor:
     """Binary cross entropy over the labels that are known; see :func:`presence_loss`."""
     return presence_loss(logits, labels, PLAIN, weight, count=count)
-
-
-def intensity_loss(logits: Tensor, intensity: Tensor, count: Tensor | None = None) -> Tensor:
-    """Smooth L1 between the intensity that a logit stands for and the true one, where known.
-
-    Parameters
-    ----------
-    logits : (..., aus) torch.Tensor
-        See :func:`stages.core.intensity.intensity_of_logits`.
-    intensity : (..., aus) torch.Tensor
-        0 to 5; what is NaN has no part in the loss.
-    count : () torch.Tensor, optional
-        What the sum over the known intensities is divided by, where that is not their number.
-
-    Returns
-    -------
-    () torch.Tensor
-        Mean over the known intensities; 0 where none is known.
-    """
-    known = ~torch.isnan(intensity)
-    truth = torch.where(known, intensity, 0.0)
-    said = PRESENT_FROM + logits.float() / LOGITS_A_STEP
-    # what lies beyond an end of the scale is that end: no error where the truth is there, too,
-    # and a gradient that leads back where it is not
-    said = torch.where(truth <= 0, said.clamp(min=0), said)
-    said = torch.where(truth >= INTENSITY_MAX, said.clamp(max=INTENSITY_MAX), said)
-    loss = functional.smooth_l1_loss(said, truth, reduction="none")
-    count = known.sum().clamp(min=1) if count is None else count
-    return torch.where(known, loss, 0.0).sum() / count

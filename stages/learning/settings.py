@@ -8,6 +8,7 @@ from stages.core.setting_types import Fraction, Number, Section
 
 PositiveWeight = Literal["negatives", "au25", "none"]
 AUWeight = Literal["equal", "rarity"]
+IntensityLoss = Literal["smooth_l1", "ordinal", "concordance"]
 
 
 def _zero_or_one(value: float) -> float:

@@ -82,7 +82,11 @@ def _faces(
         ),
         lambda: faces.validation_batches(unseen, encoder, side, batch),
         make_joint_task(
-            names, seen.targets, settings.intensity_weight, settings.positive_weight == "negatives"
+            names,
+            seen.targets,
+            settings.intensity_weight,
+            settings.positive_weight == "negatives",
+            settings.intensity_loss,
         ),
         len(seen),
     )

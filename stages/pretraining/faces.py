@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.core.errors import DataError
-from stages.core.facs import N_AUS
+from stages.core.facs import FACE_CLASSES, N_AUS
 from stages.crops.crop_file import CropReader, decode_jpeg
 from stages.crops.face_points import N_COORDINATES, POINTS, POINTS_A_SIDE, as_targets
 from stages.encoders.base import VisualEncoder
@@ -20,6 +20,7 @@ from stages.pretraining.augmentation import augment
 from stages.pretraining.tasks import UNKNOWN
 
 Batch = tuple[Tensor, ...]
+VOTES = "expression_votes"  # dataset of a crop file, (n, 8) shares of the annotators
 
 
 def held_out(people: NDArray[np.int32], share: float, seed: int) -> NDArray[np.bool_]:
@@ -83,6 +84,13 @@ def _targets(reader: CropReader, rows: NDArray[np.int64], task: str) -> NDArray[
         )
     if task == POINTS:
         return as_targets(reader.extra(POINTS)[rows].astype(np.float32))
+    if task == "expression" and reader.has(VOTES):
+        # who has one label has all votes
+        labels = reader.extra(task)[rows]
+        whole = np.eye(len(FACE_CLASSES), dtype=np.float32)[labels]
+        shares = reader.extra(VOTES)[rows].astype(np.float32)
+        alone = np.isnan(shares).any(1) & (labels != UNKNOWN)
+        return np.where(alone[:, None], whole, shares)
     targets = reader.extra(task)[rows].astype(np.float32).reshape(len(rows), -1)
     if task != "au" or not reader.has("au_intensity"):
         return targets
@@ -93,7 +101,8 @@ def _known(targets: NDArray[np.float32], task: str) -> NDArray[np.bool_]:
     """Rows in which something of a task is known."""
     if task == "au":
         targets = targets[:, :N_AUS]
-    known = ~np.isnan(targets) if task in ("va", POINTS) else targets != UNKNOWN
+    # what is not known is NaN or -1, each for targets of its own
+    known = ~np.isnan(targets) & ((targets != UNKNOWN) | (task in ("va", POINTS)))
     return np.asarray(known.any(1), np.bool_)
 
 
@@ -110,7 +119,8 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     ----------
     path : Path
         A crop file with the datasets ``au``, ``valence``, ``arousal``, ``expression`` and
-        ``person``; ``au_intensity`` where intensities are known. Of the rows that its dataset
+        ``person``; ``au_intensity`` where intensities are known, ``expression_votes`` where there
+        are some. Of the rows that its dataset
         ``of_video``, where there is one, marks as frames of training videos, the same share of
         people is held out as of the others, so that both choose the epoch. Faces that have no label
         of any of the tasks are not used.

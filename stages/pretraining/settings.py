@@ -12,6 +12,7 @@ from stages.core.setting_types import (
     Section,
     Share,
 )
+from stages.learning.settings import IntensityLoss
 
 Weight = Annotated[float, Field(ge=0), Number]
 
@@ -42,7 +43,9 @@ class Pretrain(Section):
     `kind` is the section that the encoder has its `weights` in, `data` the file below data/ that it
     learns from; `dvc.yaml` needs both. Task `mae` needs `reconstruction`, and `auxiliary` tasks
     for the supervised run that follows. `intensity_weight` is that of the loss of the AUs'
-    intensity, where it is known, beside that of their presence. `augmentation` is how far and how
+    intensity, where it is known, beside that of their presence, and `intensity_loss` that loss:
+    distance on the scale, cross entropy of each grade's being reached, or 1 less the concordance of
+    a batch. `augmentation` is how far and how
     often faces are varied, as a share of what `stages/pretraining/augmentation.py` says; sound is
     not varied.
 
@@ -65,6 +68,7 @@ class Pretrain(Section):
     average: Annotated[float, Field(ge=0, lt=1), Number] = 0.0
     validation: Annotated[float, Field(gt=0, lt=1)]
     intensity_weight: Weight = 0.5
+    intensity_loss: IntensityLoss = "smooth_l1"
     positive_weight: Literal["negatives", "none"] = "negatives"
     start: Annotated[str, AfterValidator(_start)] = "none"
     layer_decay: Annotated[float, Field(gt=0, le=1), Number] = 1.0

@@ -13,15 +13,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.core.facs import EXPRESSIONS, N_AUS
+from stages.core.facs import FACE_CLASSES, N_AUS
 from stages.core.intensity import intensity_of_logits
 from stages.crops.alignment import CROP_SIDE
 from stages.crops.face_points import N_COORDINATES
-from stages.learning.losses import intensity_loss, masked_bce, positive_weight
+from stages.learning.intensity import VARIANCE_FLOOR, concordance, intensity_error
+from stages.learning.losses import masked_bce, positive_weight
 from stages.learning.metrics import all_ones_f1, f1_per_au, icc_per_au
+from stages.learning.settings import IntensityLoss
+from stages.pretraining.expressions import (
+    class_count,
+    expression_figures,
+    expression_loss,
+)
 
 UNKNOWN = -1  # AU, expression or phoneme
-VARIANCE_FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -55,35 +61,12 @@ class Task:
     au_start: int | None = None
 
 
-def concordance(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Concordance correlation coefficient of each column.
-
-    Parameters
-    ----------
-    predictions, targets : (samples, columns) torch.Tensor
-        A target that is NaN is left out.
-
-    Returns
-    -------
-    (columns,) torch.Tensor
-        2 cov / (var + var + (mean - mean)^2), with variances over the samples (not samples - 1).
-
-    References
-    ----------
-    L. I. Lin. A concordance correlation coefficient to evaluate reproducibility. Biometrics 1989.
-    """
-    known = ~torch.isnan(targets)
-    count = known.sum(0).clamp(min=1)
-    x = torch.where(known, predictions.float(), 0.0)
-    y = torch.where(known, targets.float(), 0.0)
-    mean_x, mean_y = x.sum(0) / count, y.sum(0) / count
-    dx = torch.where(known, x - mean_x, 0.0)
-    dy = torch.where(known, y - mean_y, 0.0)
-    spread = (dx.square().sum(0) + dy.square().sum(0)) / count + (mean_x - mean_y).square()
-    return 2 * (dx * dy).sum(0) / count / spread.clamp(min=VARIANCE_FLOOR)
-
-
-def _au(targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True) -> Task:
+def _au(
+    targets: Tensor,
+    intensity_weight: float = 0.0,
+    weighted: bool = True,
+    intensity_loss: IntensityLoss = "smooth_l1",
+) -> Task:
     """Presence, and intensity where it is known: the columns behind those of presence."""
     weight = positive_weight(targets[:, :N_AUS]) if weighted else torch.ones(N_AUS)
 
@@ -92,7 +75,7 @@ def _au(targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True) -
         found = masked_bce(outputs, presence, weight.to(outputs.device))
         if not strength.shape[-1]:
             return found
-        return found + intensity_weight * intensity_loss(outputs, strength)
+        return found + intensity_weight * intensity_error(outputs, strength, intensity_loss)
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
         labels, strength = truth[:, :N_AUS].numpy().astype(np.int8), truth[:, N_AUS:].numpy()
@@ -128,31 +111,13 @@ def _va(_: Tensor) -> Task:
     )
 
 
-def _expression(_: Tensor) -> Task:
-    classes = len(EXPRESSIONS)
-
-    def loss(outputs: Tensor, truth: Tensor) -> Tensor:
-        wanted = truth.flatten().long()
-        total = functional.cross_entropy(
-            outputs.float(), wanted, ignore_index=UNKNOWN, reduction="sum"
-        )
-        return total / (wanted != UNKNOWN).sum().clamp(min=1)
+def _expression(targets: Tensor) -> Task:
+    classes = class_count(targets)
 
     def figures(outputs: Tensor, truth: Tensor) -> dict[str, float]:
-        wanted = truth.flatten().long()
-        known = wanted != UNKNOWN
-        wanted, chosen = wanted[known], outputs.argmax(-1)[known]
-        pairs = torch.bincount(wanted * classes + chosen, minlength=classes**2)
-        table = pairs.view(classes, classes).double()  # of the true class (row) and the chosen one
-        both = (table.sum(0) + table.sum(1)).clamp(min=1)
-        count = max(len(wanted), 1)
-        return {
-            "accuracy": float(table.diagonal().sum()) / count,
-            "accuracy_chance": float(table.sum(1).max()) / count,  # always the most frequent one
-            "expression_f1": float((2 * table.diagonal() / both).mean()),
-        }
+        return expression_figures(outputs, truth, classes)
 
-    return Task("expression", classes, loss, figures, "expression_f1")
+    return Task("expression", classes, expression_loss, figures, "expression_f1")
 
 
 def _phoneme(targets: Tensor) -> Task:
@@ -220,16 +185,39 @@ IMPORTANCE = {"au": N_AUS, "va": 2, "expression": 1, "points": N_AUS}
 
 
 def make_task(
-    name: str, targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True
+    name: str,
+    targets: Tensor,
+    intensity_weight: float = 0.0,
+    weighted: bool = True,
+    intensity_loss: IntensityLoss = "smooth_l1",
 ) -> Task:
     """Make a task for the training part's targets; class weights come from them alone."""
     if name == "au":
-        return _au(targets, intensity_weight, weighted)
+        return _au(targets, intensity_weight, weighted, intensity_loss)
     return _TASKS[name](targets)
 
 
+def widths_of(names: Sequence[str], columns: int) -> list[int]:
+    """Columns of each task's targets, of which there are so many.
+
+    They are as :data:`WIDTHS` says, but for what only some data know: 12 intensities behind the
+    presence of AUs, and a share of votes for each class in place of one expression.
+    """
+    widths = [WIDTHS[name] for name in names]
+    more = columns - sum(widths)
+    votes = len(FACE_CLASSES) - 1
+    soft = "expression" in names and more in (votes, N_AUS + votes)
+    graded = more - votes * soft
+    added = {"au": graded, "expression": votes * soft}
+    return [width + added.get(name, 0) for name, width in zip(names, widths, strict=True)]
+
+
 def make_joint_task(
-    names: Sequence[str], targets: Tensor, intensity_weight: float = 0.0, weighted: bool = True
+    names: Sequence[str],
+    targets: Tensor,
+    intensity_weight: float = 0.0,
+    weighted: bool = True,
+    intensity_loss: IntensityLoss = "smooth_l1",
 ) -> Task:
     """Make one task of several that are trained at once, each with outputs of its own.
 
@@ -238,13 +226,15 @@ def make_joint_task(
     names : sequence of str
         The first is the one by which the best epoch is picked.
     targets : (samples, columns) torch.Tensor
-        The tasks' targets side by side, as wide as :data:`WIDTHS` says; those of ``au`` are
+        The tasks' targets side by side, as wide as :func:`widths_of` says; those of ``au`` are
         presence (1, 0, -1) and behind it, where the data knows some, intensity (0 to 5, NaN).
     intensity_weight : float
         Of the loss of intensity beside that of presence.
     weighted : bool
         Whether a rare AU's presence counts more, see
         :func:`stages.learning.losses.positive_weight`.
+    intensity_loss : {"smooth_l1", "ordinal", "concordance"}
+        See :func:`stages.learning.intensity.intensity_error`.
 
     Returns
     -------
@@ -253,12 +243,13 @@ def make_joint_task(
         the concordance of two columns, or one expression, would outweigh the mean over 12 AUs.
     """
     if len(names) == 1:
-        return make_task(names[0], targets, intensity_weight, weighted)
-    shares = [WIDTHS[name] for name in names]
-    graded = targets.shape[-1] - sum(shares)  # columns of intensity
-    widths = [share + graded * (name == "au") for share, name in zip(shares, names, strict=True)]
+        return make_task(names[0], targets, intensity_weight, weighted, intensity_loss)
+    widths = widths_of(names, targets.shape[-1])
     parts = zip(names, torch.split(targets, widths, dim=-1), strict=True)
-    tasks = [make_task(name, columns, intensity_weight, weighted) for name, columns in parts]
+    tasks = [
+        make_task(name, columns, intensity_weight, weighted, intensity_loss)
+        for name, columns in parts
+    ]
     outputs_of = [task.outputs for task in tasks]
 
     def columns(outputs: Tensor, truth: Tensor) -> Iterator[tuple[Task, Tensor, Tensor]]:

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from stages.core.devices import make_fabric
 from stages.core.facs import AU_NAMES, N_AUS
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit, step_schedule
+from stages.learning.intensity import intensity_loss
 from stages.learning.losses import (
     au_weight,
     class_weight,
-    intensity_loss,
     known_intensities,
     known_labels,
     presence_loss,

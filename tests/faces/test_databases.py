@@ -169,13 +169,24 @@ def test_affectnet_of_eight_classes(tmp_path: Path) -> None:
     ]
 
 
-def test_ferplus_takes_the_class_with_most_votes(tmp_path: Path) -> None:
+def test_ferplus_takes_the_class_with_most_votes_and_keeps_the_votes(tmp_path: Path) -> None:
+    votes = {"vote_neutral": "4", "vote_anger": "3", "vote_disgust": "2", "vote_sadness": "1"}
     assert read(tmp_path, ferplus, "ferplus") == [
-        {"image": "00000.png", "expression": "neutral"},
-        {"image": "fer0000003.png", "expression": "fear"},
+        {"image": "00000.png", "expression": "neutral", **votes},
+        {"image": "00002.png", "vote_happiness": "5", "vote_surprise": "5"},
+        {"image": "fer0000003.png", "expression": "fear", "vote_fear": "9"},
     ]
     with Image.open(tmp_path / "faces_frames/00000.png") as image:
         assert (np.asarray(image) == 7).all()
+
+
+def test_votes_for_no_face_are_no_votes_for_a_class() -> None:
+    from stages.faces.databases.layouts.ferplus import CLASSES, kept_votes
+
+    votes = {**dict.fromkeys((*CLASSES, "unknown", "NF"), 0.0), "anger": 4.0}
+    assert kept_votes({**votes, "unknown": 3.0})["anger"] == 4
+    assert kept_votes({**votes, "NF": 4.0}) == {}
+    assert kept_votes({**votes, "unknown": 6.0}) == {}
 
 
 def test_rafau(tmp_path: Path) -> None:

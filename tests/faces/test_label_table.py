@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.core.errors import DataError
@@ -127,13 +128,33 @@ def test_bare_numbers_are_refused_for_they_mean_something_else_in_each_database(
         table(tmp_path, "image,expression", "a.jpg,happiness", "b.jpg,1")
 
 
-def test_expressions_of_a_database_that_are_none_of_ours_are_not_known(tmp_path: Path) -> None:
-    rows = ("image,expression,AU1", "a.jpg,7,1", "b.jpg,contempt,1", "c.jpg,7,", "d.jpg,-1,0")
-    found = table(tmp_path, *rows, database="affectnet")
-    assert [row.expression for row in found.rows] == [-1, -1, -1]
-    assert found.left_out == {4: "it has no label"}
+def test_contempt_is_a_class_and_what_else_a_database_has_is_not_known(tmp_path: Path) -> None:
+    rows = ("image,expression,AU1", "a.jpg,7,1", "b.jpg,contempt,1", "c.jpg,8,1", "d.jpg,-1,0")
+    found = table(tmp_path, *rows, "e.jpg,9,", database="affectnet")
+    assert [row.expression for row in found.rows] == [7, 7, -1, -1]
+    assert found.left_out == {6: "it has no label"}
+    found = table(tmp_path, "image,expression,AU1", "a.jpg,7,1", database="affwild2")
+    assert found.rows[0].expression == -1  # "other"
     found = table(tmp_path, "image,expression", "a.jpg,Happy", "b.jpg,sad", database="affectnet")
     assert [EXPRESSIONS[row.expression] for row in found.rows] == ["happiness", "sadness"]
+
+
+def test_votes_are_shares_and_give_the_class_that_most_chose(tmp_path: Path) -> None:
+    rows = ("a.jpg,,3,1,", "b.jpg,,2,2,", "c.jpg,neutral,1,3,", "d.jpg,fear,,,", "e.jpg,,,,8")
+    found = table(tmp_path, "image,expression,vote_anger,VOTE_FEAR,vote_contempt", *rows)
+    shares = [row.votes for row in found.rows]
+    assert shares[0] == (0, 0.75, 0, 0.25, 0, 0, 0, 0)
+    assert shares[1] == (0, 0.5, 0, 0.5, 0, 0, 0, 0)
+    assert np.isnan(shares[3]).all()
+    assert shares[4] == (0, 0, 0, 0, 0, 0, 0, 1)
+    assert [row.expression for row in found.rows] == [1, -1, 0, 3, 7]
+    found = table(tmp_path, "image,vote_anger", "a.jpg,-1", "b.jpg,many", "c.jpg,0", "d.jpg,2")
+    assert [row.image.name for row in found.rows] == ["d.jpg"]
+    assert found.left_out == {
+        2: "vote_anger = '-1'; allowed: 0 or more, and nothing for 0",
+        3: "vote_anger = 'many'; allowed: 0 or more, and nothing for 0",
+        4: "it has no label",
+    }
 
 
 def test_paths_within_the_folder_and_absolute_ones(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from stages.core.facs import EXPRESSIONS
+from stages.core.facs import EXPRESSIONS, FACE_CLASSES
 from stages.crops.face_points import N_COORDINATES
-from stages.pretraining.tasks import UNKNOWN, WIDTHS, concordance, make_joint_task, make_task
+from stages.learning.intensity import concordance, intensity_error
+from stages.pretraining.tasks import UNKNOWN, WIDTHS, make_joint_task, make_task, widths_of
 
 
 def ccc(x: np.ndarray, y: np.ndarray) -> float:
@@ -188,3 +189,74 @@ def test_a_face_with_some_labels_teaches_those_tasks_alone() -> None:
     assert (outputs.grad[:15, :7] != 0).all()
     assert (outputs.grad[15:, 7:] != 0).all()
     assert (task.outputs, task.monitor) == (19, "expression_f1")
+
+
+def test_contempt_is_an_eighth_class_where_the_training_part_has_it() -> None:
+    truth = torch.tensor([[0.0], [7.0], [3.0], [-1.0]])
+    task = make_task("expression", truth)
+    assert task.outputs == len(FACE_CLASSES) == 8
+    outputs = 9 * torch.eye(8)[[0, 7, 3, 1]]
+    assert task.figures(outputs, truth)["accuracy"] == 1
+    assert float(task.loss(outputs, truth)) < 0.01
+
+
+def test_votes_are_learnt_as_shares() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.rand(6, 8, generator=generator)
+    shares = shares / shares.sum(1, keepdim=True)
+    shares[4] = torch.tensor([0.5, 0.5, 0, 0, 0, 0, 0, 0])
+    shares[5] = torch.nan
+    task = make_task("expression", shares)
+    outputs = torch.randn(6, 8, generator=generator, requires_grad=True)
+    loss = task.loss(outputs, shares)
+    p = outputs.detach().double().softmax(1).numpy()
+    expected = -(shares[:5].double().numpy() * np.log(p[:5])).sum(1).mean()
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    assert outputs.grad is not None
+    # what the shares are is what is said at the least loss
+    torch.testing.assert_close(outputs.grad[:5], (outputs.softmax(1) - shares)[:5].detach() / 5)
+    assert not outputs.grad[5].any()
+    assert float(task.loss(outputs.detach()[5:], shares[5:])) == 0
+    figures = task.figures(outputs.detach(), shares)  # of the four without a tie
+    hits = (outputs[:4].argmax(1) == shares[:4].argmax(1)).double().mean()
+    assert figures["accuracy"] == pytest.approx(float(hits))
+
+
+@pytest.mark.parametrize(("graded", "voted"), [(0, 0), (12, 0), (0, 7), (12, 7)])
+def test_a_joint_task_knows_what_its_columns_are(graded: int, voted: int) -> None:
+    names = ["va", "expression", "au", "points"]
+    columns = 2 + 1 + 12 + N_COORDINATES + graded + voted
+    assert widths_of(names, columns) == [2, 1 + voted, 12 + graded, N_COORDINATES]
+    assert widths_of(["au", "points"], 12 + N_COORDINATES + graded) == [12 + graded, N_COORDINATES]
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 2, (20, 12), generator=generator).float()
+    strength = 5 * torch.rand(20, graded, generator=generator)
+    shares = torch.rand(20, 8, generator=generator).softmax(1)
+    faces = shares if voted else torch.randint(0, 7, (20, 1), generator=generator).float()
+    joint = make_joint_task(
+        ["expression", "au"], torch.cat([faces, labels, strength], 1), 0.5,
+        intensity_loss="ordinal",
+    )  # fmt: skip
+    classes = 8 if voted else 7
+    outputs = torch.randn(20, classes + 12, generator=generator)
+    one = make_task("expression", faces)
+    many = make_task("au", torch.cat([labels, strength], 1), 0.5, intensity_loss="ordinal")
+    expected = one.loss(outputs[:, :classes], faces) + 12 * many.loss(
+        outputs[:, classes:], torch.cat([labels, strength], 1)
+    )
+    torch.testing.assert_close(
+        joint.loss(outputs, torch.cat([faces, labels, strength], 1)), expected
+    )
+    assert joint.au_start == classes
+
+
+def test_the_settings_loss_of_intensity_is_used() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.cat([torch.full((30, 12), -1.0), 5 * torch.rand(30, 12, generator=generator)], 1)
+    outputs = torch.randn(30, 12, generator=generator)
+    for kind in ("smooth_l1", "ordinal", "concordance"):
+        task = make_task("au", truth, 2.0, intensity_loss=kind)
+        torch.testing.assert_close(
+            task.loss(outputs, truth), 2 * intensity_error(outputs, truth[:, 12:], kind)
+        )

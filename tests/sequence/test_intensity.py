@@ -9,9 +9,15 @@ from scipy.special import expit
 
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, PRESENT_FROM
-from stages.core.intensity import intensity_of, intensity_of_logits
-from stages.learning.losses import intensity_loss
+from stages.core.intensity import LOGITS_A_STEP, intensity_of, intensity_of_logits
+from stages.learning.intensity import (
+    concordance_loss,
+    intensity_error,
+    intensity_loss,
+    ordinal_loss,
+)
 from stages.learning.metrics import icc_per_au
+from stages.learning.settings import IntensityLoss
 from stages.sequence.balancing import hide_intensity
 from stages.sequence.dataset import load_videos, make_video, write_inputs
 from stages.videos.annotations import contradiction, on_frame_grid, read_intensity
@@ -51,6 +57,57 @@ def test_a_network_that_learns_intensity_says_it() -> None:
         loss.backward()
         optimizer.step()
     np.testing.assert_allclose(intensity_of_logits(logits.detach()), truth, atol=0.05)
+
+
+def test_grades_that_are_reached_by_hand() -> None:
+    """An intensity of 2 reaches grades 1 and 2; what is said is in the middle, presence's edge."""
+    loss = ordinal_loss(torch.zeros(1, 1), torch.full((1, 1), 2.0))
+    each = 0.0
+    for grade in range(1, 6):
+        p = expit(LOGITS_A_STEP * (PRESENT_FROM - (grade - 0.5)))
+        each -= np.log(p) if grade <= 2 else np.log(1 - p)
+    assert float(loss) == pytest.approx(each / 5, rel=1e-5)
+    halves = torch.tensor([[2.0, torch.nan], [torch.nan, torch.nan]])
+    assert float(ordinal_loss(torch.zeros(2, 2), halves)) == pytest.approx(each / 5, rel=1e-5)
+    assert float(ordinal_loss(torch.zeros(2, 2), torch.full((2, 2), torch.nan))) == 0
+
+
+def test_concordance_is_that_of_lin_over_what_is_known_and_varies() -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 6, (40, 3)).astype(np.float32)
+    truth[::4, 0] = np.nan
+    truth[:, 1] = 2.0  # of one grade alone nobody can agree
+    truth[:, 2] = np.nan
+    logits = torch.from_numpy(random.normal(size=(40, 3)).astype(np.float32)).requires_grad_()
+    loss = concordance_loss(logits, torch.from_numpy(truth))
+    known = ~np.isnan(truth[:, 0])
+    said = PRESENT_FROM + logits.detach().numpy()[known, 0] / LOGITS_A_STEP
+    real = truth[known, 0]
+    apart = said.var() + real.var() + (said.mean() - real.mean()) ** 2
+    expected = 1 - 2 * np.cov(said, real, bias=True)[0, 1] / apart
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert not logits.grad[:, 1:].any()
+    assert not logits.grad[~torch.from_numpy(known), 0].any()
+
+
+@pytest.mark.parametrize("kind", ["smooth_l1", "ordinal", "concordance"])
+def test_every_loss_of_intensity_teaches_the_grades(kind: IntensityLoss) -> None:
+    torch.manual_seed(0)
+    truth = torch.randint(0, 6, (300, 12)).float()
+    logits = torch.zeros(300, 12) + 0.01 * torch.randn(300, 12)
+    logits.requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.2)
+    for _ in range(150):
+        loss = intensity_error(logits, truth, kind)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = intensity_of_logits(logits.detach().numpy())
+    assert np.abs(found - truth.numpy()).mean() < 0.6
+    assert icc_per_au(truth.numpy(), found).min() > 0.9
 
 
 def test_icc_against_the_analysis_of_variance() -> None:

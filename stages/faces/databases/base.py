@@ -25,8 +25,10 @@ class Labelled:
     valence, arousal : float
         -1 to 1; NaN where it is not known.
     expression : str
-        A name of :data:`stages.core.facs.EXPRESSIONS`, or another that the database has
-        (``contempt``); ``""`` where it is not known.
+        A name of :data:`stages.core.facs.FACE_CLASSES`, or another that the database has; ``""``
+        where it is not known.
+    votes : mapping of str to float
+        How many annotators chose each of those; empty where that is not known.
     """
 
     image: Path
@@ -36,6 +38,7 @@ class Labelled:
     valence: float = math.nan
     arousal: float = math.nan
     expression: str = ""
+    votes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

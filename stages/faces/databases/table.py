@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from stages.core.errors import DataError, SettingsError
-from stages.core.facs import AU_NUMBERS
+from stages.core.facs import AU_NUMBERS, FACE_CLASSES
 from stages.core.files import replacing
+from stages.faces import votes
 from stages.faces.databases import layouts
 from stages.faces.databases.base import Asked, Database, Labelled
 
@@ -22,7 +23,7 @@ DATABASES: Final[Mapping[str, Database]] = {
 }
 TITLES = (
     "image", "person", *(f"AU{n}" for n in AU_NUMBERS), *(f"AU{n}_r" for n in AU_NUMBERS),
-    "valence", "arousal", "expression",
+    "valence", "arousal", "expression", *votes.TITLES,
 )  # fmt: skip
 
 
@@ -114,4 +115,5 @@ def _labels(one: Labelled) -> list[str]:
         *(f"{one.intensities[n]:g}" if n in one.intensities else "" for n in AU_NUMBERS),
         *affect,
         one.expression,
+        *(f"{one.votes[name]:g}" if one.votes.get(name) else "" for name in FACE_CLASSES),
     ]

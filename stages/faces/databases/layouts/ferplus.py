@@ -1,6 +1,6 @@
-"""FER+: crowd votes on the pictures of FER2013; the class with most votes is taken."""
+"""FER+: the votes of ten people on each picture of FER2013, and the class with most of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -16,11 +16,18 @@ FOLDERS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTes
 SIDE = 48  # pixels
 
 
-def winner(votes: dict[str, float]) -> str:
+def winner(votes: Mapping[str, float]) -> str:
     """Class with most votes; ``""`` where two have as many, or it is none."""
     most = max(votes.values())
     best = [name for name, count in votes.items() if count == most]
     return best[0] if most > 0 and len(best) == 1 and best[0] not in NOT_OURS else ""
+
+
+def kept_votes(votes: Mapping[str, float]) -> dict[str, float]:
+    """Votes for a class; none where as many or more say that it shows none, or no face."""
+    others = max(votes[name] for name in NOT_OURS)
+    kept = {name: votes[name] for name in CLASSES}
+    return kept if max(kept.values()) > others else {}
 
 
 def _picture(pixels: str, path: Path, table: Path) -> None:
@@ -50,7 +57,7 @@ def _read(asked: Asked) -> Iterator[Labelled]:
             image = asked.frames / f"{number:05d}.png"
             _picture(drawn, image, faces)
         counted = {key: number_in(row[key] or "0", votes) for key in (*CLASSES, *NOT_OURS)}
-        yield Labelled(image, expression=winner(counted))
+        yield Labelled(image, expression=winner(counted), votes=kept_votes(counted))
 
 
 DATABASE = Database(
