@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,8 @@ from stages.check_settings import load_params
 from stages.core.errors import SettingsError
 from stages.networks.registry import NETWORKS
 from stages.networks.settings import Model, Models
+from stages.sequence.runs import resolve_run
+from tests.benchmarks.ablation import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (ROOT / "params.yaml").read_text()
@@ -42,10 +45,50 @@ def test_the_text_that_dvc_writes_for_small_numbers_is_a_number(tmp_path: Path) 
     assert load_params(path).train.learning_rate == pytest.approx(3e-5)
 
 
+def test_every_row_of_the_tables_is_one_setting_of_dvcs(tmp_path: Path) -> None:
+    """As `dvc exp run -S '++runs.mine={model: tcn, ...}'` writes it."""
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    shipped = load_params(ROOT / "params.yaml")
+    assert len(shipped.tables) > 30
+    for name, row in shipped.tables.items():
+        path.write_text(SHIPPED)
+        given = row.model_dump(mode="json", exclude_none=True)
+        said = ", ".join(
+            f"{key}: [{', '.join(value)}]" if isinstance(value, list) else f"{key}: {value}"
+            for key, value in given.items()
+        )
+        apply_overrides(path, [f"++runs.mine={{{said}}}"])
+        params = load_params(path)
+        ours = resolve_run(params, "mine", params.runs["mine"])
+        theirs = resolve_run(shipped, name, row)
+        assert replace(ours, name=name, section="tables") == theirs
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS.values()), ids=list(VARIANTS))
+def test_every_variant_of_the_ablation_is_a_setting_of_dvcs(
+    tmp_path: Path, variant: list[str]
+) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED)
+    apply_overrides(path, list(variant))
+    assert (load_params(path) == load_params(ROOT / "params.yaml")) == (not variant)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
         ("ensemble.offsets", {"AU5": 1.0}, "'AU5' is no AU; allowed: AU01"),
+        ("loss.kind", "focal", "'bce' or 'asymmetric'"),
+        ("loss.smoothing", 1.0, "loss.smoothing"),
+        ("loss.gamma_negative", 0.5, "0, or 1 and more"),
+        ("loss.weights", "rarity", "loss.weights"),
+        ("train.average", 1, "train.average"),
+        ("models.au_graph.small.neighbours", 12, "models.au_graph.small.neighbours"),
+        ("pretrain.vit.start", "imagenet", "allowed: none, published, file:PATH"),
         ("ensemble.thresholds", [0.6, 0.8], "on either side of 0.5"),
         ("ensemble.thresholds", [0.2, 1.0], "ensemble.thresholds"),
         ("ensemble.false_alarms", 2, "ensemble.false_alarms = 2"),

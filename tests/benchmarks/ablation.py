@@ -89,10 +89,12 @@ def row(name: str, parameters: int, scored: Mapping[str, Scored], beside: Scored
     return "| " + " | ".join(cells) + " |"
 
 
-def main(seeds: int = 3, jobs: int = 2, folder: Path | None = None) -> None:
-    """Train all variants and print the table."""
+def main(
+    seeds: int = 3, jobs: int = 2, folder: Path | None = None, also: list[str] | None = None
+) -> None:
+    """Train all variants, each with the settings `also` as well, and print the table."""
     items = {
-        name.replace(", ", "-").replace(" ", "_"): Work(changed(settings, seeds))
+        name.replace(", ", "-").replace(" ", "_"): Work(changed([*(also or []), *settings], seeds))
         for name, settings in VARIANTS.items()
     }
     start = time.perf_counter()
