@@ -30,6 +30,7 @@ from stages.inference.web.static import TYPES, page, static_file
 
 SILENCE_SECONDS: Final = 60.0  # an upload that sends nothing for so long is given up
 LOGIN_SECONDS: Final = 1.0  # until the answer to a wrong token, so that guessing is slow
+PAGE: Final = 50  # videos of the list that are shown without being asked for
 COOKIE_SECONDS: Final = 30 * 24 * 3600
 
 
@@ -155,12 +156,19 @@ async def _static(request: Request) -> Response:
 
 
 async def _state(request: Request) -> Response:
+    """How the videos stand: the newest `show`, those in the queue, and each that `with` names."""
     jobs: Jobs = request.app.state.jobs
-    rows = []
-    for row in jobs.summaries():
-        row["plays"] = row["facts"]["plays"] is not None
-        rows.append(row)
-    return JSONResponse({"limits": asdict(jobs.limits), "jobs": rows})
+    query = request.query_params
+    rows = jobs.summaries(_length(query.get("show")), query.getlist("with"))
+    return JSONResponse({"limits": asdict(jobs.limits), "all": len(jobs), "jobs": rows})
+
+
+def _length(text: str | None) -> int:
+    if text is None:
+        return PAGE
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+        raise _Refused(400, "show is a number of videos, as in /api/state?show=50.")
+    return int(text)
 
 
 async def _upload(request: Request) -> Response:

@@ -89,6 +89,11 @@ class Job:
         return Path(self.name).stem or "video"
 
 
+def summary(job: Job) -> dict[str, Any]:
+    """What a page of the list says of a job."""
+    return {**asdict(job), "plays": job.facts.plays is not None}
+
+
 def now() -> str:
     """Time of day, ISO 8601, UTC, fine enough to sort by."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -5,29 +5,30 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stages.core.errors import DataError
-from stages.inference.web.apart import Stopped, run_apart
+from stages.inference.web.apart import run_apart
+from stages.inference.web.attempt import attempt
 from stages.inference.web.checking import Facts, check_upload
+from stages.inference.web.history import History
 from stages.inference.web.job import (
     ID,
-    RESULTS,
     Job,
     JobFolder,
+    State,
     clean_name,
     hold_folder,
     new_id,
     now,
+    summary,
 )
 from stages.inference.web.pace import Pace
 from stages.inference.web.settings import Limits
-from stages.inference.web.work import Predictor, work
+from stages.inference.web.work import Predictor
 
 CHECK_SECONDS: Final = 60.0  # longest look at a new upload
 SPARE_BYTES: Final = 200_000_000  # of the disk, that uploads leave free
@@ -58,14 +59,13 @@ class Jobs:
     def __init__(self, folder: Path, limits: Limits, predict: Predictor) -> None:
         self.folder, self.limits, self._predict = folder, limits, predict
         self._changed = threading.Condition()
-        self._jobs: dict[str, Job] = {}
         self._uploads = 0
         self._closing = False
         self._running: str | None = None
         self._stop = threading.Event()  # of the present work
         self._pace = Pace()
         self._lock = hold_folder(folder)
-        self._restore()
+        self._jobs = History(self._restore())
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
@@ -78,8 +78,10 @@ class Jobs:
         self._thread.join()
         self._lock.close()
 
-    def _restore(self) -> None:
-        found = []
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def _restore(self) -> Iterator[Job]:
         for path in self.folder.iterdir():
             if not (ID.fullmatch(path.name) and path.is_dir()):
                 continue
@@ -91,8 +93,7 @@ class Jobs:
                 continue
             if job.state == "running":
                 job.state, job.done, job.phase = "waiting", 0, ""
-            found.append(job)
-        self._jobs = {job.id: job for job in sorted(found, key=lambda job: (job.created, job.id))}
+            yield job
 
     def files(self, job: Job) -> JobFolder:
         """The files of a job."""
@@ -101,7 +102,7 @@ class Jobs:
     def find(self, name: str) -> Job | None:
         """Job by its id; None for any text that is none."""
         with self._changed:
-            return self._jobs.get(name)
+            return self._jobs.find(name)
 
     @contextmanager
     def upload(self, size: int) -> Iterator[JobFolder]:
@@ -127,13 +128,12 @@ class Jobs:
         finally:
             with self._changed:
                 self._uploads -= 1
-                known = folder.path.name in self._jobs
+                known = self._jobs.find(folder.path.name) is not None
             if not known:
                 shutil.rmtree(folder.path, ignore_errors=True)
 
     def _make_sure_of_room(self, size: int) -> None:
-        waiting = sum(job.state in ("waiting", "running") for job in self._jobs.values())
-        if waiting + self._uploads >= self.limits.jobs:
+        if len(self._jobs.active) + self._uploads >= self.limits.jobs:
             raise Busy(
                 f"The queue is full ({self.limits.jobs} videos): wait until one is done, or cancel"
                 " one."
@@ -173,7 +173,7 @@ class Jobs:
         )
         folder.write(job)
         with self._changed:
-            self._jobs[job.id] = job
+            self._jobs.add(job)
             self._changed.notify_all()
         return job
 
@@ -182,6 +182,7 @@ class Jobs:
         with self._changed:
             if job.state == "waiting":
                 job.state = "stopped"
+                self._jobs.leave(job)
                 self._write(job)
             elif job.state == "running":
                 self._stop.set()
@@ -196,29 +197,29 @@ class Jobs:
         """
         with self._changed:
             self._make_sure_of_room(0)
-            if job.state in ("failed", "stopped") and job.id in self._jobs:
+            if job.state in ("failed", "stopped") and job in self._jobs:
                 job.state, job.error, job.done, job.phase = "waiting", "", 0, ""
-                self._jobs[job.id] = self._jobs.pop(job.id)  # at the queue's end
+                self._jobs.queue(job)
                 self._write(job)
                 self._changed.notify_all()
 
     def delete(self, job: Job) -> None:
         """Forget a job and remove its files; work on it is stopped."""
         with self._changed:
-            self._jobs.pop(job.id, None)
+            self._jobs.remove(job)
             if self._running == job.id:
                 self._stop.set()  # the thread removes the files when nothing writes them any more
                 return
         shutil.rmtree(self.files(job).path, ignore_errors=True)
 
     def _write(self, job: Job) -> None:
-        if job.id in self._jobs:
+        if job in self._jobs:
             self.files(job).write(job)
 
     def _next(self) -> Job | None:
         with self._changed:
             while not self._closing:
-                job = next((job for job in self._jobs.values() if job.state == "waiting"), None)
+                job = next(self._jobs.waiting, None)
                 if job is not None:
                     job.state, job.done, job.phase = "running", 0, "starting"
                     self._running = job.id
@@ -231,38 +232,29 @@ class Jobs:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
-            folder = self.files(job)
             begun = time.monotonic()
-            try:
-                folder.clear()
-                run_apart(
-                    work,
-                    (self._predict, folder, job.name, job.facts),
-                    log=folder.log,
-                    seconds=self.limits.working_minutes * 60,
-                    stop=self._stop,
-                    hear=partial(self._hear, job),
-                )
-                job.files = {
-                    kind: file.stat().st_size for kind in RESULTS if (file := folder.result(kind))
-                }
-                end, error = "done", ""
-            except Stopped:
-                end, error = ("waiting" if self._closing else "stopped"), ""
-            except DataError as problem:
-                end, error = "failed", str(problem).replace(str(folder.video), "This video")
-            except OSError as problem:
-                end, error = "failed", f"The server's disk gave an error: {problem.strerror}."
+            end, error = attempt(
+                job,
+                self.files(job),
+                self._predict,
+                seconds=self.limits.working_minutes * 60,
+                stop=self._stop,
+                hear=partial(self._hear, job),
+            )
+            if end == "stopped" and self._closing:
+                end = "waiting"
             self._end(job, end, error, time.monotonic() - begun)
 
-    def _end(self, job: Job, state: Any, error: str, working: float) -> None:
+    def _end(self, job: Job, state: State, error: str, working: float) -> None:
         folder = self.files(job)
         if state != "done":
             folder.clear()
         with self._changed:
             job.state, job.error, job.working, job.phase = state, error, working, ""
             self._running = None
-            if job.id in self._jobs:
+            if state != "waiting":
+                self._jobs.leave(job)
+            if job in self._jobs:
                 try:
                     self._write(job)
                 except OSError:  # a full disk must not end the thread
@@ -280,18 +272,29 @@ class Jobs:
             job.done, job.total = done, max(total or job.facts.pictures, done)
             self._pace.add(time.monotonic(), done)
 
-    def summaries(self) -> list[dict[str, Any]]:
-        """What the page shows of each job, newest first."""
+    def summaries(self, length: int, named: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """What the page shows of the newest jobs, of the queue, and of those that are named.
+
+        Parameters
+        ----------
+        length : int
+            How many of the newest.
+        named : iterable of str
+            Ids; unknown ones are passed over.
+
+        Returns
+        -------
+        list of dict
+            Newest first.
+        """
         with self._changed:
-            waiting = [job.id for job in self._jobs.values() if job.state == "waiting"]
+            ahead = {job.id: place for place, job in enumerate(self._jobs.waiting)}
+            if self._running is not None:
+                ahead = {name: place + 1 for name, place in ahead.items()}
             rows = []
-            for job in self._jobs.values():
-                row = asdict(job)
-                row["ahead"] = waiting.index(job.id) if job.id in waiting else None
-                if job.id in waiting and self._running is not None:
-                    row["ahead"] += 1
+            for job in self._jobs.page(length, named):
                 speed = self._pace.speed if job.id == self._running else None
-                row["speed"] = speed
-                row["left"] = None if speed is None else (job.total - job.done) / speed
-                rows.append(row)
-        return sorted(rows, key=lambda row: (row["created"], row["id"]), reverse=True)
+                left = None if speed is None else (job.total - job.done) / speed
+                more = {"ahead": ahead.get(job.id), "speed": speed, "left": left}
+                rows.append(summary(job) | more)
+        return rows

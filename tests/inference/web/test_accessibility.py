@@ -9,6 +9,7 @@ import pytest
 from stages.inference.views.report import write_report
 from stages.inference.web.job import JobFolder
 from tests.inference.web import stand_in
+from tests.inference.web.histories import write_history
 from tests.inference.web.test_page import TOKEN, Watched, browser, film, watch
 from tests.waiting import until, wait_for
 
@@ -79,6 +80,13 @@ def test_a_video_at_work_stopped_and_shown(
     page.get_by_role("button", name="Try <b>film.mp4 again").click()
     expect(page.locator("#title")).to_have_text("<b>film.mp4")
     watched.wait("document.getElementById('video').readyState === 4")
+    assert faults(page) == nothing()
+
+
+def test_a_long_history(watch: Callable[..., Watched], tmp_path: Path) -> None:
+    write_history(tmp_path / "jobs", 51)
+    page = watch().page
+    expect(page.get_by_role("button", name="Show more")).to_be_visible()
     assert faults(page) == nothing()
 
 

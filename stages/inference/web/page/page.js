@@ -3,18 +3,37 @@
 import { hideVideo, showVideo, startPlayer } from "./player.js";
 import { act, get } from "./requests.js";
 import { problem, watchUploads } from "./upload.js";
-import { showVideos, tell } from "./videos.js";
+import { focusOn, showOlder, showVideos, tell } from "./videos.js";
 import { duration, length, megabytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const SOON = 500; // milliseconds from one question about progress to the next
 const LATER = 5000; // the same where nothing is worked on
+const MORE = 50; // videos of the list that are shown first, and at each wish for more
+const KEPT = "aufusion videos shown"; // where a reloaded page finds how many it has shown
 
-let state = { limits: null, jobs: [] };
+let state = { limits: null, all: 0, jobs: [] };
+let show = Math.max(MORE, kept());
 let open = null; // id of the video shown
 let wanted = null; // id of the video to open when it is done
 let timer = 0;
 let lost = false;
+
+function kept() {
+  try {
+    return Number(window.sessionStorage.getItem(KEPT)) || 0;
+  } catch {
+    return 0; // the browser keeps nothing: a reload begins with the newest
+  }
+}
+
+function keep(number) {
+  try {
+    window.sessionStorage.setItem(KEPT, number);
+  } catch {
+    // as above
+  }
+}
 
 function showLimits({ megabytes: size, minutes }) {
   $("limits").textContent = `At most ${size} MB and ${minutes} minutes each`;
@@ -22,8 +41,9 @@ function showLimits({ megabytes: size, minutes }) {
 
 async function refresh() {
   clearTimeout(timer);
+  const named = window.location.hash.slice(1); // may be older than what is listed
   try {
-    state = await get("api/state");
+    state = await get(`api/state?show=${show}&with=${encodeURIComponent(named)}`);
     if (lost) problem("");
     lost = false;
     showLimits(state.limits);
@@ -33,8 +53,10 @@ async function refresh() {
       wanted = null;
       window.location.hash = next;
     }
-    if (open && !state.jobs.some((job) => job.id === open)) window.location.hash = "";
+    const gone = open === named && !state.jobs.some((job) => job.id === open);
+    if (open && gone) window.location.hash = "";
     showVideos(state.jobs, open, actions);
+    showOlder(state.jobs.length, state.all);
   } catch (error) {
     lost = true;
     problem(error.message);
@@ -102,7 +124,17 @@ function showFacts(job, data) {
   $("notes").hidden = !data.notes.length;
 }
 
+async function showMore() {
+  const known = new Set(state.jobs.map((job) => job.id));
+  show += MORE;
+  keep(show);
+  await refresh();
+  const first = state.jobs.find((job) => !known.has(job.id));
+  if (first) focusOn(first.id);
+}
+
 async function openVideo(id) {
+  if (id && !state.jobs.some((job) => job.id === id)) await refresh();
   const job = state.jobs.find((one) => one.id === id && one.state === "done");
   if (!job) {
     open = null;
@@ -135,6 +167,7 @@ async function follow() {
 
 window.addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
+$("more").onclick = showMore;
 startPlayer();
 watchUploads(
   () => state.limits,

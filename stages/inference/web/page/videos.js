@@ -1,6 +1,6 @@
 // The list of videos: those that wait, the one worked on, and the history.
 
-import { day, standing } from "./words.js";
+import { count, day, standing } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const rows = new Map(); // id -> elements that change
@@ -20,6 +20,7 @@ function make(job, actions) {
   entry.className = "entry";
   const poster = document.createElement("img");
   poster.alt = "";
+  poster.loading = "lazy";
   poster.src = `api/jobs/${job.id}/poster`;
   const text = document.createElement("div");
   const link = document.createElement("a");
@@ -85,6 +86,19 @@ export function showVideos(jobs, open, actions) {
       $("videos").insertBefore(row.item, $("videos").children[place] || null);
     }
   });
+}
+
+// Whether there are older videos than those listed.
+export function showOlder(shown, all) {
+  $("more").hidden = shown >= all;
+  $("older").hidden = shown >= all;
+  $("older").textContent = `${shown.toLocaleString()} of ${count(all, "video", "videos")} shown`;
+}
+
+// Go on by keyboard, or by ear, at a video that was listed just now.
+export function focusOn(id) {
+  const { link, item } = rows.get(id);
+  (link.hasAttribute("href") ? link : item.querySelector("button:not([hidden])")).focus();
 }
 
 let spoken = new Map(); // id -> state or tenth of the work that was told last
