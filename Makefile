@@ -90,7 +90,7 @@ screenshots: $(STAMP) ## photograph overlay, report and web page for the README 
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --extra corpus --extra dev --extra formats --custom-compile-command "make lock" \
+	  --no-emit-index-url --no-emit-find-links --extra corpus --extra dev --extra formats --extra ray --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 
 clean: ## remove what the pipeline made (not .venv, not DVC's cache, nothing that git tracks)

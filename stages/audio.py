@@ -123,6 +123,7 @@ def main() -> None:
         names=names,
         stage=f"audio@{name}",
         identities=identities,
+        compute=params.compute,
         workers=encoding_workers(params.compute),
         frames=sum(entry.frames for entry in manifest.entries),
         worth_a_worker=WORTH_A_WORKER[params.scale],

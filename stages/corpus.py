@@ -69,7 +69,7 @@ def settings_of(corpus: Corpus) -> Settings:
 def main() -> None:
     """Run the stage: read the settings, make the pieces, put them together."""
     params = load_params()
-    corpus, workers = params.corpus, params.compute.workers
+    corpus, compute = params.corpus, params.compute
     settings = settings_of(corpus)
     with partial_folder("corpus", identity_of("stages.corpus", corpus.model_dump())) as folder:
         head_bank()  # built here if it must be: the workers would all build it at once
@@ -80,8 +80,8 @@ def main() -> None:
         pieces = folder / "pieces"
         pieces.mkdir(exist_ok=True)
         outcome = map_videos(
-            make_piece, work, pieces, suffix="", workers=workers, description="corpus",
-            initializer=one_thread,
+            make_piece, work, pieces, suffix="", workers=compute.workers,
+            description="corpus", compute=compute, initializer=one_thread,
         )  # fmt: skip
         videos = complete(outcome, CLIP, "clips")
         CORPUS_VIDEOS.parent.mkdir(parents=True, exist_ok=True)

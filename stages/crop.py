@@ -68,6 +68,8 @@ def main() -> None:
             suffix=".h5",
             workers=params.compute.workers,
             description="videos cropped",
+            compute=params.compute,
+            on_device=True,
             identities=identities,
         )
         if not outcome.done:

@@ -54,8 +54,9 @@ def main() -> None:
         replacing_folder(paths.INDEX) as fresh,
     ):
         manifest = build(
-            found, root, fresh, partial, frame_rate=frame_rate, workers=params.compute.workers
-        )
+            found, root, fresh, partial, frame_rate=frame_rate, workers=params.compute.workers,
+            compute=params.compute,
+        )  # fmt: skip
     say(summary(manifest))
 
 

@@ -87,6 +87,8 @@ def gather(params: Params, table: Table, path: Path) -> dict[int, str]:
             suffix=".h5",
             workers=params.compute.workers,
             description="stills",
+            compute=params.compute,
+            on_device=True,
         )
         failed = {
             row.line: reason for name, reason in outcome.failed.items() for row in chunks[name]

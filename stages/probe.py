@@ -101,6 +101,8 @@ def main() -> None:
             suffix=".json",
             workers=params.compute.workers,
             description="networks on one encoder",
+            compute=params.compute,
+            on_device=True,
             initializer=use_one_thread,
         )
         if outcome.failed:

@@ -77,7 +77,7 @@ def test_no_import_goes_in_a_circle() -> None:
 
 def test_one_place_alone_starts_workers() -> None:
     """So that what is made sure of there of killed ones holds for every stage."""
-    starting = ("multiprocessing", "joblib", "concurrent.futures.ProcessPoolExecutor")
+    starting = ("multiprocessing", "joblib", "ray", "concurrent.futures.ProcessPoolExecutor")
     found = set()
     for name, path in FILES.items():
         for node in ast.walk(ast.parse(path.read_text())):
@@ -88,7 +88,11 @@ def test_one_place_alone_starts_workers() -> None:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             if any(f"{one}.".startswith(f"{way}.") for one in names for way in starting):
                 found.add(name)
-    assert found == {"stages.core.workers", "stages.inference.web.apart"}  # an upload is no stage's
+    assert found == {
+        "stages.core.workers",
+        "stages.core.ray_cluster",
+        "stages.inference.web.apart",  # an upload is no stage's
+    }
 
 
 def test_every_room_says_what_it_is_for() -> None:

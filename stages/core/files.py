@@ -34,7 +34,8 @@ _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of some net
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
+    """Mark of this machine, or of this container, in the names of temporary files."""
     # process numbers mean something within one machine and one container alone
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
@@ -53,7 +54,7 @@ def temporary_path(path: Path) -> Path:
     It ends like `path`, for writers that tell the format by that.
     """
     ending = path.suffix if re.fullmatch(r"\.\w{1,12}", path.suffix) else ""
-    unique = f"{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+    unique = f"{machine()}-{os.getpid()}-{secrets.token_hex(8)}"
     return path.with_name(f"{_MARK}-{_digest(path.name)}-{unique}{ending}")
 
 
@@ -76,7 +77,7 @@ def temporaries(folder: Path, *names: str) -> list[Path]:
 
 def _is_dead(temporary: Path) -> bool:
     parts = _TEMPORARY.fullmatch(temporary.name)
-    if parts is None or parts["machine"] != _machine():
+    if parts is None or parts["machine"] != machine():
         return False
     try:
         os.kill(int(parts["pid"]), 0)
@@ -95,7 +96,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, *names: str, pid: int | None = None) -> None:
+def sweep(folder: Path, *names: str, pid: int | None = None, of: str = "") -> None:
     """Remove what dead processes of this machine left in `folder`, for `names` or for all names.
 
     Parameters
@@ -105,11 +106,13 @@ def sweep(folder: Path, *names: str, pid: int | None = None) -> None:
         Of the files that were to be written.
     pid : int, optional
         Remove what this one process left, and nothing else.
+    of : str
+        Its machine's :func:`machine`; that of this one where left out.
     """
     for path in temporaries(folder, *names):
         parts = _TEMPORARY.fullmatch(path.name)
         assert parts is not None
-        ours = parts["machine"] == _machine() and int(parts["pid"]) == pid
+        ours = parts["machine"] == (of or machine()) and int(parts["pid"]) == pid
         if ours if pid is not None else _is_dead(path):
             remove(path)
 

@@ -10,7 +10,6 @@ nothing else runs, so that it has the machine for itself; if that does not help,
 keeps its pieces. Who does the work (:class:`stages.core.workers.Engine`) decides none of this.
 """
 
-import os
 import sys
 import time
 from collections import Counter, deque
@@ -26,7 +25,10 @@ from stages.core.console import say
 from stages.core.errors import FREE_MEMORY, DataError, SettingsError, UnfinishedError
 from stages.core.files import sweep
 from stages.core.records import Record
-from stages.core.workers import Engine, ThisProcess, Workers
+from stages.core.settings import Compute
+from stages.core.workers import Engine, ThisProcess, Workers, worker_count
+
+__all__ = ["ATTEMPTS", "MOST_GIVEN_UP", "Outcome", "map_videos", "worker_count"]
 
 Item = TypeVar("Item")
 
@@ -54,11 +56,6 @@ class Outcome:
     hashes: dict[str, str]
 
 
-def worker_count(workers: int | None) -> int:
-    """Return the number of worker processes: the setting, or the cores this process may use."""
-    return workers if workers is not None else len(os.sched_getaffinity(0))
-
-
 def map_videos(
     function: Callable[[Item, Path], None],
     items: Mapping[str, Item],
@@ -67,6 +64,8 @@ def map_videos(
     suffix: str,
     workers: int | None,
     description: str,
+    compute: Compute | None = None,
+    on_device: bool = False,
     initializer: Callable[[], None] | None = None,
     identities: Mapping[str, str] | None = None,
     ended: Callable[[str, str], None] | None = None,
@@ -90,6 +89,11 @@ def map_videos(
         Processes; None for one per core. With 1 the work is done in this process.
     description : str
         What the progress bar says.
+    compute : Compute, optional
+        Its engine: where that is Ray, the workers are its workers, as many as it has place for if
+        `workers` is None. Without, and with the engine ``local``, processes of this machine.
+    on_device : bool
+        Whether the function computes on the settings' device, and not on the CPU alone.
     initializer : callable, optional
         Run once in every process before its first item.
     identities : mapping of str to str, optional
@@ -138,9 +142,16 @@ def map_videos(
         disable=ended is not None,
     )
     count = min(worker_count(workers), max(1, len(waiting)))
-    engine: Engine = (
-        ThisProcess(function, initializer) if count == 1 else Workers(function, count, initializer)
-    )
+    engine: Engine
+    if compute is not None and compute.engine == "ray" and waiting:
+        from stages.core.ray_engine import RayWorkers
+
+        most = min(workers or len(waiting), len(waiting))
+        engine = RayWorkers(function, most, initializer, folder, compute, on_device)
+    elif count == 1:
+        engine = ThisProcess(function, initializer)
+    else:
+        engine = Workers(function, count, initializer)
     work = _Work(items, paths, record, bar, made_of, ended)
     try:
         with bar:

@@ -33,6 +33,24 @@ def check_device(name: str) -> str:
 DeviceName = Annotated[str, AfterValidator(check_device)]
 
 
+def _check_address(address: str) -> str:
+    if re.fullmatch(r"auto|[\w.-]{1,253}:\d{1,5}|\[[0-9a-fA-F:]{2,39}\]:\d{1,5}", address):
+        return address
+    raise ValueError("allowed: auto (the Ray that runs on this machine), HOST:PORT of its head")
+
+
+RayAddress = Annotated[str, AfterValidator(_check_address)]
+
+
+def _check_share(share: float) -> float:
+    if share <= 1 or share == int(share):
+        return share
+    raise ValueError("allowed: a share of one GPU, as 0.5, or a whole number of them")
+
+
+GpuShare = Annotated[float, Field(gt=0), Number, AfterValidator(_check_share)]
+
+
 def _both_ends(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return value

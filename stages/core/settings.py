@@ -9,8 +9,10 @@ from stages.core import paths
 from stages.core.expressions import FaceExpressions
 from stages.core.setting_types import (
     DeviceName,
+    GpuShare,
     Positive,
     Rate,
+    RayAddress,
     Section,
 )
 
@@ -25,9 +27,12 @@ class Compute(Section):
     """Where the work runs; never part of what a result was made from.
 
     With several GPUs `device` ``cuda`` and ``auto`` spread the workers over them; ``cuda:1`` is
-    one of them.
+    one of them. `address` and `gpus_per_worker` are of the engine ``ray``.
     """
 
+    engine: Literal["local", "ray"] = "local"
+    address: RayAddress | None = None
+    gpus_per_worker: GpuShare = 0.5
     workers: Positive | None = None
     device: DeviceName = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"

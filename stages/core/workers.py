@@ -26,7 +26,8 @@ _LIBRARIES: Final = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 ONE_THREAD: Final = {f"{name}_NUM_THREADS": "1" for name in _LIBRARIES}  # read at a process's start
 ROOM: Final = 1 << 20  # bytes; a disk with less is full
 _THREADS: Final = "AUFUSION_WORKER_THREADS"  # of decoders: in a worker's environment
-_NUMBER: Final = "AUFUSION_WORKER"  # in a worker's environment, too
+NUMBER: Final = "AUFUSION_WORKER"  # in a worker's environment, too
+IN_A_WORKER: Final = {**ONE_THREAD, _THREADS: "1"}  # the environment of all
 
 
 def decoder_threads() -> int:
@@ -34,9 +35,14 @@ def decoder_threads() -> int:
     return int(os.environ.get(_THREADS, "0"))
 
 
+def worker_count(workers: int | None) -> int:
+    """Return the number of worker processes: the setting, or the cores this process may use."""
+    return workers if workers is not None else len(os.sched_getaffinity(0))
+
+
 def worker_number() -> int:
     """Which of the workers this process is, from 0; 0 also for one that is none."""
-    return int(os.environ.get(_NUMBER, "0"))
+    return int(os.environ.get(NUMBER, "0"))
 
 
 class Engine(Protocol):
@@ -50,7 +56,7 @@ class Engine(Protocol):
         """Begin an attempt at an item."""
 
     def wait(self) -> Iterator[tuple[str, Attempt]]:
-        """Wait until an attempt ends, at least; give the items' names and how theirs ended."""
+        """Wait until an attempt ends, or for a while; give the names of those that did, and how."""
 
     def close(self) -> None:
         """End what is at work."""
@@ -137,14 +143,14 @@ class Workers:
         )
         # that of a worker that died is given away again: who takes a GPU by it leaves none idle
         number = min(set(range(self._count)) - {worker.number for worker in self._workers})
-        with _environment({**ONE_THREAD, _THREADS: "1", _NUMBER: str(number)}):
+        with _environment({**IN_A_WORKER, NUMBER: str(number)}):
             process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, number))
         return self._workers[-1]
 
     def wait(self) -> Iterator[tuple[str, Attempt]]:
-        """Wait until an attempt ends, at least; give the items' names and how theirs ended."""
+        """Wait until an attempt ends, or for a while; give the names of those that did, and how."""
         busy = {worker.line: worker for worker in self._workers if worker.name is not None}
         for line in wait(list(busy)):
             worker = busy[line]  # type: ignore[index]
@@ -164,7 +170,8 @@ class Workers:
         code = worker.process.exitcode or 0
         worker.line.close()
         worker.process.close()
-        return Attempt("disk" if _has_no_room(worker.folder) else "killed", _how_it_ended(code))
+        full = ended_by_full_disk(worker.folder)
+        return Attempt("disk" if full else "killed", _how_it_ended(code))
 
     def close(self) -> None:
         """End the workers; what they are at is lost."""
@@ -186,7 +193,7 @@ def _how_it_ended(code: int) -> str:
     return f"its worker process was ended by {name}{more}"
 
 
-def _has_no_room(folder: Path) -> bool:
+def ended_by_full_disk(folder: Path) -> bool:
     """Whether the disk is full, where HDF5 may end a process instead of raising an error."""
     try:
         return shutil.disk_usage(folder).free < ROOM

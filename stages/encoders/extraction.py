@@ -11,6 +11,7 @@ from stages.core.feature_store import VIDEOS, shard_path, write_index
 from stages.core.files import link_or_copy, replacing_folder
 from stages.core.parallel import map_videos, worker_count
 from stages.core.partial import kept_folder
+from stages.core.settings import Compute
 from stages.core.torchrun import use_one_thread
 
 Item = TypeVar("Item")
@@ -24,6 +25,7 @@ def make_store(
     names: Mapping[str, Sequence[str]] | None = None,
     stage: str,
     identities: Mapping[str, str],
+    compute: Compute,
     workers: int | None,
     frames: int,
     worth_a_worker: int,
@@ -45,6 +47,7 @@ def make_store(
     identities : mapping of str to str
         Of each item, see :func:`stages.core.hashing.identities_of`: one that is as it was when it
         was last encoded is not encoded again.
+    compute : Compute
     workers : int or None
         See :func:`stages.core.parallel.map_videos`.
     frames : int
@@ -57,14 +60,17 @@ def make_store(
     DataError
         When no item could be encoded.
     """
+    most, everywhere = 1 + frames // worth_a_worker, compute.engine == "ray" and workers is None
     with kept_folder(stage) as folder:
         outcome = map_videos(
             function,
             items,
             folder,
             suffix=".h5",
-            workers=min(worker_count(workers), 1 + frames // worth_a_worker),
+            workers=most if everywhere else min(worker_count(workers), most),
             description=stage,
+            compute=compute,
+            on_device=True,
             initializer=use_one_thread,
             identities=identities,
         )

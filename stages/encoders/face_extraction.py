@@ -169,6 +169,7 @@ def make_visual_store(
         items,
         stage=stage,
         identities=identities,
+        compute=params.compute,
         workers=encoding_workers(params.compute),
         frames=sum(work.frames for work in items.values()),
         worth_a_worker=WORTH_A_WORKER[params.scale],

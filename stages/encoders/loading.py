@@ -111,7 +111,8 @@ def choose_encoding(kind: str, name: str, params: EncoderSettings) -> Encoding:
 
 def encoding_workers(compute: Compute) -> int | None:
     """Processes that encode, see :func:`stages.core.devices.workers_on`."""
-    if not (shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists()):
+    gpu = shutil.which("nvidia-smi") or Path("/dev/nvidiactl").exists()
+    if compute.engine == "ray" or not gpu:
         return compute.workers  # no GPU: known without importing torch
     from stages.core.devices import workers_on
 

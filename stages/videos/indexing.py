@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError
 from stages.core.hashing import file_hash
 from stages.core.parallel import map_videos
+from stages.core.settings import Compute
 from stages.crops.published import CropFolder, list_crops, refuse_without_rate
 from stages.videos.dataroot import DataRoot
 from stages.videos.decoding import is_our_video
@@ -116,6 +117,7 @@ def build(
     *,
     frame_rate: float | None,
     workers: int | None,
+    compute: Compute | None = None,
 ) -> Manifest:
     """Index a data root.
 
@@ -133,6 +135,8 @@ def build(
         Of the videos that are not there and whose published crops are, in Hz; None leaves them out.
     workers : int or None
         Processes; None for one per core.
+    compute : Compute, optional
+        See :func:`stages.core.parallel.map_videos`.
 
     Raises
     ------
@@ -149,8 +153,9 @@ def build(
     if frame_rate is not None:
         items |= {_key(path): CropFolder(root, path) for path in crops}
     outcome = map_videos(
-        scan_source, items, partial, suffix=".json", workers=workers, description="videos decoded"
-    )
+        scan_source, items, partial, suffix=".json", workers=workers, description="videos decoded",
+        compute=compute,
+    )  # fmt: skip
     for key, reason in outcome.failed.items():
         found.unreadable[items[key].path] = reason
     found.videos = {s: path for s, path in found.videos.items() if _key(path) in outcome.done}
