@@ -1,4 +1,8 @@
-"""Work on a stranger's file in a process of its own: it can be stopped, and may crash alone."""
+"""Work on a stranger's file in a process of its own: it can be stopped, and may crash alone.
+
+A :class:`Worker` keeps its process from one piece of work to the next, with all that was loaded for
+it, as long as nothing goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,16 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
+from stages.core.closing import Closing
 from stages.core.errors import DataError, SettingsError, is_out_of_memory
 
 Tell = Callable[[object], None]  # sends a message to the server; any value that pickles
@@ -24,82 +31,136 @@ class Stopped(Exception):
     """The work was stopped because somebody asked for it."""
 
 
-def run_apart(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    *,
-    log: Path,
-    seconds: float,
-    stop: threading.Event,
-    hear: Callable[[Any], None] = lambda message: None,
-) -> Any:
-    """Call ``function(tell, *arguments)`` in a new process and wait for what it returns.
+class Worker(Closing):
+    """A process that is started when it is needed, and does one piece of work after another.
 
-    Parameters
-    ----------
-    function : callable
-        Of the top level of a module. What it passes to `tell` reaches `hear`.
-    arguments : tuple
-        What else it is called with; must pickle.
-    log : Path
-        File that takes all that the process prints, and the traceback of a defect.
-    seconds : float
-        After so long the process and all that it started are killed.
-    stop : threading.Event
-        Set by another thread, it has them killed at once.
-    hear : callable
-        Is called in this thread with each message.
-
-    Returns
-    -------
-    object
-        What the function returned.
-
-    Raises
-    ------
-    DataError
-        The sentence of the function's own DataError or SettingsError, or one about a crash, a
-        defect or too long a time.
-    Stopped
-        If `stop` was set.
+    One that was stopped, took too long, died, or failed in another way than by a DataError or
+    SettingsError is killed with all that it started; the next piece of work begins a new one.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would inherit sockets and locks
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_begin, args=(theirs, log, function, arguments))
-    process.start()
-    theirs.close()
-    try:
-        return _listen(ours, process, hear, time.monotonic() + seconds, stop)
-    finally:
-        _kill(process)
-        ours.close()
 
+    def __init__(self) -> None:
+        self._process: Any = None
+        self._connection: Any = None
+        self._number = 0  # of the last piece of work: answers bear it
 
-def _listen(
-    connection: Any,
-    process: Any,
-    hear: Callable[[Any], None],
-    deadline: float,
-    stop: threading.Event,
-) -> Any:
-    while True:
-        if stop.is_set():
-            raise Stopped
-        if time.monotonic() > deadline:
-            raise DataError("This took longer than the server allows, and was stopped.")
+    @property
+    def lives(self) -> bool:
+        """Whether there is a process that waits for work, or works."""
+        return self._process is not None and self._process.is_alive()
+
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...], *, log: Path) -> None:
+        """Have ``function(tell, *arguments)`` called, and wait for nothing.
+
+        What comes of it is not told; work that :meth:`run` asks for is done after it.
+
+        Parameters
+        ----------
+        function : callable
+            Of the top level of a module.
+        arguments : tuple
+            What else it is called with; must pickle.
+        log : Path
+            File that takes all that the process prints.
+        """
+        if not self.lives:
+            self._start()
+        self._number += 1
+        with contextlib.suppress(OSError):  # it has died just now: that is seen when it is heard
+            self._connection.send((self._number, log, function, arguments))
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        *,
+        log: Path,
+        seconds: float,
+        stop: threading.Event,
+        hear: Callable[[Any], None] = lambda message: None,
+    ) -> Any:
+        """Call ``function(tell, *arguments)`` in the process and wait for what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            Of the top level of a module. What it passes to `tell` reaches `hear`.
+        arguments : tuple
+            What else it is called with; must pickle.
+        log : Path
+            File that takes all that the process prints, and the traceback of a defect.
+        seconds : float
+            After so long the process and all that it started are killed.
+        stop : threading.Event
+            Set by another thread, it has them killed at once.
+        hear : callable
+            Is called in this thread with each message.
+
+        Returns
+        -------
+        object
+            What the function returned.
+
+        Raises
+        ------
+        DataError
+            The sentence of the function's own DataError or SettingsError, or one about a crash, a
+            defect or too long a time.
+        Stopped
+            If `stop` was set.
+        """
+        kind = "broken"
         try:
-            if not connection.poll(WAIT):
-                continue
-            kind, value = connection.recv()
-        except (EOFError, OSError):
-            process.join(5)
-            raise DataError(_crash(process.exitcode)) from None
-        if kind == "told":
-            hear(value)
-        elif kind == "returned":
-            return value
-        else:
+            self.begin(function, arguments, log=log)
+            kind, value = self._listen(hear, time.monotonic() + seconds, stop)
+        finally:
+            if kind == "broken":
+                self.close()
+        if kind != "returned":
             raise DataError(value)
+        return value
+
+    def _start(self) -> None:
+        self.close()
+        context = multiprocessing.get_context("spawn")  # a fork would inherit sockets and locks
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs,))
+        self._process.start()
+        theirs.close()
+
+    def _listen(
+        self, hear: Callable[[Any], None], deadline: float, stop: threading.Event
+    ) -> tuple[str, Any]:
+        while True:
+            if stop.is_set():
+                raise Stopped
+            if time.monotonic() > deadline:
+                raise DataError("This took longer than the server allows, and was stopped.")
+            try:
+                if not self._connection.poll(WAIT):
+                    continue
+                number, kind, value = self._connection.recv()
+            except (EOFError, OSError):
+                self._process.join(5)
+                raise DataError(_crash(self._process.exitcode)) from None
+            if number != self._number:  # of work that nobody waits for
+                continue
+            if kind != "told":
+                return kind, value
+            hear(value)
+
+    def close(self) -> None:
+        """Kill the process and all that it started; wait until it has gone."""
+        if self._process is None:
+            return
+        _kill(self._process)
+        self._connection.close()
+        self._process = self._connection = None
+
+
+def run_apart(function: Callable[..., Any], arguments: tuple[Any, ...], **how: Any) -> Any:
+    """Call a function in a process of its own, as :meth:`Worker.run` does in one that stays."""
+    with Worker() as worker:
+        return worker.run(function, arguments, **how)
 
 
 def _crash(code: int | None) -> str:
@@ -124,28 +185,38 @@ def _kill(process: Any) -> None:
     process.close()
 
 
-def _begin(
-    connection: Any, log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _work(connection: Any) -> None:
     os.setsid()  # so that the processes it starts are killed with it
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    with _printing_to(log):
-        lock = threading.Lock()
+    lock = threading.Lock()
 
-        def tell(message: object) -> None:
-            with lock:
-                connection.send(("told", message))
-
-        try:
-            answer = ("returned", function(tell, *arguments))
-        except (DataError, SettingsError) as error:
-            answer = ("failed", str(error))
-        except Exception as error:
-            answer = ("failed", _reason(error))
+    def send(*message: object) -> None:
         with lock:
-            connection.send(answer)
+            connection.send(message)
+
+    while True:
+        try:
+            number, log, function, arguments = connection.recv()
+        except EOFError:  # nobody wants anything any more
+            return
+        send(number, *_answer(partial(send, number, "told"), log, function, arguments))
+
+
+def _answer(
+    tell: Tell, log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[str, Any]:
+    try:
+        with _printing_to(log):
+            try:
+                return "returned", function(tell, *arguments)
+            except (DataError, SettingsError) as error:
+                return "failed", str(error)
+            except Exception as error:
+                return "broken", _reason(error)
+    except OSError as error:  # of the log
+        return "broken", _reason(error)
 
 
 def _reason(error: Exception) -> str:
@@ -165,6 +236,15 @@ def _die_with(parent: Any) -> None:
 @contextlib.contextmanager
 def _printing_to(path: Path) -> Iterator[None]:
     with path.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+        _print_into(file)
+    try:
         yield
+    finally:
+        with Path(os.devnull).open("wb") as nowhere:
+            _print_into(nowhere)
+
+
+def _print_into(file: IO[bytes]) -> None:
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        stream.flush()
+        os.dup2(file.fileno(), number)

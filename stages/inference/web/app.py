@@ -23,8 +23,9 @@ from starlette.routing import Route
 
 from stages.core.errors import DataError
 from stages.inference.web.guard import COOKIE, Guard, cookie_value, same
+from stages.inference.web.history import Busy
 from stages.inference.web.job import RESULTS, Job
-from stages.inference.web.jobs import Busy, Jobs
+from stages.inference.web.jobs import Jobs
 from stages.inference.web.settings import Settings
 from stages.inference.web.static import TYPES, page, static_file
 

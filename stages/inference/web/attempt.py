@@ -1,18 +1,50 @@
-"""One try at a video: how it ended, as a state and a sentence."""
+"""What other processes do with a video: look at an upload; try to predict it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from stages.core.errors import DataError
-from stages.inference.web.apart import Stopped, run_apart
+from stages.inference.web.apart import Stopped, Worker, run_apart
+from stages.inference.web.checking import Facts, check_upload
 from stages.inference.web.job import RESULTS, Job, JobFolder, State
+from stages.inference.web.settings import Limits
 from stages.inference.web.work import Predictor, work
+
+CHECK_SECONDS: Final = 60.0  # longest look at a new upload
+
+
+def examine(folder: JobFolder, limits: Limits) -> Facts:
+    """Look at an upload in a process of its own, and make its poster.
+
+    Parameters
+    ----------
+    folder : JobFolder
+    limits : Limits
+
+    Returns
+    -------
+    Facts
+
+    Raises
+    ------
+    DataError
+        If it is no video, or too long.
+    """
+    facts: Facts = run_apart(
+        check_upload,
+        (folder.video, folder.poster, limits),
+        log=folder.log,
+        seconds=CHECK_SECONDS,
+        stop=threading.Event(),
+    )
+    return facts
 
 
 def attempt(
+    worker: Worker,
     job: Job,
     folder: JobFolder,
     predict: Predictor,
@@ -25,6 +57,7 @@ def attempt(
 
     Parameters
     ----------
+    worker : Worker
     job : Job
     folder : JobFolder
         What an earlier try has left in it is removed.
@@ -45,7 +78,7 @@ def attempt(
     """
     try:
         folder.clear()
-        run_apart(
+        worker.run(
             work,
             (predict, folder, job.name, job.facts),
             log=folder.log,

@@ -44,7 +44,7 @@ def serve(
 
         from stages.ensembles.ensemble import load_ensemble
         from stages.inference.options import Options
-        from stages.inference.web.predicting import predict_upload
+        from stages.inference.web.predicting import load_for_uploads, predict_upload
         from stages.inference.web.serving import serve as run
         from stages.inference.web.settings import Limits, Settings
 
@@ -53,7 +53,8 @@ def serve(
             folder, host, port, token, limits, root_path.rstrip("/"), tuple(public_host or ())
         )
         load_ensemble(ensemble)  # what is wrong with it is said now, not at the first video
-        run(settings, partial(predict_upload, ensemble, Options(faces=faces, device=device)))
+        given = (ensemble, Options(faces=faces, device=device))
+        run(settings, partial(predict_upload, *given), partial(load_for_uploads, *given))
         return 0
 
     guarded(work)

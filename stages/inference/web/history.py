@@ -14,6 +14,10 @@ from stages.inference.web.job import Job
 ACTIVE: Final = ("waiting", "running")
 
 
+class Busy(Exception):
+    """No room for another video: a sentence that says why."""
+
+
 def _age(job: Job) -> tuple[str, str]:
     return job.created, job.id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -11,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stages.inference.web.apart import run_apart
-from stages.inference.web.attempt import attempt
-from stages.inference.web.checking import Facts, check_upload
-from stages.inference.web.history import History
+from stages.inference.web.apart import Worker
+from stages.inference.web.attempt import attempt, examine
+from stages.inference.web.history import Busy, History
 from stages.inference.web.job import (
     ID,
     Job,
@@ -28,14 +28,9 @@ from stages.inference.web.job import (
 )
 from stages.inference.web.pace import Pace
 from stages.inference.web.settings import Limits
-from stages.inference.web.work import Predictor
+from stages.inference.web.work import Loader, Predictor, load_ahead
 
-CHECK_SECONDS: Final = 60.0  # longest look at a new upload
 SPARE_BYTES: Final = 200_000_000  # of the disk, that uploads leave free
-
-
-class Busy(Exception):
-    """No room for another video: a sentence that says why."""
 
 
 class Jobs:
@@ -49,6 +44,8 @@ class Jobs:
     limits : Limits
     predict : callable
         What makes the results; see :data:`stages.inference.web.work.Predictor`.
+    load : callable, optional
+        What the worker's process calls before there is a video.
 
     Raises
     ------
@@ -56,14 +53,17 @@ class Jobs:
         If the folder cannot be written or another server uses it.
     """
 
-    def __init__(self, folder: Path, limits: Limits, predict: Predictor) -> None:
-        self.folder, self.limits, self._predict = folder, limits, predict
+    def __init__(
+        self, folder: Path, limits: Limits, predict: Predictor, load: Loader | None = None
+    ) -> None:
+        self.folder, self.limits, self._predict, self._load = folder, limits, predict, load
         self._changed = threading.Condition()
         self._uploads = 0
         self._closing = False
         self._running: str | None = None
         self._stop = threading.Event()  # of the present work
         self._pace = Pace()
+        self._worker = Worker()
         self._lock = hold_folder(folder)
         self._jobs = History(self._restore())
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -76,6 +76,7 @@ class Jobs:
             self._stop.set()
             self._changed.notify_all()
         self._thread.join()
+        self._worker.close()
         self._lock.close()
 
     def __len__(self) -> int:
@@ -156,13 +157,7 @@ class Jobs:
         DataError
             If it is no video, or too long.
         """
-        facts: Facts = run_apart(
-            check_upload,
-            (folder.video, folder.poster, self.limits),
-            log=folder.log,
-            seconds=CHECK_SECONDS,
-            stop=threading.Event(),
-        )
+        facts = examine(folder, self.limits)
         job = Job(
             id=folder.path.name,
             name=clean_name(name),
@@ -217,6 +212,8 @@ class Jobs:
             self.files(job).write(job)
 
     def _next(self) -> Job | None:
+        if self._load is not None and not (self._closing or self._worker.lives):
+            self._worker.begin(load_ahead, (self._load,), log=Path(os.devnull))
         with self._changed:
             while not self._closing:
                 job = next(self._jobs.waiting, None)
@@ -234,6 +231,7 @@ class Jobs:
         while (job := self._next()) is not None:
             begun = time.monotonic()
             end, error = attempt(
+                self._worker,
                 job,
                 self.files(job),
                 self._predict,

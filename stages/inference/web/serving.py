@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.core.console import say
 from stages.core.errors import SettingsError
 from stages.inference.web.settings import Settings, is_loopback
-from stages.inference.web.work import Predictor
+from stages.inference.web.work import Loader, Predictor
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -43,7 +43,7 @@ def address(settings: Settings, port: int) -> str:
     return f"http://{host}:{port}{settings.root_path}/"
 
 
-def serve(settings: Settings, predict: Predictor) -> None:
+def serve(settings: Settings, predict: Predictor, load: Loader | None = None) -> None:
     """Serve the page until Ctrl-C or a signal.
 
     Parameters
@@ -51,6 +51,8 @@ def serve(settings: Settings, predict: Predictor) -> None:
     settings : Settings
     predict : callable
         What makes a video's files; is called in a process of its own.
+    load : callable, optional
+        What that process calls before there is a video.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def serve(settings: Settings, predict: Predictor) -> None:
     from stages.inference.web.jobs import Jobs
 
     with listen(settings.host, settings.port) as opened:
-        jobs = Jobs(Path(settings.folder).resolve(), settings.limits, predict)
+        jobs = Jobs(Path(settings.folder).resolve(), settings.limits, predict, load)
         say(f"Open {address(settings, opened.getsockname()[1])} in a browser; Ctrl-C stops.")
         say(f"Videos and results are kept in {jobs.folder}")
         if not is_loopback(settings.host):
@@ -75,4 +77,7 @@ def serve(settings: Settings, predict: Predictor) -> None:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
-        uvicorn.Server(config).run(sockets=[opened])
+        try:
+            uvicorn.Server(config).run(sockets=[opened])
+        finally:
+            jobs.close()  # where the server did not get so far

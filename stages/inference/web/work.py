@@ -1,7 +1,8 @@
-"""All that is done for one video, in a process of its own: predict, draw, make a preview."""
+"""All that is done for one video, in a worker's process: predict, draw, make a preview."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,16 @@ Progress = Callable[[int, int | None], None]
 # Reads a video and writes its CSV, Parquet and JSON into a folder; of a module's top level,
 # or a functools.partial of such a function: it is handed to another process.
 Predictor = Callable[[Path, Path, Progress], None]
+# Loads what the predictor needs, so that the first video need not wait for it; of the same kind.
+Loader = Callable[[], None]
 
 TELL_SECONDS: Final = 0.1  # from one message about progress to the next, at least
+
+
+def load_ahead(tell: Tell, load: Loader) -> None:
+    """Load what the work needs before there is any; what is wrong is said when there is."""
+    with contextlib.suppress(Exception):
+        load()
 
 
 def work(tell: Tell, predict: Predictor, folder: JobFolder, name: str, facts: Facts) -> None:

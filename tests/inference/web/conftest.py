@@ -13,7 +13,7 @@ from stages.inference.web import apart
 from stages.inference.web.app import create_app
 from stages.inference.web.jobs import Jobs
 from stages.inference.web.settings import Limits, Settings
-from stages.inference.web.work import Predictor
+from stages.inference.web.work import Loader, Predictor
 from tests.inference.web import stand_in
 
 Start = Callable[..., TestClient]
@@ -53,6 +53,7 @@ def start(folder: Path) -> Iterator[Start]:
 
         def begin(
             predict: Predictor = stand_in.predict,
+            load: Loader | None = None,
             *,
             host: str = "127.0.0.1",
             token: str | None = None,
@@ -64,7 +65,7 @@ def start(folder: Path) -> Iterator[Start]:
                 folder, host=host, token=token, limits=Limits(**limits), root_path=root_path,
                 public_hosts=public_hosts,
             )  # fmt: skip
-            jobs = Jobs(folder, settings.limits, predict)
+            jobs = Jobs(folder, settings.limits, predict, load)
             app = create_app(settings, jobs)
             client = TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False)
             return stack.enter_context(client)

@@ -112,6 +112,12 @@ def predict_at_leave(video: Path, out: Path, progress: Progress) -> None:
     predict(video, out, progress)
 
 
+def note_worker(file: Path) -> None:
+    """Add the process that loads to a list."""
+    with file.open("a") as opened:
+        opened.write(f"{os.getpid()}\n")
+
+
 def predict_nothing(video: Path, out: Path, progress: Progress) -> None:
     """Refuse, as the predictor does what it cannot read."""
     raise DataError(f"{video} holds no picture that decodes.")

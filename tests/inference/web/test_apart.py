@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stages.core.errors import DataError
-from stages.inference.web.apart import Stopped, Tell, run_apart
+from stages.inference.web.apart import Stopped, Tell, Worker, run_apart
 from tests.inference.web.conftest import Clock
 from tests.inference.web.talk import lives
 from tests.stand_ins import ROOT
@@ -36,6 +38,10 @@ def starve(tell: Tell) -> None:
     raise MemoryError
 
 
+def divide(tell: Tell) -> float:
+    return 1 / 0
+
+
 def leave(tell: Tell) -> None:
     os._exit(3)
 
@@ -44,6 +50,16 @@ def sleep_with_a_child(tell: Tell, pids: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     pids.write_text(f"{os.getpid()} {child.pid}")
     time.sleep(600)
+
+
+def whoami(tell: Tell) -> int:
+    print(f"I am {os.getpid()}")
+    return os.getpid()
+
+
+def note_pid(tell: Tell, file: Path) -> None:
+    tell("nobody hears this")
+    file.write_text(str(os.getpid()))
 
 
 def call(function: object, log: Path, *arguments: object, **changes: object) -> object:
@@ -135,3 +151,61 @@ def test_it_dies_with_a_server_that_is_killed(tmp_path: Path) -> None:
     server.send_signal(signal.SIGKILL)
     server.wait()
     wait_for(lambda: gone(started))
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    with Worker() as made:
+        yield made
+
+
+def ask(worker: Worker, function: Any, log: Path, *arguments: object) -> Any:
+    return worker.run(function, arguments, log=log, seconds=60.0, stop=threading.Event())
+
+
+def test_a_worker_does_one_thing_after_another(worker: Worker, tmp_path: Path) -> None:
+    assert not worker.lives
+    first = ask(worker, whoami, tmp_path / "first")
+    with pytest.raises(DataError, match=r"^It is no video\.$"):
+        ask(worker, refuse, tmp_path / "log")
+    assert ask(worker, whoami, tmp_path / "second") == first
+    for name in ("first", "second"):
+        assert (tmp_path / name).read_text() == f"I am {first}\n"
+    worker.close()
+    assert not worker.lives
+    assert not lives(first)
+    assert ask(worker, whoami, tmp_path / "log") != first
+
+
+def test_what_was_begun_is_done_first_and_in_the_same_process(
+    worker: Worker, tmp_path: Path
+) -> None:
+    worker.begin(note_pid, (tmp_path / "pid",), log=tmp_path / "log")
+    pid = ask(worker, whoami, tmp_path / "log")
+    assert (tmp_path / "pid").read_text() == str(pid)
+    worker.begin(starve, (), log=tmp_path / "log")  # nobody waits for what comes of it
+    assert ask(worker, whoami, tmp_path / "log") == pid
+
+
+@pytest.mark.parametrize("function", [write_nowhere, starve, leave, divide])
+def test_a_worker_that_went_wrong_is_replaced(
+    worker: Worker, tmp_path: Path, function: Any
+) -> None:
+    first = ask(worker, whoami, tmp_path / "log")
+    with pytest.raises(DataError):
+        ask(worker, function, tmp_path / "log")
+    assert not lives(first)
+    assert ask(worker, whoami, tmp_path / "log") != first
+
+
+def test_a_worker_that_was_killed_while_idle_is_replaced(worker: Worker, tmp_path: Path) -> None:
+    first = ask(worker, whoami, tmp_path / "log")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not worker.lives)
+    assert ask(worker, whoami, tmp_path / "log") != first
+
+
+def test_a_log_that_cannot_be_written_is_said(worker: Worker, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="could not read or write a file"):
+        ask(worker, whoami, tmp_path / "nowhere" / "log")
+    assert ask(worker, whoami, tmp_path / "log")

@@ -1,6 +1,9 @@
 """The queue and the history: progress, stopping, crashes, restarts."""
 
+import os
 import shutil
+import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +136,50 @@ def test_one_bad_upload_harms_no_other(start: Start, clip: Path) -> None:
     assert "broke off" in wait_until(client, bad, "failed")["error"]
     wait_until(client, good, "done")
     wait_until(client, also_good, "done")
+
+
+def loaded(file: Path, number: int) -> list[int]:
+    """Wait until so many processes have loaded; which they are."""
+    wait_for(lambda: file.exists() and file.read_text().count("\n") == number)
+    return [int(line) for line in file.read_text().split()]
+
+
+def test_a_worker_that_has_loaded_does_all_videos(
+    start: Start, clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    client = start(stand_in.predict_at_leave, partial(stand_in.note_worker, tmp_path / "loaded"))
+    (worker,) = loaded(tmp_path / "loaded", 1)
+    (folder / "go").touch()
+    for _ in range(2):
+        job = upload(client, clip)
+        wait_until(client, job, "done")
+        assert worker_of(folder, job) == worker
+    assert lives(worker)
+    client.close()
+    client.app.state.jobs.close()  # type: ignore[attr-defined]
+    assert not lives(worker)
+    assert loaded(tmp_path / "loaded", 1) == [worker]
+
+
+def test_after_a_cancel_and_a_crash_another_worker_loads_at_once(
+    start: Start, clip: Path, folder: Path, tmp_path: Path
+) -> None:
+    client = start(stand_in.predict_at_leave, partial(stand_in.note_worker, tmp_path / "loaded"))
+    cancelled = upload(client, clip)
+    first = worker_of(folder, cancelled)
+    client.post(f"/api/jobs/{cancelled}/cancel")
+    wait_until(client, cancelled, "stopped")
+    _, second = loaded(tmp_path / "loaded", 2)
+    assert not lives(first)
+    job = upload(client, clip)
+    assert worker_of(folder, job) == second
+    os.kill(second, signal.SIGKILL)
+    assert "broke off (by the signal SIGKILL)" in wait_until(client, job, "failed")["error"]
+    *_, third = loaded(tmp_path / "loaded", 3)
+    (folder / "go").touch()
+    client.post(f"/api/jobs/{job}/restart")
+    wait_until(client, job, "done")
+    assert worker_of(folder, job) == third
 
 
 def test_speed_is_that_of_the_last_seconds() -> None:
