@@ -16,11 +16,12 @@ from stages.core.hashing import file_hash
 from stages.encoders.base import VisualEncoder
 from stages.encoders.licences import weights_terms
 from stages.encoders.registry import ENCODERS
-from stages.encoders.source import read_about
+from stages.encoders.source import Source, read_about
 from stages.encoders.weights import load_network
-from stages.pretraining import run
+from stages.pretraining import run, warm_start
 from stages.pretraining.settings import Pretrain
 from tests import stand_ins
+from tests.encoders.published_files import iresnet_onnx
 
 MADE = Path("models/encoders/mobilenet.safetensors")
 STILL = 1e-12  # a rate at which nothing moves
@@ -136,6 +137,34 @@ def test_pictures_are_given_as_the_start_expects_them(
     shades = [means[k] * back[k].deviation[0] + back[k].mean[0] for k in range(2)]
     assert means[0] != pytest.approx(means[1], abs=0.05)
     assert shades[0] == pytest.approx(shades[1], abs=12)  # the means of the colours differ a little
+
+
+def test_published_is_the_pinned_source_with_the_licence_of_the_encoders_entry(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = foreign(Path("published.safetensors"))
+    pinned = Source(kind="file", name=str(path), sha256=file_hash(path), noncommercial=True)
+    encoder = dataclasses.replace(ENCODERS["mobilenet"], origin=pinned, licence="for study only")
+    monkeypatch.setattr(warm_start, "any_encoder", lambda name: encoder)
+    about = train(project, monkeypatch, row={"start": "published"})
+    assert about["start"]["sha256"] == pinned.sha256
+    assert about["data"][1]["licence"] == "for study only"
+    assert weights_terms(MADE)["licence"].startswith("non-commercial: trained by this pipeline")
+    with pytest.raises(SettingsError, match=r"not for commercial use: pretrain\.mobilenet\.start"):
+        train(project, monkeypatch, row={"start": "published"}, licences__noncommercial="refuse")
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(DataError, match="sha256"):
+        train(project, monkeypatch, row={"start": "published"})
+    unknown = dataclasses.replace(encoder, origin=None)
+    monkeypatch.setattr(warm_start, "any_encoder", lambda name: unknown)
+    with pytest.raises(SettingsError, match="no published weights of mobilenet are known"):
+        train(project, monkeypatch, row={"start": "published"})
+
+
+def test_an_onnx_network_cannot_be_trained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    iresnet_onnx(Path("theirs.onnx"))
+    with pytest.raises(DataError, match="is an ONNX network, which cannot be trained"):
+        train(project, monkeypatch, "ires100", {"start": "file:theirs.onnx"})
 
 
 def test_what_cannot_be_begun_with_is_refused(
