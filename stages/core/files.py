@@ -69,7 +69,7 @@ def temporaries(folder: Path, *names: str) -> list[Path]:
     found = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
-            parts = _TEMPORARY.fullmatch(entry.name)
+            parts = entry.name.startswith(_MARK) and _TEMPORARY.fullmatch(entry.name)
             if parts and (not names or parts["target"] in wanted):
                 found.append(folder / entry.name)
     return sorted(found)

@@ -17,8 +17,6 @@ files for ours, and removes them with it. So what bears a name is complete, or a
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +26,14 @@ from stages.core.closing import Closing
 from stages.core.errors import DataError
 from stages.core.files import claim, sweep, sync, temporaries, temporary_path
 from stages.core.hashing import file_hash
+from stages.inference.known_hashes import known_hashes
+from stages.inference.records import as_text, named_hashes, read_json, sealed, unsealed
 from stages.inference.seals import seal, sealed_table
 
 TABLES: Final = (".csv", ".parquet", ".png")  # that NAME.json names, where nothing else is said
 OVERLAY: Final = ".overlay.mp4"
 PHOTO_OVERLAY: Final = ".overlay.jpg"
 REPORT: Final = ".html"
-SEAL: Final = "seal"  # key of NAME.json
 EXTRAS: Final = (OVERLAY, PHOTO_OVERLAY, REPORT)  # that are sealed
 
 
@@ -46,30 +45,6 @@ def sentences(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error) or type(error).__name__).strip().rstrip(".")
         raise DataError(f"{path} cannot be written: {reason}.") from None
-
-
-def read_json(path: Path, kind: str) -> dict[str, Any] | None:
-    """Content of a JSON file of ours; None where there is none, or it is another file."""
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return about if isinstance(about, dict) and about.get("kind") == kind else None
-    except (OSError, ValueError):
-        return None
-
-
-def named_hashes(about: Mapping[str, Any] | None) -> dict[str, str]:
-    """SHA-256 by the name of each file that a JSON file of ours was written with."""
-    files = (about or {}).get("files")
-    return dict(files) if isinstance(files, dict) else {}
-
-
-def _text(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Add a seal: the hash of the same JSON without it."""
-    return {**content, SEAL: hashlib.sha256(_text(content).encode()).hexdigest()}
 
 
 def _has(path: Path, sha256: str | None) -> bool:
@@ -113,6 +88,7 @@ class Outputs(Closing):
         self.folder, self.name, self._kind, self._tables = folder, name, kind, tables
         self._record = record
         self._claim = contextlib.ExitStack()
+        self._known: tuple[str, dict[str, Any] | None] = ("", None)  # a text, and what it says
 
     def path(self, ending: str) -> Path:
         """One of the files."""
@@ -136,6 +112,12 @@ class Outputs(Closing):
         """Remove what a killed run has left."""
         if not held:  # on this file system nobody can tell who else writes
             return
+        # overlays and pages belong to who holds NAME.json
+        extras = EXTRAS if self._record == ".json" else ()
+        names = [self.path(ending).name for ending in (self._record, *self._tables, *extras)]
+        left = temporaries(self.folder, *names)
+        if not left:
+            return
         named = named_hashes(self.about)
         for unfinished in temporaries(self.folder, self.path(self._record).name):
             for name, sha256 in named_hashes(read_json(unfinished, self._kind)).items():
@@ -143,27 +125,37 @@ class Outputs(Closing):
                 mine = path in map(self.path, self._tables)
                 if mine and named.get(name) != sha256 and _has(path, sha256):
                     path.unlink()
-        # overlays and pages belong to who holds NAME.json
-        extras = EXTRAS if self._record == ".json" else ()
-        names = [self.path(ending).name for ending in (self._record, *self._tables, *extras)]
-        for path in temporaries(self.folder, *names):
+        for path in left:
             path.unlink(missing_ok=True)
 
     @property
     def about(self) -> dict[str, Any] | None:
         """Content of ``NAME.json``; None where there is none, or it is not as we wrote it."""
-        about = read_json(self.path(self._record), self._kind)
-        if about is None:
+        try:
+            text = self.path(self._record).read_text(encoding="utf-8")
+            if text != self._known[0]:  # to check a seal takes longer than to read a text
+                self._known = (text, unsealed(text, self._kind))
+        except (OSError, ValueError):
             return None
-        rest = {key: value for key, value in about.items() if key != SEAL}
-        same = self.path(self._record).read_text(encoding="utf-8") == _text(_sealed(rest))
-        return about if same else None
+        return self._known[1]
 
     def is_whole(self, *endings: str) -> bool:
         """Whether these tables are there as ``NAME.json`` was written with them."""
         named = named_hashes(self.about)
         paths = [self.path(ending) for ending in endings]
         return all(_has(path, named.get(path.name)) for path in paths)
+
+    def seems_whole(self, *endings: str) -> bool:
+        """Tell the same, and trust what was noted of large files that are as they were then.
+
+        Enough for leaving them as they are; who removes or replaces one reads it.
+        """
+        named = named_hashes(self.about)
+        known = known_hashes(self.folder)
+        with contextlib.suppress(OSError):
+            paths = [self.path(ending) for ending in endings]
+            return all(known.sha256(path) == named.get(path.name) for path in paths)
+        return False
 
     def refuse_others(self, *endings: str) -> None:
         """Say which of these files is there and not ours.
@@ -190,7 +182,10 @@ class Outputs(Closing):
     def shows_these(self, ending: str) -> bool:
         """Whether an overlay or a page is there and shows the tables that are there."""
         table = named_hashes(self.about).get(self.path(".parquet").name)
-        return table is not None and sealed_table(self.path(ending)) == table
+        with contextlib.suppress(OSError):
+            found = known_hashes(self.folder).recall("seal", self.path(ending), sealed_table)
+            return table is not None and found == table
+        return False
 
     def remove_ours(self, *endings: str) -> None:
         """Remove overlays and pages that show another prediction; others' files stay."""
@@ -230,8 +225,8 @@ class Outputs(Closing):
             with sentences(target):
                 files = named_hashes(self.about) if keep else {}
                 files |= {self.path(e).name: file_hash(path) for e, path in written.items()}
-                complete = _sealed({**about, "kind": self._kind, "files": files})
-                unfinished.write_text(_text(complete), encoding="utf-8")
+                complete = sealed({**about, "kind": self._kind, "files": files})
+                unfinished.write_text(as_text(complete), encoding="utf-8")
                 for path in (*written.values(), unfinished):
                     sync(path)  # a crash of the machine must not leave half of it
                 self.refuse_others(self._record, *written)

@@ -197,7 +197,7 @@ def predict_file(
     outputs.refuse_others(".json", *ENDINGS)
     begun, told = time.perf_counter(), 0
     watch, log, facts = Stopwatch(), Log(), Facts()
-    source, photo = source_of(path), is_photo(path)
+    source, photo = source_of(path, out), is_photo(path)
     promised, total = expected_frames(path)
     if options.section and not photo:
         promised, total = 0, None
@@ -215,7 +215,7 @@ def predict_file(
                     told = facts.frames
                     expected = None if total is None else max(total, told)
                     progress(told, expected, told / (time.perf_counter() - begun))
-        if source_of(path) != source:
+        if source_of(path, out) != source:
             raise DataError(f"{path} changed while it was read: predict it again.")
         about = about_of(predictor, options, facts, assembly.people, track.heard)
         about["source"], about["photo"], about["start"] = source, photo, player_start(path)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stages.core.errors import DataError
 from stages.inference.columns import BOX, COLUMNS, DECISIONS, INTENSITIES, LANDMARKS, PROBABILITIES
 from stages.inference.footage import WHOLE, Section, section_frames
-from stages.inference.outputs import read_json
+from stages.inference.records import read_json
 from stages.videos.clock import Log
 
 KIND: Final = "aufusion prediction"

@@ -8,12 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import DataError, SettingsError
 from stages.core.hashing import file_hash
+from stages.inference.known_hashes import known_hashes
 from stages.inference.outputs import Outputs
 from stages.inference.results import read_about
 from stages.inference.writing import ENDINGS
@@ -225,14 +225,14 @@ def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
                 yield Path(here) / name
 
 
-@cache
-def known_hash(path: Path, size: int, modified: int) -> str:
-    """SHA-256 of a file, read once while its size and time stay the same."""
-    return file_hash(path)
-
-
-def source_of(path: Path) -> dict[str, Any]:
+def source_of(path: Path, folder: Path | None = None) -> dict[str, Any]:
     """Say which file a prediction is of: its name, size and SHA-256; neither folder nor time.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path, optional
+        Of the results, with notes on large files: see :mod:`stages.inference.known_hashes`.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def source_of(path: Path) -> dict[str, Any]:
     """
     try:
         state = path.stat()
-        sha256 = known_hash(path, state.st_size, state.st_mtime_ns)
+        sha256 = file_hash(path) if folder is None else known_hashes(folder).sha256(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     return {
@@ -272,10 +272,10 @@ def is_done(video: Path, outputs: Outputs, ensemble: str, settings: dict[str, An
     about = read_about(outputs.path(".json"))
     if about is None:
         return False
-    if about["source"].get("sha256") != source_of(video)["sha256"]:
+    if about["source"].get("sha256") != source_of(video, outputs.folder)["sha256"]:
         raise DataError(
             f"{outputs.path('.json')} is of another video, or {video} has changed: name another "
             "folder with --out or another name with --name, or replace it with --overwrite."
         )
     same = about["ensemble"]["hash"] == ensemble and about["options"] == settings
-    return same and outputs.is_whole(*ENDINGS)
+    return same and outputs.seems_whole(*ENDINGS)

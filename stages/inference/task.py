@@ -14,6 +14,7 @@ from stages.core.errors import (
     is_of_the_machine,
     is_out_of_memory,
 )
+from stages.inference.known_hashes import known_hashes
 from stages.inference.options import Options
 from stages.inference.outputs import EXTRAS, OVERLAY, PHOTO_OVERLAY, REPORT, Outputs
 from stages.inference.results import KIND, Result
@@ -121,16 +122,18 @@ def _done(task: Task, predictor: "Predictor") -> Ended:
     with Outputs(task.folder, video.name, KIND) as outputs:
         fresh = task.overwrite or not is_done(video.path, outputs, predictor.hash, settings)
         wanted = extras.endings(video.path)
-        outputs.refuse_others(*wanted)
         if fresh:
+            outputs.refuse_others(*wanted)
             result = _predict(task, predictor, outputs)
             outputs.remove_ours(*EXTRAS)  # of an earlier prediction
             _forget_formats(result)
         else:
             result = Result.load(outputs.path(".json"), video.path)
-        for ending in wanted:
-            if not outputs.shows_these(ending):
-                _make(result, ending, outputs.path(ending))
+        stale = [ending for ending in wanted if not outputs.shows_these(ending)]
+        outputs.refuse_others(*stale)
+        for ending in stale:
+            _make(result, ending, outputs.path(ending))
+        known_hashes(task.folder).keep()
         notes = _write_formats(result, extras) if extras.converted else []
     return Ended(result, fresh, notes)
 

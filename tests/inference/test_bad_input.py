@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stages.core.errors import DataError
-from stages.inference import sources
+from stages.inference import known_hashes
 from stages.inference.options import Options
 from stages.inference.predict import predict_file
 from stages.inference.predictor import Predictor
@@ -93,8 +93,7 @@ def test_no_permission_is_a_sentence(
         raise PermissionError(13, "Permission denied", str(asked))
 
     # as root, who runs the tests in containers, every file can be read
-    monkeypatch.setattr(sources, "file_hash", refuse)
-    sources.known_hash.cache_clear()
+    monkeypatch.setattr(known_hashes, "file_hash", refuse)
     with pytest.raises(DataError, match=r"a\.mp4 cannot be read: Permission denied"):
         predict_file(path, predictor, tmp_path / "out")
 

@@ -18,7 +18,8 @@ from stages.core.hashing import file_hash
 from stages.inference.baseline import as_intensities, check_seconds
 from stages.inference.formats import tables, tiers
 from stages.inference.formats.recording import Recording
-from stages.inference.outputs import Outputs, discard, named_hashes, sentences
+from stages.inference.outputs import Outputs, discard, sentences
+from stages.inference.records import named_hashes
 from stages.inference.results import read_about
 
 RECORD: Final = ".formats.json"
