@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -213,7 +213,8 @@ class Jobs:
 
     def _next(self) -> Job | None:
         if self._load is not None and not (self._closing or self._worker.lives):
-            self._worker.begin(load_ahead, (self._load,), log=Path(os.devnull))
+            with suppress(OSError):  # no process to be had: the next video says so, or gets one
+                self._worker.begin(load_ahead, (self._load,), log=Path(os.devnull))
         with self._changed:
             while not self._closing:
                 job = next(self._jobs.waiting, None)

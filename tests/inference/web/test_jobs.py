@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from stages.core.errors import SettingsError
+from stages.inference.web import apart
 from stages.inference.web.job import hold_folder
 from stages.inference.web.jobs import Jobs
 from stages.inference.web.pace import Pace
@@ -159,6 +161,23 @@ def test_a_worker_that_has_loaded_does_all_videos(
     client.app.state.jobs.close()  # type: ignore[attr-defined]
     assert not lives(worker)
     assert loaded(tmp_path / "loaded", 1) == [worker]
+
+
+def test_a_process_that_cannot_be_started_ahead_is_no_end(
+    start: Start, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, refused = apart.Worker.begin, threading.Event()
+
+    def refuse_once(worker: apart.Worker, *given: Any, **more: Any) -> None:
+        if not refused.is_set():
+            refused.set()
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        plain(worker, *given, **more)
+
+    monkeypatch.setattr(apart.Worker, "begin", refuse_once)
+    client = start(stand_in.predict, partial(stand_in.note_worker, tmp_path / "loaded"))
+    assert refused.wait(60)
+    wait_until(client, upload(client, clip), "done")
 
 
 def test_after_a_cancel_and_a_crash_another_worker_loads_at_once(
