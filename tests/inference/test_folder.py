@@ -18,6 +18,7 @@ from stages.core.errors import DataError
 from stages.core.hashing import ROOT
 from stages.inference import folder, predict
 from stages.inference.columns import COLUMNS
+from stages.inference.known_hashes import NAME as NOTES
 from stages.inference.options import Options
 from stages.inference.predictor import Predictor
 from stages.inference.results import Result, read_rows
@@ -64,7 +65,9 @@ def run(*words: object) -> tuple[int, str]:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+    """All files but the notes on large ones, which come when a page has aged two seconds."""
+    files = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name != NOTES]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
 def names(stems: Sequence[str]) -> list[str]:

@@ -177,9 +177,7 @@ def test_own_results_are_no_input(loaded: Predictor, tmp_path: Path) -> None:
     for _ in range(3):
         code, said = run("predict", folder, "--out", folder, "--overlay", "--report")
         assert code == 0
-    assert sorted(p.name for p in folder.iterdir()) == sorted(
-        [*names(["a"]), "a.mp4", "a.overlay.mp4", "a.html"]
-    )
+    assert set(contents(folder)) == {*names(["a"]), "a.mp4", "a.overlay.mp4", "a.html"}
     assert "a.overlay.mp4: left out, AUFusion drew it" in said
     shutil.move(folder / "a.overlay.mp4", tmp_path / "b.mp4")
     code, said = run("predict", tmp_path / "b.mp4", "--out", tmp_path / "out")

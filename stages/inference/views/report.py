@@ -7,12 +7,15 @@ bars and the moments; the video itself is named by its path from the page, or em
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.core.errors import DataError
 from stages.core.facs import INTENSITY_MAX
@@ -36,6 +39,9 @@ from stages.inference.views.timeline import (
 )
 from stages.videos.audio import RATE
 from stages.videos.photo import is_photo, read_photo
+
+Face = tuple[int, int, NDArray[np.uint8]]  # frame, person, picture
+Faces = Callable[[set[int]], Iterable[Face]]
 
 SHOWN_SIDE = 1280  # pixels of the longer side of a photo on its page
 EMBED_LIMIT = 64 * 2**20  # bytes; a page with more becomes hard to open
@@ -197,7 +203,13 @@ def _made(about: Mapping[str, Any]) -> str:
 
 
 def write_report(
-    video: Path, table: Path, out: Path, *, embed: bool = False, title: str | None = None
+    video: Path,
+    table: Path,
+    out: Path,
+    *,
+    embed: bool = False,
+    title: str | None = None,
+    faces: Faces | None = None,
 ) -> Path:
     """Write the page of one video.
 
@@ -213,6 +225,9 @@ def write_report(
         Put the video into the page. Without, the page names its path from `out`.
     title : str, optional
         What the video is called on the page; else the name of its file.
+    faces : callable, optional
+        Takes numbers of frames, and gives their faces as
+        :func:`stages.inference.results.read_faces` does, which is asked else.
 
     Returns
     -------
@@ -237,7 +252,8 @@ def write_report(
         sound_rate=RATE,
         offset=player_start(video),
     )
-    add_pictures(data, read_faces(video, rows, wanted_frames(data), section))
+    wanted = wanted_frames(data)
+    add_pictures(data, faces(wanted) if faces else read_faces(video, rows, wanted, section))
     mark = remark("page", file_hash(table))
     with sealing(out) as temporary:
         temporary.write_text(_page(data, about, address, photo, mark), encoding="utf-8")

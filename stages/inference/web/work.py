@@ -13,7 +13,7 @@ from stages.inference.web.apart import Tell
 from stages.inference.web.checking import Facts
 from stages.inference.web.job import JobFolder
 from stages.inference.web.preview import write_preview
-from stages.inference.web.view import write_page, write_view
+from stages.inference.web.view import SeenFaces, write_page, write_view
 
 # Frames done, and frames expected (None where the predictor does not know).
 Progress = Callable[[int, int | None], None]
@@ -72,5 +72,6 @@ def work(tell: Tell, predict: Predictor, folder: JobFolder, name: str, facts: Fa
             print(error)
             folder.preview.unlink(missing_ok=True)
     tell(("phase", "drawing"))
-    write_page(folder, name, facts)
-    write_view(folder, name, facts)
+    faces = SeenFaces(folder)
+    write_page(folder, name, facts, faces)
+    write_view(folder, name, facts, faces)
