@@ -7,6 +7,7 @@ the acknowledgement. Workers may come and go with their machines while the work 
 
 import contextlib
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from stages.core.attempt import Attempt, Function, attempt
 from stages.core.console import say
 from stages.core.errors import SettingsError
 from stages.core.files import machine, sweep, temporary_path
+from stages.core.hashing import ROOT
 from stages.core.ray_cluster import connect, import_ray
 from stages.core.settings import Compute
 from stages.core.workers import IN_A_WORKER, NUMBER, ended_by_full_disk
@@ -44,14 +46,18 @@ class RemoteWorker:
     ----------
     environment : dict of str to str
         To be set before any library reads it: the function, whose modules import them, comes later.
+    path : list of str
+        The driver's ``sys.path``.
     """
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], path: list[str]) -> None:
         os.environ.update(environment)
+        sys.path += [entry for entry in path if entry not in sys.path]
         self._function: Function | None = None
 
     def begin(
         self,
+        code: Path,
         root: Path,
         sign: Path,
         function: Function,
@@ -61,6 +67,8 @@ class RemoteWorker:
         import socket
 
         host = socket.gethostname()
+        if code != ROOT:  # `dvc exp run --temp` has a copy of its own
+            return f"the worker on {host} has the code of {ROOT}, not that of {code}"
         try:
             os.chdir(root)
         except OSError as error:
@@ -193,8 +201,8 @@ class RayWorkers:
             "num_cpus": 1, "num_gpus": self._share, "max_restarts": 0,
             "scheduling_strategy": "SPREAD",
         }  # fmt: skip
-        actor = self._ray.remote(RemoteWorker).options(**options).remote(environment)
-        asked = actor.begin.remote(self._root, self._sign, self._function, self._initializer)
+        actor = self._ray.remote(RemoteWorker).options(**options).remote(environment, sys.path)
+        asked = actor.begin.remote(ROOT, self._root, self._sign, self._function, self._initializer)
         self._workers.append(_Worker(actor, number, asked))
 
     def wait(self) -> Iterator[tuple[str, Attempt]]:
