@@ -12,6 +12,7 @@ from stages.inference.columns import as_markdown as columns
 from stages.reporting.score_table import as_markdown, table_rows
 from stages.sequence.choices import PAPER_WORDS, PRESETS
 from stages.sequence.training_presets import PAPER_TRAINING, TRAINING
+from tests.benchmarks import scale
 
 README = (ROOT / "README.md").read_text()
 
@@ -31,6 +32,10 @@ def test_the_table_of_encoders_is_that_of_the_tracked_scores() -> None:
         values = [f"{scores[name][key]:.3f}" for key in ("macro", "AU25", "AU26")]
         rows.append([name.replace("all_ones", "all-ones baseline"), *values])
     assert as_markdown(rows) in README
+
+
+def test_the_simulation_of_scale_is_what_its_program_computes() -> None:
+    assert scale.document() in (ROOT / "docs/scale.md").read_text()
 
 
 def test_its_table_of_columns_is_that_of_the_code() -> None:

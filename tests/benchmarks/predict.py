@@ -144,7 +144,7 @@ def main() -> None:
     print(f"    {1000 * spent / result.frames:.2f} ms of a core a frame, all together")
     print(f"  the plain way: {slow:7.1f} frames a second; {fast / slow:.1f} times as fast")
     # the last window of the plain way is the whole video's only where both end
-    settled = given.plain - predictor.ensemble.window
+    settled = max(1, given.plain - predictor.ensemble.window)
     apart = np.abs(rows.probabilities[:settled] - plain[:settled])
     print(f"  probabilities lie {apart.mean():.4f} apart on average, at most {apart.max():.4f}")
 
