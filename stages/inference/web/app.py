@@ -273,6 +273,7 @@ async def _part(request: Request) -> Response:
     parts = {
         "view": (files.view, "application/json"),
         "poster": (files.poster, "image/jpeg"),
+        "picture": (files.picture, "image/jpeg"),
     }
     if request.path_params["kind"] not in parts:
         raise HTTPException(404)

@@ -1,4 +1,7 @@
-"""What a new upload is: a video, how long, does a browser play it; done before any work on it."""
+"""What a new upload is: a video or a photo, how long, does a browser play it.
+
+It is found out before any work on the upload.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from stages.inference.web.settings import Limits
 from stages.videos.clock import PAUSE_SECONDS, Log
 from stages.videos.decoding import frame_rate, open_video, packets_of, pictures
 from stages.videos.display import Shown, pixel_aspect
+from stages.videos.photo import is_photo, is_picture, picture_frames
 from stages.videos.video import read_frames
 
 POSTER_SIDE: Final = 320  # pixels, longer side of the still picture in the list
@@ -47,6 +51,8 @@ class Facts:
         True where there is a sound track.
     plays : str or None
         Media type, where a browser plays the file as it is.
+    still : bool
+        Whether it is a photo.
     """
 
     seconds: float
@@ -57,6 +63,7 @@ class Facts:
     codec: str
     sound: bool
     plays: str | None
+    still: bool = False
 
 
 def check_upload(tell: Tell, video: Path, poster: Path, limits: Limits) -> Facts:
@@ -74,10 +81,10 @@ def check_upload(tell: Tell, video: Path, poster: Path, limits: Limits) -> Facts
     Raises
     ------
     DataError
-        If it is no video or longer than allowed; the sentence does not name the server's path.
+        If it is no video and no photo, or too long; the sentence does not name the server's path.
     """
     try:
-        facts = _facts(video, limits)
+        facts = _picture_facts(video, limits) if is_picture(video) else _facts(video, limits)
         _write_poster(video, poster)
     except DataError as error:
         raise DataError(str(error).replace(str(video), "This file")) from None
@@ -105,6 +112,27 @@ def _facts(video: Path, limits: Limits) -> Facts:
     return Facts(end - first, start, count, *size, codec, bool(sounds), plays)
 
 
+def _picture_facts(path: Path, limits: Limits) -> Facts:
+    """What a photo is, or a picture that moves and that FFmpeg does not read."""
+    count, before, last = 0, 0.0, 0.0
+    width = height = 0
+    for time, frame in picture_frames(path):
+        count, before, last = count + 1, last, time
+        width, height = frame.width, frame.height
+        _refuse_long(last, limits)
+    still = is_photo(path)
+    end = last if still else 2 * last - before  # the last is shown as long as the one before
+    return Facts(end, 0.0, count, width, height, "photo" if still else "webp", False, None, still)
+
+
+def _refuse_long(seconds: float, limits: Limits) -> None:
+    if seconds > limits.minutes * 60:
+        raise DataError(
+            f"This video is {seconds / 60:.1f} minutes long, and the server takes"
+            f" at most {limits.minutes:g}: cut it into pieces."
+        )
+
+
 def _span(container: Any, stream: Any, limits: Limits) -> tuple[float, float, int]:
     """First presentation time, end, and number of packets; headers are not believed."""
     step = 1 / frame_rate(stream)
@@ -125,11 +153,7 @@ def _span(container: Any, stream: Any, limits: Limits) -> tuple[float, float, in
         last = seconds if last is None else max(last, seconds)
     begin = 0.0 if first is None else first
     end = count * step if last is None else last + step
-    if max(end - begin - pauses, 0) > limits.minutes * 60:
-        raise DataError(
-            f"This video is {(end - begin - pauses) / 60:.1f} minutes long, and the server takes"
-            f" at most {limits.minutes:g}: cut it into pieces."
-        )
+    _refuse_long(end - begin - pauses, limits)
     return begin, end, count
 
 

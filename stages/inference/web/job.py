@@ -131,6 +131,11 @@ class JobFolder:
         return self.path / "preview.mp4"
 
     @property
+    def picture(self) -> Path:
+        """A photo as browsers show it, upright."""
+        return self.path / "picture.jpg"
+
+    @property
     def view(self) -> Path:
         """What the page draws."""
         return self.path / "view.json"
@@ -158,7 +163,7 @@ class JobFolder:
     def clear(self) -> None:
         """Remove what work has written, and keep the upload."""
         shutil.rmtree(self.results, ignore_errors=True)
-        for path in (self.preview, self.view):
+        for path in (self.preview, self.picture, self.view):
             path.unlink(missing_ok=True)
 
     def write(self, job: Job) -> None:

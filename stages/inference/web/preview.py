@@ -1,4 +1,4 @@
-"""A smaller H.264 copy of a video, for browsers that do not play the upload; times are kept."""
+"""What browsers show in place of an upload: an H.264 copy with its times, or a photo as JPEG."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.videos.audio import read_sound
 from stages.videos.decoding import OWN
+from stages.videos.photo import read_photo
 from stages.videos.video import read_frames
 
 SIDE: Final = 960  # pixels, longer side at most
@@ -72,6 +73,27 @@ def write_preview(video: Path, path: Path, start: float) -> None:
         container.mux(stream.encode(None))
         if track is not None:
             container.mux(track.encode(None))
+
+
+def write_picture(photo: Path, path: Path) -> None:
+    """Write a photo as JPEG, upright and no larger than a page needs.
+
+    Parameters
+    ----------
+    photo : Path
+    path : Path
+        File to write.
+
+    Raises
+    ------
+    DataError
+        If the photo cannot be read.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(read_photo(photo))
+    image.thumbnail((SIDE, SIDE))
+    image.save(path, "JPEG", quality=90)
 
 
 def _size(picture: NDArray[np.uint8]) -> tuple[int, int]:

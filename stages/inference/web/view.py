@@ -83,6 +83,7 @@ def write_view(folder: JobFolder, name: str, facts: Facts, faces: Faces) -> None
     add_pictures(data, faces(wanted_frames(data)))
     data["notes"] = [str(note) for note in about.get("warnings", ())]
     data["preview"] = folder.preview.is_file()
+    data["still"] = facts.still
     write_json(folder.view, data, indent=None, separators=(",", ":"))
 
 

@@ -12,7 +12,7 @@ from stages.core.errors import DataError
 from stages.inference.web.apart import Tell
 from stages.inference.web.checking import Facts
 from stages.inference.web.job import JobFolder
-from stages.inference.web.preview import write_preview
+from stages.inference.web.preview import write_picture, write_preview
 from stages.inference.web.view import SeenFaces, write_page, write_view
 
 # Frames done, and frames expected (None where the predictor does not know).
@@ -64,7 +64,9 @@ def work(tell: Tell, predict: Predictor, folder: JobFolder, name: str, facts: Fa
             tell(("frames", (done, total)))
 
     predict(folder.video, folder.results, progress)
-    if facts.plays is None:
+    if facts.still:
+        write_picture(folder.video, folder.picture)
+    elif facts.plays is None:
         tell(("phase", "making a preview that browsers play"))
         try:
             write_preview(folder.video, folder.preview, facts.start)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from stages.inference.views.report import write_report
 from stages.inference.web.job import JobFolder
@@ -88,6 +89,14 @@ def test_a_long_history(watch: Callable[..., Watched], tmp_path: Path) -> None:
     page = watch().page
     expect(page.get_by_role("button", name="Show more")).to_be_visible()
     assert faults(page) == nothing()
+
+
+def test_a_photo(watch: Callable[..., Watched], tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(tmp_path / "face.jpg")
+    watched = watch()
+    watched.choose(tmp_path / "face.jpg")
+    expect(watched.page.get_by_role("img", name="face.jpg")).to_be_visible()
+    assert faults(watched.page) == nothing()
 
 
 def test_the_login(watch: Callable[..., Watched]) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from stages.core.errors import DataError
 from stages.inference.web.checking import check_upload
-from stages.inference.web.preview import SIDE, write_preview
+from stages.inference.web.preview import SIDE, write_picture, write_preview
 from stages.inference.web.settings import Limits
 from stages.videos.audio import read_sound
 from stages.videos.video import scan
@@ -76,6 +77,33 @@ def test_the_length_is_that_of_the_pictures(tmp_path: Path, clip: Path) -> None:
     assert facts.seconds == pytest.approx(2, abs=0.001)
     with pytest.raises(DataError, match="cut it into pieces"):
         check_upload(print, clip, tmp_path / "poster.jpg", Limits(minutes=1.99 / 60))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.tif", "a.gif"])
+def test_a_photo_is_one_upright_frame_whatever_its_name(tmp_path: Path, name: str) -> None:
+    orientation = Image.Exif()
+    orientation[0x0112] = 6  # to be turned by 90 degrees
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / name, exif=orientation)
+    (tmp_path / name).rename(tmp_path / "video")  # as uploads are called
+    facts = check_upload(print, tmp_path / "video", tmp_path / "poster.jpg", Limits())
+    turned = name != "a.bmp" and name != "a.gif"  # they hold no orientation
+    assert (facts.width, facts.height) == ((48, 64) if turned else (64, 48))
+    assert (facts.still, facts.pictures, facts.seconds, facts.plays) == (True, 1, 0.0, None)
+    write_picture(tmp_path / "video", tmp_path / "picture.jpg")
+    with Image.open(tmp_path / "picture.jpg") as picture:
+        assert picture.format == "JPEG"
+        assert picture.size == (facts.width, facts.height)
+
+
+def test_a_webp_that_moves_is_a_video(tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (64, 48), (n, 0, 0)) for n in (10, 90, 170)]
+    pictures[0].save(tmp_path / "video", "WEBP", save_all=True, append_images=pictures[1:],
+                     duration=40)  # fmt: skip
+    facts = check_upload(print, tmp_path / "video", tmp_path / "poster.jpg", Limits())
+    assert (facts.still, facts.pictures) == (False, 3)
+    assert facts.seconds == pytest.approx(0.12)
+    with pytest.raises(DataError, match="minutes long"):
+        check_upload(print, tmp_path / "video", tmp_path / "p.jpg", Limits(minutes=0.001))
 
 
 def test_a_sound_file_is_no_video(tmp_path: Path) -> None:

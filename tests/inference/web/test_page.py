@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from stages.core.intensity import intensity_of
 from stages.inference.web.app import create_app
@@ -298,6 +299,33 @@ def test_what_browsers_do_not_play_is_shown_as_a_preview(
     assert watched.page.evaluate("document.getElementById('video').duration") == pytest.approx(
         2, abs=0.05
     )
+
+
+def test_a_photo_is_shown_as_a_picture_with_its_figures(
+    watch: Callable[..., Watched], film: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "face.png"
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
+    watched = watch()
+    page = watched.page
+    watched.choose(photo, film)  # several at once
+    expect(page.locator("#videos li")).to_have_count(2)
+    page.get_by_role("link", name="face.png").click()
+    expect(page.locator("#title")).to_have_text("face.png")
+    picture = page.get_by_role("img", name="face.png")
+    expect(picture).to_be_visible()
+    watched.wait("document.getElementById('photo').naturalWidth === 300")
+    expect(page.locator("#facts")).to_contain_text("A photo · 300 × 200")
+    expect(page.locator("#videos")).to_contain_text("Photo")
+    for hidden in ("#video", "#timeline", "#back", "#moments"):
+        expect(page.locator(hidden)).to_be_hidden()
+    assert close(watched.bars(), [float(v) for v in intensity_of(stand_in.probabilities(1)[0])])
+    page.get_by_role("link", name="<b>film.mp4").click()  # and back to a video
+    expect(page.locator("#title")).to_have_text("<b>film.mp4")
+    expect(page.locator("#video")).to_be_visible()
+    expect(page.locator("#photo")).to_be_hidden()
+    expect(page.locator("#timeline")).to_be_visible()
+    assert not watched.complaints
 
 
 def test_the_token_is_asked_for(watch: Callable[..., Watched]) -> None:

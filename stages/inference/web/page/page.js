@@ -104,14 +104,16 @@ function showDownloads(job) {
 function showFacts(job, data) {
   const { facts } = job;
   const parts = [
-    `${data.frames.toLocaleString()} frames in ${length(facts.seconds)}`,
     `${facts.width} × ${facts.height}`,
-    facts.codec.toUpperCase(),
-    facts.sound ? "with sound" : "without sound",
     megabytes(job.size),
     `predicted in ${duration(job.working)}`,
   ];
-  if (!job.plays) parts.push("shown as an H.264 preview, for browsers do not play this format");
+  if (data.still) parts.unshift("A photo");
+  else {
+    parts.unshift(`${data.frames.toLocaleString()} frames in ${length(facts.seconds)}`);
+    parts.splice(2, 0, facts.codec.toUpperCase(), facts.sound ? "with sound" : "without sound");
+  }
+  if (!data.still && !job.plays) parts.push("shown as an H.264 preview, for browsers do not play this format");
   $("title").textContent = job.name;
   $("facts").textContent = parts.join(" · ");
   $("notes").replaceChildren(
@@ -151,7 +153,9 @@ async function openVideo(id) {
   $("shown").hidden = false;
   showFacts(job, data);
   showDownloads(job);
-  showVideo(data, job.plays || data.preview ? `api/jobs/${id}/video` : null);
+  const shows = data.still ? "picture" : "video";
+  const has = data.still || job.plays || data.preview;
+  showVideo(data, has ? `api/jobs/${id}/${shows}` : null, job.name);
   showVideos(state.jobs, open, actions);
   if (window.matchMedia("(max-width: 48rem)").matches) $("viewer").scrollIntoView();
 }

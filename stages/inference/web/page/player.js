@@ -54,11 +54,26 @@ export function hideVideo() {
   unplayable("");
 }
 
-// Show a video and its figures; `address` is null where there is nothing to play.
-export function showVideo(newData, address) {
+// A photo has no course: neither timeline nor controls, but the picture and its bars.
+function showAs(still, name) {
+  for (const id of ["video", "controls", "course", "strongest"]) $(id).hidden = still;
+  $("photo").hidden = !still;
+  $("photo").alt = still ? name : "";
+  if (!still) $("photo").removeAttribute("src");
+  $("now-title").textContent = still ? "In this photo" : "In this frame";
+}
+
+// Show a video or a photo and its figures; `address` is null where there is nothing to play.
+export function showVideo(newData, address, name) {
   hideVideo();
   data = newData;
   const video = $("video");
+  showAs(data.still, name);
+  if (data.still) {
+    $("photo").src = address;
+    parts = [AUFusion.bars($("bars"), data, video)];
+    return;
+  }
   if (address) video.src = address;
   else unplayable("Browsers do not play this format: the figures are complete all the same.");
   parts = [

@@ -33,6 +33,7 @@ export function standing(job) {
   }
   if (job.state === "stopped") return "Stopped";
   if (job.state === "failed") return job.error;
+  if (job.state === "done" && job.facts.still) return "Photo";
   if (job.state === "done") {
     return `${count(job.facts.pictures, "frame", "frames")}, ${length(job.facts.seconds)}`;
   }
