@@ -21,6 +21,7 @@ TYPES: Final = {
     "videos.js": "text/javascript",
     "player.js": "text/javascript",
     "icon.svg": "image/svg+xml",
+    "demo.mp4": "video/mp4",  # a clip of the generated corpus
     "plotly.min.js": "text/javascript",
     "timeline.js": "text/javascript",
     "timeline.css": "text/css",
@@ -58,10 +59,14 @@ def static_file(name: str) -> Static:
     name : str
         A key of `TYPES`.
     """
-    body = (_MADE[name]() if name in _MADE else page(name)).encode()
+    body = _MADE[name]().encode() if name in _MADE else _file(name)
     return Static(body, gzip.compress(body, 6, mtime=0), TYPES[name])
 
 
 def page(name: str) -> str:
     """Text of a file of the folder ``page`` of this package."""
-    return files("stages.inference.web").joinpath("page", name).read_text(encoding="utf-8")
+    return _file(name).decode("utf-8")
+
+
+def _file(name: str) -> bytes:
+    return files("stages.inference.web").joinpath("page", name).read_bytes()

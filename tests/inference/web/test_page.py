@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -325,6 +326,20 @@ def test_a_photo_is_shown_as_a_picture_with_its_figures(
     expect(page.locator("#video")).to_be_visible()
     expect(page.locator("#photo")).to_be_hidden()
     expect(page.locator("#timeline")).to_be_visible()
+    assert not watched.complaints
+
+
+def test_a_generated_face_is_there_to_try(watch: Callable[..., Watched], tmp_path: Path) -> None:
+    watched = watch()
+    page = watched.page
+    page.get_by_role("button", name="Try a generated face").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#title")).to_have_text("generated face.mp4")
+    watched.wait("document.getElementById('video').readyState === 4")
+    (job,) = (path for path in (tmp_path / "jobs").iterdir() if path.is_dir())
+    demo = files("stages.inference.web").joinpath("page", "demo.mp4").read_bytes()
+    assert (job / "video").read_bytes() == demo
+    assert len(demo) < 300_000
     assert not watched.complaints
 
 

@@ -29,6 +29,10 @@ export async function get(path) {
   return (await ask(path)).json();
 }
 
+export async function fetchFile(path, name) {
+  return new File([await (await ask(path)).blob()], name);
+}
+
 export async function act(method, path) {
   await ask(path, { method });
 }

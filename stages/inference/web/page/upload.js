@@ -1,6 +1,6 @@
 // Dropping and choosing videos; a row with a progress bar for each upload under way.
 
-import { send } from "./requests.js";
+import { fetchFile, send } from "./requests.js";
 import { megabytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -74,6 +74,13 @@ export function watchUploads(limits, onDone) {
     const files = [...$("file").files];
     $("file").value = "";
     take(files);
+  };
+  $("demo").onclick = async () => {
+    try {
+      take([await fetchFile("static/demo.mp4", "generated face.mp4")]);
+    } catch (error) {
+      problem(error.message);
+    }
   };
   // dropped anywhere else, the browser would leave the page
   for (const kind of ["dragover", "drop"]) {
