@@ -99,6 +99,16 @@ def test_a_photo(watch: Callable[..., Watched], tmp_path: Path) -> None:
     assert faults(watched.page) == nothing()
 
 
+def test_two_side_by_side(watch: Callable[..., Watched], film: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(tmp_path / "face.jpg")
+    watched = watch()
+    watched.choose(tmp_path / "face.jpg", film)
+    expect(watched.page.locator("#title")).to_have_text("<b>film.mp4")
+    watched.page.get_by_label("Beside it").select_option(label="face.jpg")
+    expect(watched.page.locator("#compared tr")).to_have_count(12)
+    assert faults(watched.page) == nothing()
+
+
 def test_the_login(watch: Callable[..., Watched]) -> None:
     page = watch(token=TOKEN).page
     assert page.url.endswith("/login")

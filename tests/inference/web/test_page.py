@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -326,6 +327,43 @@ def test_a_photo_is_shown_as_a_picture_with_its_figures(
     expect(page.locator("#video")).to_be_visible()
     expect(page.locator("#photo")).to_be_hidden()
     expect(page.locator("#timeline")).to_be_visible()
+    assert not watched.complaints
+
+
+def test_two_results_are_seen_side_by_side(
+    watch: Callable[..., Watched], film: Path, tmp_path: Path
+) -> None:
+    photo, copy = tmp_path / "face.png", tmp_path / "copy.mp4"
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
+    shutil.copy(film, copy)
+    watched = watch()
+    page = watched.page
+    watched.open(film)
+    expect(page.locator("#beside")).to_be_hidden()  # there is nothing else yet
+    watched.choose(photo, copy)
+    expect(page.locator("#videos li")).to_have_count(3)
+    expect(page.locator("#title")).to_have_text("copy.mp4")
+    page.get_by_label("Beside it").select_option(label="<b>film.mp4")
+    expect(page.locator("#agreement")).to_contain_text("They agree in 100.0 % of decisions")
+    expect(page.locator("#compared tr")).to_have_count(12)
+    shares = stand_in.probabilities(100)
+    seen = np.arange(100) != 9  # frame 10 shows no face
+    present = round(100 * float((shares[seen, 0] >= stand_in.HALF).mean()))
+    cells = page.locator("#compared tr").first.locator("td").all_inner_texts()
+    assert cells[0] == cells[1] == f"{present} %"
+    assert cells[2] == cells[3]
+    watched.wait("document.getElementById('video-other').readyState === 4")
+    page.get_by_label("Beside it").select_option(label="face.png")
+    expect(page.locator("#other-name")).to_have_text("face.png")
+    expect(page.get_by_role("img", name="face.png")).to_be_visible()
+    expect(page.locator("#video-other")).to_be_hidden()
+    expect(page.locator("#agreement")).to_contain_text("not the same frames")
+    page.get_by_role("link", name="face.png").click()  # what is opened is beside nothing
+    expect(page.locator("#title")).to_have_text("face.png")
+    expect(page.locator("#pair")).to_be_hidden()
+    assert page.get_by_label("Beside it").locator("option").all_inner_texts() == [
+        "nothing", "copy.mp4", "<b>film.mp4",
+    ]  # fmt: skip
     assert not watched.complaints
 
 

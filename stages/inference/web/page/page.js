@@ -1,5 +1,6 @@
 // The page: asks the server how the videos stand, shows the list and the video that is open.
 
+import { offerBeside, openBeside, startBeside } from "./beside.js";
 import { hideVideo, showVideo, startPlayer } from "./player.js";
 import { act, get } from "./requests.js";
 import { problem, watchUploads } from "./upload.js";
@@ -56,6 +57,7 @@ async function refresh() {
     const gone = open === named && !state.jobs.some((job) => job.id === open);
     if (open && gone) window.location.hash = "";
     showVideos(state.jobs, open, actions);
+    offerBeside(state.jobs);
     showOlder(state.jobs.length, state.all);
   } catch (error) {
     lost = true;
@@ -141,6 +143,7 @@ async function openVideo(id) {
   if (!job) {
     open = null;
     hideVideo();
+    openBeside(null, "", state.jobs);
     $("shown").hidden = true;
     $("welcome").hidden = false;
     return;
@@ -156,6 +159,7 @@ async function openVideo(id) {
   const shows = data.still ? "picture" : "video";
   const has = data.still || job.plays || data.preview;
   showVideo(data, has ? `api/jobs/${id}/${shows}` : null, job.name);
+  openBeside(data, id, state.jobs);
   showVideos(state.jobs, open, actions);
   if (window.matchMedia("(max-width: 48rem)").matches) $("viewer").scrollIntoView();
 }
@@ -173,6 +177,7 @@ window.addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 $("more").onclick = showMore;
 startPlayer();
+startBeside(problem);
 watchUploads(
   () => state.limits,
   async (id) => {
