@@ -12,7 +12,8 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 # without bytecode files every stage's start would compile torch anew, 5 s become 18
 unexport PYTHONDONTWRITEBYTECODE
-# encoders, and runs of sequence networks, that are trained at once: results do not depend on it
+# encoders, and runs of sequence networks, that `make weights` trains at once: results do not depend
+# on it; of `dvc repro` it is compute.workers
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 # files of tests at once, each with up to 2 GB
 TEST_JOBS ?= $(shell [ $(JOBS) -gt 4 ] && echo 4 || echo $(JOBS))
@@ -42,15 +43,6 @@ gpu: $(STAMP) ## for an NVIDIA GPU: onnxruntime's build for CUDA in place of the
 	@$(BIN)/python -c 'import onnxruntime as o; print("onnxruntime", o.__version__, *o.get_available_providers())'
 
 repro: $(STAMP) ## run the whole pipeline on the generated corpus (or on data.root), print the F1
-	@echo "==> dvc repro: corpus, index, crop, mask, faces for pre-training"
-	@$(BIN)/dvc repro mask pretrain_frames
-	@echo "==> pre-training the changed encoders, $(JOBS) at once"
-	@$(BIN)/python -m stages.pretrain_parallel $(JOBS)
-	@echo "==> dvc repro: pretrain, visual, audio, inputs"
-	@$(BIN)/dvc repro inputs
-	@echo "==> training the changed runs, $(JOBS) at once"
-	@$(BIN)/python -m stages.train_parallel $(JOBS)
-	@echo "==> dvc repro: train, probe, ensemble, evaluate, report"
 	@$(BIN)/dvc repro
 	@$(BIN)/python -m stages.table
 
@@ -58,8 +50,6 @@ weights: $(STAMP) ## make the weights that are shipped, by models/pretrained/rec
 	@$(BIN)/python -m stages.make_weights $(JOBS)
 
 tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
-	@echo "==> training the runs of the tables, $(JOBS) at once"
-	@$(BIN)/python -m stages.train_parallel $(JOBS) metrics/tables/dvc.yaml:train
 	@$(BIN)/dvc repro metrics/tables/dvc.yaml
 
 test: $(STAMP) ## run the tests (under 15 minutes on two cores, installation included)

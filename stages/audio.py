@@ -44,8 +44,9 @@ class Work:
 
 def encode_video(work: Work, path: Path) -> None:
     """Write the features of one video's sound, a shard of a store."""
+    from stages.encoders.read_ahead import prefetch
     from stages.encoders.registry import audio_encoder
-    from stages.encoders.running import encode_sound, inference, prefetch
+    from stages.encoders.running import encode_sound, inference
     from stages.encoders.timing import FrameClock
     from stages.videos.audio import read_sound
 

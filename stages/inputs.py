@@ -15,7 +15,6 @@ from stages.check_settings import Params, load_params
 from stages.core import paths
 from stages.core.console import run_stage, say
 from stages.core.feature_store import store_hash
-from stages.encoders.source import at_scale
 from stages.networks.registry import code_of
 from stages.sequence.dataset import write_inputs
 from stages.sequence.features import audio_paths, masked_paths, visual_paths
@@ -59,24 +58,6 @@ def remove_unknown_results(params: Params) -> None:
                 say(f"{file.parent} removed: params.yaml has no such run any more")
 
 
-def warn_of_known_videos(params: Params) -> None:
-    """Say so where an encoder was trained on videos that a fold or a mix holds out."""
-    known = [
-        name
-        for name, settings in params.pretrain.items()
-        if settings.data == "faces+train"
-        and at_scale(params.visual[name].weights, params.scale).kind == "pretrain"
-    ]
-    runs = [resolve_run(params, name, row) for name, row in all_rows(params).items()]
-    told = [run.name for run in runs if run.split != "official" and set(known) & set(run.visual)]
-    if told:
-        say(
-            f"warning: {', '.join(known)} learnt from frames of the training videos "
-            "(pretrain.data: faces+train): what these runs score on train videos that they hold "
-            f"out is too high, and so is what is fitted on it: {', '.join(told)}"
-        )
-
-
 def main() -> None:
     """Join the videos and write down what each run reads."""
     params = load_params()
@@ -87,7 +68,6 @@ def main() -> None:
     remove_unknown_results(params)
     runs = write_runs(params, any(video.masked for video in videos))
     counts = Counter("masked copies of train" if v.masked else v.split for v in videos)
-    warn_of_known_videos(params)
     said = ", ".join(f"{count} {split}" for split, count in sorted(counts.items()))
     say(f"inputs: {said}; {runs} runs")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stages.check_settings import load_params
 from stages.core.console import run_stage, say
+from stages.core.dvc import asked_for_all, run_aside
 from stages.core.errors import SettingsError
 from stages.core.files import replacing, write_json
 from stages.core.licences import data_of_file, data_use, enforce
@@ -26,6 +27,7 @@ from stages.pretraining.run import (
     WEIGHTS,
     Pretraining,
     data_of,
+    is_trained,
     train_encoder,
     work_folder,
 )
@@ -55,6 +57,8 @@ def main() -> None:
     settings = params.pretrain[name]
     start = find_start(name, settings.start, params.scale, policy=policy, offline=offline)
     work = Pretraining(name, settings, params.scale, params.seed, data, params.compute, start)
+    if params.scale == "small" and not is_trained(work) and asked_for_all():
+        run_aside("pretrain_parallel")
     with work_folder(work) as folder:
         train_encoder(work, folder)
         for made, path in ((WEIGHTS, weights), (FIGURES, metrics)):

@@ -6,7 +6,7 @@ with the labels of its rows, and data/faces_left_out.txt, the lines of the CSV t
 with the reason. The generated faces are taken over as they are; a user's also get their licence.
 
 DVC watches the CSV, not the pictures that it names: after changing pictures alone, run
-`dvc repro -f stills`.
+`dvc repro -f pretrain_faces`.
 """
 
 import shutil

@@ -125,6 +125,11 @@ def main() -> None:
             entries = training_entries(manifest.entries)
             count = write_faces_and_frames(writer, entries, params.data.frame_step)
             say(f"{path}: {count} frames of {len(entries)} training entries for {asking}")
+            say(
+                f"warning: {', '.join(asking)} will know frames of the training videos: what runs "
+                "with a split foldN or mixN that read these encoders score on the train videos "
+                "that they hold out is too high, and so is what is fitted on it"
+            )
     if not asking:
         say(f"{path}: left empty, no encoder of `pretrain` learns from faces+train")
 

@@ -1,16 +1,18 @@
 """Pre-train several encoders at once, before `dvc repro` puts their weights in place.
 
-DVC runs one stage at a time, and one encoder alone leaves cores idle. `python -m
-stages.pretrain_parallel JOBS` trains the encoders that `dvc status` finds changed in so many
-processes, each into its folder of unfinished work, where the stage `pretrain` finds them done. What
-an encoder learns does not depend on what is trained beside it.
+DVC runs one stage at a time, and one encoder alone leaves cores idle. The first stage `pretrain`
+that it runs starts this, which trains the encoders that `dvc status` finds changed, and whose data
+are there, each into its folder of unfinished work, where the stages that follow find them done.
+What an encoder learns does not depend on what is trained beside it. By hand:
+`python -m stages.pretrain_parallel JOBS`.
 """
 
 import sys
+from collections.abc import Mapping
 
 from stages.check_settings import load_params
 from stages.core.console import run_stage, say
-from stages.core.dvc import changed_stages
+from stages.core.dvc import changed_stages, is_up_to_date, running_stage
 from stages.core.errors import SettingsError
 from stages.core.hashing import identity_of
 from stages.core.licences import data_of_file, data_use, enforce
@@ -19,7 +21,17 @@ from stages.core.partial import partial_folder
 from stages.core.torchrun import use_one_thread
 from stages.encoders.published import choices
 from stages.pretraining.run import Pretraining, data_of, identity, train_aside
+from stages.pretraining.settings import Pretrain
 from stages.pretraining.warm_start import find_start
+
+
+def with_data(wanted: Mapping[str, Pretrain], running: str) -> dict[str, Pretrain]:
+    """Those whose data DVC will not make anew later in this run; the running stage's are there."""
+    files = {name: data_of(name, settings.data) for name, settings in wanted.items()}
+    ready = {
+        path: path == files.get(running) or is_up_to_date(path) for path in set(files.values())
+    }
+    return {name: settings for name, settings in wanted.items() if ready[files[name]]}
 
 
 def main() -> None:
@@ -29,13 +41,15 @@ def main() -> None:
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise SettingsError(f"{jobs!r} is no number of encoders to train at once: 1, 2, ...")
     count = int(jobs) if jobs else worker_count(params.compute.workers)
-    changed, chosen = set(changed_stages("pretrain")), choices(params)
+    changed, chosen = set(changed_stages("pretrain", params.pretrain)), choices(params)
     policy, offline = params.licences.noncommercial, params.compute.offline
-    wanted = [
-        (name, settings)
+    wanted = {
+        name: settings
         for name, settings in params.pretrain.items()
         if name in changed and chosen[name].source.kind == "pretrain"
-    ]
+    }
+    if running_stage():
+        wanted = with_data(wanted, running_stage().rpartition("@")[2])
     if count == 1 or len(wanted) < 2 or params.scale != "small":
         return  # the stage itself does it as well
     items = {
@@ -49,7 +63,7 @@ def main() -> None:
             params.compute,
             find_start(name, settings.start, params.scale, policy=policy, offline=offline),
         )
-        for number, (name, settings) in enumerate(wanted)
+        for number, (name, settings) in enumerate(wanted.items())
     }
     read = dict.fromkeys(work.data for work in items.values() if work.data.is_file())
     uses = [data_use("pretrain", one) for path in read for one in data_of_file(path)]

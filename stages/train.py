@@ -6,7 +6,8 @@ of the tables) with seedN.safetensors, which holds the network's dimensions and 
 statistics, the learning curves, and predictions.h5: what the networks say of every video that they
 were not trained on. The folder is put in its place by one rename, when all of it is there.
 
-A run that `python -m stages.train_parallel` has trained already is only put in its place. Under
+A run that is trained already is only put in its place: where `dvc repro` redoes several runs, the
+first one's stage trains all of them side by side (:mod:`stages.train_parallel`). Under
 `torchrun --nproc-per-node N -m stages.train RUN` its processes share every batch between them.
 """
 
@@ -15,10 +16,13 @@ import sys
 from stages.check_settings import load_params
 from stages.core import paths
 from stages.core.console import run_stage
+from stages.core.dvc import asked_for_all, run_aside
 from stages.core.errors import SettingsError
 from stages.core.torchrun import process_count
-from stages.sequence.run import RESULT, put_in_place, run_folder, train_run
+from stages.sequence.run import RESULT, is_trained, put_in_place, run_folder, train_run
 from stages.sequence.runs import read_run, read_training
+
+TABLES = "metrics/tables/dvc.yaml:train"
 
 
 def main() -> None:
@@ -32,6 +36,8 @@ def main() -> None:
         )
     home = paths.TABLE_RUN_RESULTS if of_tables else paths.RUN_RESULTS
     run, params = read_run(name), read_training(name, compute)
+    if process_count() == 1 and not is_trained(params, run) and asked_for_all():
+        run_aside("train_parallel", ["", TABLES] if of_tables else [])
     with run_folder(params, run) as (folder, leader):
         if not (folder / RESULT).exists():
             train_run(params, run, folder, progress=process_count() == 1 or leader)

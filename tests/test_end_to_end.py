@@ -54,18 +54,23 @@ MAY = [
     Exemption("*", "setting", "compute.*", "where and how fast, never what comes out"),
     Exemption("*", "setting", "licences.noncommercial", "it can only refuse"),
     Exemption("index", "setting", "data.licence", "with the last; the manifest does not have it"),
-    Exemption("pretrain_parallel *", "setting", "pretrain", "the encoders' names and order"),
-    Exemption("pretrain_parallel *", "setting", "visual*", "as in the stage"),
-    Exemption("pretrain_parallel *", "setting", "audio*", "as in the stage"),
+    Exemption("pretrain_parallel*", "setting", "pretrain", "the encoders' names and order"),
+    Exemption("pretrain_parallel*", "setting", "visual*", "as in the stage"),
+    Exemption("pretrain_parallel*", "setting", "audio*", "as in the stage"),
     Exemption("pretrain *", "setting", "visual*", "all weights are looked for before the first of "
               "these stages works, so that none is missing after hours: it can only refuse"),
     Exemption("pretrain *", "setting", "audio*", "as visual"),
     Exemption("crop", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
     Exemption("audio *", "read look", "data/corpus/videos/*", "data/index has the videos' hashes"),
+    Exemption("train_parallel*", "list read look", "data/runs*", "which runs there are"),
     Exemption("train*", "read look", "data/features/*", "data/runs/NAME.json has their hashes"),
     *(
-        Exemption(f"{name}_parallel *", "run", "*dvc status*", "it asks DVC what has changed")
+        Exemption(stages, "run", command, why, sometimes=True)
         for name in ("pretrain", "train")
+        for stages, command, why in (
+            (f"{name}_parallel*", "*dvc status*", "it asks DVC what has changed"),
+            (f"{name} *", f"*stages.{name}_parallel*", "what is trained beside it comes later"),
+        )
     ),
     Exemption("inputs", "look list read write", "models/*", "results of runs that are no longer in "
               "the settings are removed, and not read", sometimes=True),

@@ -236,3 +236,13 @@ def test_no_row_of_the_readmes_tables_is_there_twice() -> None:
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
     named = [row for row in rows if not set(row) <= set("| -:")]
     assert [row for row in named if named.count(row) > 1] == []
+
+
+def test_the_code_sends_people_to_stages_that_exist() -> None:
+    sent = set()
+    for file in sorted((ROOT / "stages").rglob("*.py")):
+        for words in re.findall(r"`dvc repro ([^`\n]+)`", file.read_text(encoding="utf-8")):
+            names = [word for word in words.split() if not word.startswith("-")]
+            sent |= {(file.name, name.partition("@")[0]) for name in names}
+    assert len(sent) > 10
+    assert not {one for one in sent if one[1] not in STAGES and not one[1].endswith("dvc.yaml")}

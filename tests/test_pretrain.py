@@ -205,7 +205,7 @@ def test_what_is_trained_side_by_side_is_put_in_place_as_if_it_had_been_trained_
 ) -> None:
     names = ("vit", "wav2vec")
     alone = {name: [path.read_bytes() for path in run(name, monkeypatch)] for name in names}
-    monkeypatch.setattr(pretrain_parallel, "changed_stages", lambda stage: list(names))
+    monkeypatch.setattr(pretrain_parallel, "changed_stages", lambda *asked: list(names))
     monkeypatch.setattr("sys.argv", ["pretrain_parallel", "2"])
     pretrain_parallel.main()  # in processes of their own
 

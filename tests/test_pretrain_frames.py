@@ -92,6 +92,16 @@ def test_only_frames_of_training_people_join_the_faces() -> None:
         assert people.min() > stills.extra("person").max()
 
 
+def test_an_encoder_that_will_know_the_held_out_videos_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretrain_frames.main()
+    assert "warning: vit will know frames of the training videos" in capsys.readouterr().out
+    stand_ins.settings(project)  # none asks for them
+    pretrain_frames.main()
+    assert "warning" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("project")
 def test_one_of_two_people_of_frames_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrain_frames.main()

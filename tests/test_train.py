@@ -329,23 +329,6 @@ def test_a_video_whose_rows_are_not_its_frames_is_left_out_and_named(
     assert "train4" in names
 
 
-def test_an_encoder_that_knows_the_held_out_videos_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    write_workspace(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    inputs.main()
-    assert "too high" not in capsys.readouterr().out
-    content = yaml.safe_load(Path("params.yaml").read_text())
-    content["pretrain"]["ires100"]["data"] = "faces+train"
-    Path("params.yaml").write_text(yaml.safe_dump(content))
-    inputs.main()
-    printed = capsys.readouterr().out
-    assert "warning: ires100 learnt from frames of the training videos" in printed
-    assert "fold1, fold2, fold3" in printed
-    assert "main" not in printed.split("fitted on it:")[1].splitlines()[0]
-
-
 def test_a_run_depends_on_the_stores_that_it_reads_and_on_its_own_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

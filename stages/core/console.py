@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import Final
 
 from stages.core.errors import (
     FREE_MEMORY,
@@ -11,6 +12,8 @@ from stages.core.errors import (
     is_of_the_machine,
     is_out_of_memory,
 )
+
+INTERRUPTED: Final = 130  # exit code of what Ctrl-C ended
 
 
 def say(text: str) -> None:
@@ -45,4 +48,4 @@ def run_stage(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. What is finished is kept: run it again to continue.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -2,14 +2,9 @@
 
 import contextlib
 import os
-import queue
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,89 +14,13 @@ from torch import Tensor, nn
 
 from stages.core.facs import N_AUS
 from stages.encoders.base import AudioEncoder, VisualEncoder
+from stages.encoders.read_ahead import in_order
 from stages.encoders.recorded import Recorded
 
 GPU_DECODERS: Final = 8
-Item = TypeVar("Item")
 # of each network on a GPU: rows, whether in bfloat16, and what is recorded, if it can be
 _recorded: WeakKeyDictionary[nn.Module, tuple[int, bool, Recorded | None]] = WeakKeyDictionary()
 Batch = tuple[NDArray[np.int64], NDArray[np.uint8]]  # rows of faces, and the faces
-
-
-def prefetch(items: Iterable[Item], ahead: int = 2) -> Iterator[Item]:
-    """Iterate with a thread that prepares the next items while the caller works on one.
-
-    Parameters
-    ----------
-    items : iterable
-        What it raises is raised to the caller, in its place in the order.
-    ahead : int
-        Items held ready.
-
-    Yields
-    ------
-    object
-        The items in their order.
-    """
-    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(ahead)
-    stopped = threading.Event()
-
-    def put(more: bool, value: object) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put((more, value), timeout=0.1)
-                return
-
-    def work() -> None:
-        try:
-            for item in items:
-                put(True, item)
-                if stopped.is_set():
-                    return
-        except BaseException as error:  # not lost in the thread
-            put(False, error)
-        else:
-            put(False, None)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        more, value = ready.get()
-        while more:
-            yield value
-            more, value = ready.get()
-        if value is not None:
-            raise value
-    finally:
-        stopped.set()
-        thread.join()
-
-
-def in_order(tasks: Iterable[Callable[[], Item]], threads: int) -> Iterator[Item]:
-    """Do tasks in threads, a few of them ahead of the caller.
-
-    Parameters
-    ----------
-    tasks : iterable of callable
-        What one raises is raised to the caller, in its place in the order.
-    threads : int
-
-    Yields
-    ------
-    object
-        What the tasks return, in their order.
-    """
-    waiting = iter(tasks)
-    begun: deque[Future[Item]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            begun.extend(pool.submit(task) for task in islice(waiting, threads + 1))
-            while begun:
-                done = begun.popleft().result()
-                begun.extend(pool.submit(task) for task in islice(waiting, 1))
-                yield done
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def decoding_threads(device: torch.device) -> int:

@@ -12,7 +12,8 @@ from typing import cast
 
 import numpy as np
 
-from stages.encoders.running import encode_images, inference, prefetch
+from stages.encoders.read_ahead import prefetch
+from stages.encoders.running import encode_images, inference
 from stages.inference.detection import Seen, Sight, look
 from stages.inference.footage import Footage
 from stages.inference.options import Options

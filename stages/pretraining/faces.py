@@ -14,7 +14,7 @@ from stages.core.facs import FACE_CLASSES, N_AUS
 from stages.crops.crop_file import CropReader, decode_jpeg
 from stages.crops.face_points import N_COORDINATES, POINTS, POINTS_A_SIDE, as_targets
 from stages.encoders.base import VisualEncoder
-from stages.encoders.running import prefetch
+from stages.encoders.read_ahead import prefetch
 from stages.learning.fit import epoch_seed
 from stages.pretraining.augmentation import augment
 from stages.pretraining.tasks import UNKNOWN
@@ -141,7 +141,9 @@ def load_faces(path: Path, tasks: Sequence[str], share: float, seed: int) -> tup
     with CropReader(path) as reader:
         kept = np.flatnonzero(reader.status)
         if not len(kept):
-            raise DataError(f"{path} holds no faces: run `dvc repro -f stills frames`.")
+            raise DataError(
+                f"{path} holds no faces: run `dvc repro -f pretrain_faces pretrain_frames`."
+            )
         columns = [_targets(reader, kept, task) for task in tasks]
         used = np.any([_known(c, task) for c, task in zip(columns, tasks, strict=True)], axis=0)
         kept, columns = kept[used], [column[used] for column in columns]

@@ -12,7 +12,7 @@ from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import data_of_file
-from stages.core.partial import partial_folder
+from stages.core.partial import PARTIAL, partial_folder
 from stages.core.settings import Compute
 from stages.encoders.backbones import code_of
 from stages.encoders.base import AudioEncoder, VisualEncoder
@@ -90,6 +90,11 @@ def identity(work: Pretraining) -> str:
     parts = [work.name, work.seed, work.scale, work.settings.model_dump(), file_hash(work.data)]
     start = work.start.sha256 if work.start else ""
     return identity_of("stages.pretraining.run", [*parts, start, code_of(work.name)])
+
+
+def is_trained(work: Pretraining) -> bool:
+    """Whether an encoder has been trained and waits to be put in its place."""
+    return (PARTIAL / f"pretrain@{work.name}" / identity(work) / FIGURES).exists()
 
 
 @contextmanager

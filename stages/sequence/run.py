@@ -39,6 +39,11 @@ def run_identity(params: TrainingSettings, run: Run) -> str:
     return identity_of("stages.sequence.run", written(params), files)
 
 
+def is_trained(params: TrainingSettings, run: Run) -> bool:
+    """Whether a run has been trained and waits to be put in its place."""
+    return (PARTIAL / f"train@{run.name}" / run_identity(params, run) / RESULT).exists()
+
+
 @contextmanager
 def run_folder(
     params: TrainingSettings, run: Run, *, keep: bool = False

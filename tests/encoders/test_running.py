@@ -10,15 +10,9 @@ import torch
 
 from stages.encoders.backbones import ecapatdnn, fbank, hubert, wav2vec
 from stages.encoders.base import AudioEncoder
+from stages.encoders.read_ahead import in_order, prefetch
 from stages.encoders.registry import visual_encoder
-from stages.encoders.running import (
-    encode_batches,
-    encode_images,
-    encode_sound,
-    in_order,
-    inference,
-    prefetch,
-)
+from stages.encoders.running import encode_batches, encode_images, encode_sound, inference
 
 CPU = torch.device("cpu")
 
