@@ -57,7 +57,8 @@ def main() -> None:
     settings = params.pretrain[name]
     start = find_start(name, settings.start, params.scale, policy=policy, offline=offline)
     work = Pretraining(name, settings, params.scale, params.seed, data, params.compute, start)
-    if params.scale == "small" and not is_trained(work) and asked_for_all():
+    beside = params.scale == "small" or params.compute.engine == "ray"
+    if beside and not is_trained(work) and asked_for_all():
         run_aside("pretrain_parallel")
     with work_folder(work) as folder:
         train_encoder(work, folder)

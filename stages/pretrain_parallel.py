@@ -4,7 +4,8 @@ DVC runs one stage at a time, and one encoder alone leaves cores idle. The first
 that it runs starts this, which trains the encoders that `dvc status` finds changed, and whose data
 are there, each into its folder of unfinished work, where the stages that follow find them done.
 What an encoder learns does not depend on what is trained beside it. By hand:
-`python -m stages.pretrain_parallel JOBS`.
+`python -m stages.pretrain_parallel JOBS`. With `compute.engine: ray` workers of Ray train, as many
+as `compute.workers` says; JOBS is then of no account.
 """
 
 import sys
@@ -40,6 +41,7 @@ def main() -> None:
     jobs = sys.argv[1] if len(sys.argv) > 1 else ""
     if jobs and not (jobs.isdigit() and int(jobs) > 0):
         raise SettingsError(f"{jobs!r} is no number of encoders to train at once: 1, 2, ...")
+    ray = params.compute.engine == "ray"
     count = int(jobs) if jobs else worker_count(params.compute.workers)
     changed, chosen = set(changed_stages("pretrain", params.pretrain)), choices(params)
     policy, offline = params.licences.noncommercial, params.compute.offline
@@ -50,7 +52,8 @@ def main() -> None:
     }
     if running_stage():
         wanted = with_data(wanted, running_stage().rpartition("@")[2])
-    if count == 1 or len(wanted) < 2 or params.scale != "small":
+    alone = count == 1 or len(wanted) < 2 or params.scale != "small"
+    if not wanted or (alone and not ray):
         return  # the stage itself does it as well
     items = {
         # in the order of the settings, in which those that take longest come first
@@ -68,7 +71,7 @@ def main() -> None:
     read = dict.fromkeys(work.data for work in items.values() if work.data.is_file())
     uses = [data_use("pretrain", one) for path in read for one in data_of_file(path)]
     enforce(policy, uses)
-    say(f"pre-training {len(items)} encoders, {count} at once")
+    say(f"pre-training {len(items)} encoders, {'by Ray' if ray else f'{count} at once'}")
     hashes = [identity(work) for work in items.values()]
     with partial_folder("pretrain_parallel", identity_of("stages.pretrain_parallel", hashes)) as at:
         outcome = map_videos(
@@ -76,8 +79,10 @@ def main() -> None:
             items,
             at,
             suffix=".txt",
-            workers=count,
+            workers=params.compute.workers if ray else count,
             description="encoders pre-trained",
+            compute=params.compute,
+            on_device=True,
             initializer=use_one_thread,
         )
     for name, reason in outcome.failed.items():

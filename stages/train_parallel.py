@@ -4,12 +4,11 @@ DVC runs one stage at a time. The first stage `train` that it runs starts this, 
 runs that `dvc status` finds changed in so many processes, each into its folder of unfinished work,
 where the stages that follow find them done. What a run gives does not depend on what is trained
 beside it. By hand: `python -m stages.train_parallel JOBS`; a second argument names the stage, where
-it is not the one of `dvc.yaml`: `metrics/tables/dvc.yaml:train`.
+it is not the one of `dvc.yaml`: `metrics/tables/dvc.yaml:train`. With `compute.engine: ray` workers
+of Ray train, as many as `compute.workers` says; JOBS is then of no account.
 """
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 from stages.check_settings import load_params
 from stages.core.console import run_stage, say
@@ -20,25 +19,8 @@ from stages.core.parallel import map_videos, worker_count
 from stages.core.partial import partial_folder
 from stages.core.settings import Compute
 from stages.core.torchrun import use_one_thread
-from stages.sequence.run import RESULT, run_folder, run_identity, train_run
-from stages.sequence.runs import Run, Section, read_run, read_runs, read_training
-from stages.sequence.settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class Work:
-    """A run that is to be trained."""
-
-    run: Run
-    params: TrainingSettings
-
-
-def train_aside(work: Work, path: Path) -> None:
-    """Train one run and leave it in its folder; `path` gets a note that it is done."""
-    with run_folder(work.params, work.run, keep=True) as (folder, _):
-        if not (folder / RESULT).exists():
-            train_run(work.params, work.run, folder, progress=False)
-    path.write_text("done\n", encoding="utf-8")
+from stages.sequence.run import Training, run_identity, train_aside
+from stages.sequence.runs import Section, read_run, read_runs, read_training
 
 
 def at_once(compute: Compute, *, full: bool) -> int:
@@ -59,12 +41,14 @@ def main() -> None:
         raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
     section: Section = "runs" if stage == "train" else "tables"
     names = changed_stages(stage, [run.name for run in read_runs(section)])
-    items = {name: Work(read_run(name), read_training(name, compute)) for name in names}
+    items = {name: Training(read_run(name), read_training(name, compute)) for name in names}
     scales = {work.params.scale for work in items.values()}
+    ray = compute.engine == "ray"
     count = int(jobs) if jobs else at_once(compute, full="full" in scales)
-    if count == 1 or len(names) < 2:
+    if not names or (not ray and (count == 1 or len(names) < 2)):
         return  # the stage itself does it as well
-    say(f"training {len(items)} runs, {count} at once: {', '.join(names)}")
+    where = "by Ray" if ray else f"{count} at once"
+    say(f"training {len(items)} runs, {where}: {', '.join(names)}")
     hashes = [run_identity(work.params, work.run) for work in items.values()]
     with partial_folder("train_parallel", identity_of("stages.train_parallel", hashes)) as folder:
         outcome = map_videos(
@@ -72,8 +56,10 @@ def main() -> None:
             items,
             folder,
             suffix=".txt",
-            workers=count,
+            workers=compute.workers if ray else count,
             description="runs trained",
+            compute=compute,
+            on_device=True,
             initializer=use_one_thread,
         )
     for name, reason in outcome.failed.items():

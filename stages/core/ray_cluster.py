@@ -5,14 +5,17 @@ token of its own, which nobody else knows, and one that is reached beyond this m
 a token.
 """
 
+import itertools
 import os
 import secrets
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from stages.core.console import say
 from stages.core.errors import SettingsError
 from stages.core.workers import worker_count
 
@@ -20,6 +23,8 @@ LOCAL: Final = "local"  # as Ray calls one that is to be started
 AUTO: Final = "auto"  # the address of the Ray that runs on this machine
 OBJECTS: Final = 100 << 20  # bytes of shared memory: what is sent about are names and settings
 LOOPBACK: Final = ("127.", "localhost:", "[::1]:")
+STARTS: Final = 3  # attempts at starting one, which Ray gives 30 seconds each
+_LATE: Final = "timed out during startup"
 _ASK_WITHOUT_TOKEN: Final = """
 import sys
 from ray._raylet import GcsClient
@@ -29,6 +34,22 @@ _NEW_TOKEN: Final = (
     "Ray runs code for whoever reaches its ports: have it ask for a token, by RAY_AUTH_MODE=token "
     "in the environment of `ray start` on every machine and of this one, see docs/cluster.md."
 )
+
+
+@dataclass
+class _Session:
+    """The connections that this process has had: how many, and where the last one leads."""
+
+    number: int = 0
+    where: str = ""
+
+
+_LAST: Final = _Session()
+
+
+def session() -> int:
+    """Which of this process's connections the last one is, from 1; 0 before."""
+    return _LAST.number
 
 
 def import_ray(address: str | None) -> Any:
@@ -66,7 +87,9 @@ def find_address(address: str | None) -> str | None:
 
 
 def connect(address: str | None, workers: int | None, **options: Any) -> Callable[[], None]:
-    """Connect this process to a Ray, unless it is connected.
+    """Connect this process to a Ray, unless it is connected to that one.
+
+    The connection ends with the process, if not before.
 
     Parameters
     ----------
@@ -89,24 +112,25 @@ def connect(address: str | None, workers: int | None, **options: Any) -> Callabl
         When Ray is not installed, none answers, or it can be reached from other machines and asks
         for no token.
     """
-    ray = import_ray(address)
+    ray, where = import_ray(address), find_address(address) or LOCAL
     if ray.is_initialized():
-        return lambda: None
-    where = find_address(address) or LOCAL
+        if where == _LAST.where:
+            return lambda: None
+        ray.shutdown()
     if where == LOCAL:
         options = {"num_cpus": worker_count(workers), "object_store_memory": OBJECTS, **options}
     elif where != AUTO and not where.startswith(LOOPBACK):
         _refuse_open(where)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ray.init(
-                address=where, log_to_driver=False, configure_logging=False,
-                include_dashboard=False if where == LOCAL else None,
-                **options,
-            )  # fmt: skip
-    except Exception as error:
-        raise SettingsError(_no_answer(where, error)) from None
+    for trial in itertools.count(1):
+        try:
+            _init(ray, where, options)
+            break
+        except Exception as error:
+            late = where == LOCAL and _LATE in str(error)
+            if not late or trial == STARTS:
+                raise SettingsError(_no_answer(where, error)) from None
+            ray.shutdown()
+            say("Ray has not started within half a minute, the machine is busy: once more")
     if where == AUTO or where.startswith(LOOPBACK):
         hosts = [f"{node['NodeManagerAddress']}:" for node in ray.nodes()]
         if not all(host.startswith(LOOPBACK) for host in hosts):
@@ -115,7 +139,18 @@ def connect(address: str | None, workers: int | None, **options: Any) -> Callabl
             except SettingsError:
                 ray.shutdown()
                 raise
+    _LAST.number, _LAST.where = _LAST.number + 1, where
     return ray.shutdown  # type: ignore[no-any-return]
+
+
+def _init(ray: Any, where: str, options: Mapping[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(
+            address=where, log_to_driver=False, configure_logging=False,
+            include_dashboard=False if where == LOCAL else None,
+            **options,
+        )  # fmt: skip
 
 
 def _no_answer(where: str, error: Exception) -> str:

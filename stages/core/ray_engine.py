@@ -6,100 +6,29 @@ the acknowledgement. Workers may come and go with their machines while the work 
 """
 
 import contextlib
+import itertools
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from stages.core.attempt import Attempt, Function, attempt
+from stages.core.attempt import Attempt, Function
 from stages.core.console import say
 from stages.core.errors import SettingsError
-from stages.core.files import machine, sweep, temporary_path
+from stages.core.files import machine, temporary_path
 from stages.core.hashing import ROOT
-from stages.core.ray_cluster import connect, import_ray
+from stages.core.ray_cluster import connect, import_ray, session
+from stages.core.ray_worker import Place, RemoteWorker, Spare, Worker, appears
 from stages.core.settings import Compute
 from stages.core.workers import IN_A_WORKER, NUMBER, ended_by_full_disk
 
 LOOK: Final = 1.0  # seconds between two looks at what the cluster has
-VISIBLE: Final = 60.0  # seconds until a network drive must show here what was written there
 PATIENCE: Final = 30.0  # seconds without any worker before the user is told
+SPARE: Final = Spare()  # of this process
 _LOW_MEMORY: Final = ("out of memory", "outofmemory", "low on memory")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a worker is: its machine's name and mark, its process there."""
-
-    host: str
-    machine: str
-    pid: int
-
-
-class RemoteWorker:
-    """What runs in a worker process.
-
-    Parameters
-    ----------
-    environment : dict of str to str
-        To be set before any library reads it: the function, whose modules import them, comes later.
-    path : list of str
-        The driver's ``sys.path``.
-    """
-
-    def __init__(self, environment: dict[str, str], path: list[str]) -> None:
-        os.environ.update(environment)
-        sys.path += [entry for entry in path if entry not in sys.path]
-        self._function: Function | None = None
-
-    def begin(
-        self,
-        code: Path,
-        root: Path,
-        sign: Path,
-        function: Function,
-        initializer: Callable[[], None] | None,
-    ) -> Place | str:
-        """Go to the folder of the work; where that is not the driver's own, return a sentence."""
-        import socket
-
-        host = socket.gethostname()
-        if code != ROOT:  # `dvc exp run --temp` has a copy of its own
-            return f"the worker on {host} has the code of {ROOT}, not that of {code}"
-        try:
-            os.chdir(root)
-        except OSError as error:
-            return f"the worker on {host} cannot enter {root}: {error.strerror}"
-        if not _appears(sign, 0):
-            return f"the worker on {host} has another {sign.parent} than this machine"
-        self._function = function
-        if initializer is not None:
-            initializer()
-        return Place(host, machine(), os.getpid())
-
-    def make(self, item: Any, path: Path) -> Attempt:
-        """Make one piece."""
-        assert self._function is not None
-        return attempt(self._function, item, path)
-
-
-@dataclass
-class _Worker:
-    actor: Any
-    number: int
-    asked: Any  # what it shall answer next; None while it has nothing to do
-    place: Place | None = None  # None until it has begun
-    item: tuple[str, Any, Path] | None = None
-    folders: set[Path] = field(default_factory=set)
-
-    def sweep(self) -> None:
-        """Remove what it left half done."""
-        for folder in self.folders:
-            if self.place is not None:
-                sweep(folder, pid=self.place.pid, of=self.place.machine)
 
 
 class RayWorkers:
@@ -133,17 +62,17 @@ class RayWorkers:
     ) -> None:
         self._function, self._count, self._initializer = function, count, initializer
         self._ray = import_ray(compute.address)
-        self._disconnect = connect(compute.address, compute.workers)
-        self._root, self._workers = Path.cwd(), list[_Worker]()
+        connect(compute.address, compute.workers)  # it stays, for the next piece of work
+        self._root, self._workers = Path.cwd(), list[Worker]()
         self._queue: deque[tuple[str, Any, Path]] = deque()
         self._looked, self._capacity, self._since = -LOOK, 0, time.monotonic()
-        self._share = 0.0
-        try:
-            if on_device and compute.device != "cpu":
-                self._share = self._gpu_share(compute)
-        except SettingsError:
-            self._disconnect()
-            raise
+        on_gpus = on_device and compute.device != "cpu"
+        self._share = self._gpu_share(compute) if on_gpus else 0.0
+        self._environment = self._of_workers()
+        kind = (session(), self._share, *self._environment.items(), *sys.path)
+        self._kind: tuple[Any, ...] = kind
+        self._spare, unfit = SPARE.take(kind)
+        self._kill(unfit)
         self._sign = temporary_path(folder.absolute() / "shared")
         self._sign.write_text("all workers must see this file\n", encoding="utf-8")
 
@@ -178,7 +107,7 @@ class RayWorkers:
         self._deal()
 
     def _deal(self) -> None:
-        idle = [one for one in self._workers if one.place is not None and one.item is None]
+        idle = [worker for worker in self._workers if worker.idle]
         while self._queue and idle:
             worker = idle.pop()
             worker.item = self._queue.popleft()
@@ -190,20 +119,31 @@ class RayWorkers:
             self._start()
             coming += 1
 
-    def _start(self) -> None:
-        number = min(set(range(self._count)) - {worker.number for worker in self._workers})
-        environment = {name: os.environ.get(name, one) for name, one in IN_A_WORKER.items()}
-        environment[NUMBER] = str(number)
-        environment["HDF5_USE_FILE_LOCKING"] = "FALSE"  # some network drives have no locks
+    def _of_workers(self) -> dict[str, str]:
+        """What a worker's environment is to say."""
+        said = {name: os.environ.get(name, one) for name, one in IN_A_WORKER.items()}
+        said["HDF5_USE_FILE_LOCKING"] = "FALSE"  # some network drives have no locks
         if not self._share:
-            environment["CUDA_VISIBLE_DEVICES"] = ""
+            said["CUDA_VISIBLE_DEVICES"] = ""
+        return said
+
+    def _start(self) -> None:
+        worker = self._spare.pop() if self._spare else self._new()
+        worker.asked = worker.actor.begin.remote(
+            ROOT, self._root, self._sign, self._function, self._initializer
+        )
+        self._workers.append(worker)
+
+    def _new(self) -> Worker:
+        taken = {worker.number for worker in (*self._workers, *self._spare)}
+        number = next(one for one in itertools.count() if one not in taken)
         options: dict[str, Any] = {
             "num_cpus": 1, "num_gpus": self._share, "max_restarts": 0,
             "scheduling_strategy": "SPREAD",
         }  # fmt: skip
+        environment = self._environment | {NUMBER: str(number)}
         actor = self._ray.remote(RemoteWorker).options(**options).remote(environment, sys.path)
-        asked = actor.begin.remote(ROOT, self._root, self._sign, self._function, self._initializer)
-        self._workers.append(_Worker(actor, number, asked))
+        return Worker(actor, self._kind, number)
 
     def wait(self) -> Iterator[tuple[str, Attempt]]:
         """Wait until an attempt ends, or for a second; give the names, and how theirs ended."""
@@ -226,7 +166,7 @@ class RayWorkers:
         self._tell_of_waiting()
 
     def _heard(
-        self, worker: _Worker, answer: Place | str | Attempt
+        self, worker: Worker, answer: Place | str | Attempt
     ) -> Iterator[tuple[str, Attempt]]:
         if isinstance(answer, Place):
             worker.place = answer
@@ -238,7 +178,8 @@ class RayWorkers:
         elif worker.item is not None:
             (name, _, path), worker.item = worker.item, None
             yield name, self._seen(answer, path, worker.place)
-        elif self._queue:  # it never began: an attempt is used up, so that this ends
+        elif self._queue and not worker.used:
+            # it never began: an attempt is used up, so that this ends
             yield self._queue.popleft()[0], answer
 
     def _seen(self, answer: Attempt, path: Path, place: Place | None) -> Attempt:
@@ -246,12 +187,12 @@ class RayWorkers:
         done = answer.acknowledgement
         if done is None or place is None or place.machine == machine():
             return answer
-        if _appears(path, done.bytes):
+        if appears(path, done.bytes):
             return answer
         reason = f"{path} was written on {done.host}, but does not appear on this machine"
         return Attempt("other", reason)
 
-    def _bury(self, worker: _Worker, error: Exception) -> Attempt:
+    def _bury(self, worker: Worker, error: Exception) -> Attempt:
         self._workers.remove(worker)
         self._ray.kill(worker.actor, no_restart=True)
         worker.sweep()
@@ -274,25 +215,18 @@ class RayWorkers:
             say(f"waiting for a machine with {need} free to join Ray, or to become free")
 
     def close(self) -> None:
-        """End the workers; what they are at is lost."""
+        """End the workers that are at something, which is lost; the others stay."""
         self._sign.unlink(missing_ok=True)
         gone, self._workers = self._workers, []
+        idle = [worker for worker in gone if worker.idle]
+        for worker in (*idle, *self._spare):
+            SPARE.keep(worker)
+        self._spare = []
+        self._kill([worker for worker in gone if not worker.idle])
+
+    def _kill(self, workers: list[Worker]) -> None:
         with contextlib.suppress(Exception):  # the cluster may be gone
-            for worker in gone:
+            for worker in workers:
                 self._ray.kill(worker.actor, no_restart=True)
-        self._disconnect()
-        for worker in gone:
+        for worker in workers:
             worker.sweep()
-
-
-def _appears(path: Path, size: int) -> bool:
-    """Whether a file of at least that size is there, or comes to be within a minute."""
-    begun = time.monotonic()
-    while True:
-        with contextlib.suppress(OSError):
-            next(path.parent.iterdir(), None)  # has a network drive look again
-            if path.stat().st_size >= size:
-                return True
-        if time.monotonic() - begun > VISIBLE:
-            return False
-        time.sleep(0.1)

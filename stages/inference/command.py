@@ -35,6 +35,13 @@ class Precision(StrEnum):
     mixed = "bf16-mixed"
 
 
+class Engine(StrEnum):
+    """Whose processes predict."""
+
+    local = "local"
+    ray = "ray"
+
+
 def predict(
     out: Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")],
     ensemble: EnsembleFolder,
@@ -99,7 +106,27 @@ def predict(
             "videos of the same name; files that AUFusion did not write stay.",
         ),
     ] = False,
-    jobs: Annotated[int, typer.Option(help="Videos at once, each in a process of one thread.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Videos at once, each in a process of one thread. Else one; by Ray as many as it "
+            "has place for."
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            help="ray: over the machines of a Ray, which share the folders: docs/cluster.md."
+        ),
+    ] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of Ray's head, or auto for the one on this machine; else RAY_ADDRESS, else a Ray "
+            "is started.",
+            metavar="HOST:PORT",
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Annotated[
         Precision, typer.Option(help="Of the encoders; auto: what the ensemble was trained on.")
@@ -139,7 +166,8 @@ def predict(
         )
         done = predict_all(
             expand(paths or (), lists or ()), ensemble, out, options, recursive=recursive,
-            extras=extras, name=name, overwrite=overwrite, jobs=jobs,
+            extras=extras, name=name, overwrite=overwrite, jobs=jobs, engine=engine.value,
+            address=address,
         )  # fmt: skip
         return FAILED if done.failed else 0
 

@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
+from stages.core.refusals import sentence
+from stages.core.settings import Compute
 from stages.ensembles.ensemble import load_ensemble
 from stages.inference.options import Options
 from stages.inference.predictor import Predictor, load_predictor, share_cores
@@ -64,7 +68,9 @@ def predict_all(
     extras: Extras | None = None,
     name: str | None = None,
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     load: Callable[[Path, Options], Predictor] = load_predictor,
 ) -> Done:
     """Predict files and folders.
@@ -86,9 +92,15 @@ def predict_all(
     overwrite : bool
         Predict again what is done, and replace results of other videos of the same names. Files
         that are not ours stay all the same.
-    jobs : int
-        Videos at once. With more than one each has a process of one thread, which loads the
-        ensemble once; lines come in the order in which videos end, results in that of `given`.
+    jobs : int, optional
+        Videos at once; else one, or by Ray as many as it has place for. With more than one each
+        has a process of one thread, which loads the ensemble once; lines come in the order in which
+        videos end, results in that of `given`.
+    engine : {"local", "ray"}
+        Whose processes these are: this machine's, or workers of Ray, which see all folders under
+        the same paths.
+    address : str, optional
+        Of Ray, see :func:`stages.core.ray_cluster.connect`.
     load : callable
         Loads the ensemble, where the work is done in this process.
 
@@ -99,10 +111,10 @@ def predict_all(
     Raises
     ------
     DataError, SettingsError
-        When nothing could be begun: no ensemble, no such device, no such number of jobs.
+        When nothing could be begun: no ensemble, no such device, no such number of jobs, no such
+        Ray, or workers of it that do not see the folders.
     """
-    if jobs < 1:
-        raise SettingsError(f"--jobs is {jobs}; allowed: 1 video at once or more.")
+    compute = _compute(jobs, engine, address, options)
     extras = extras or Extras()
     videos, failed = find_videos(given, recursive)
     if name is not None:
@@ -124,7 +136,7 @@ def predict_all(
             print(f"{text}: {reason}", file=sys.stderr, flush=True)
             continue
         folder = out / video.below
-        tasks.append(Task(video, folder, text, options, extras, overwrite, bar=jobs == 1))
+        tasks.append(Task(video, folder, text, options, extras, overwrite, bar=compute is None))
     found: dict[int, Result] = {}
     shown: set[str] = set()
 
@@ -137,9 +149,9 @@ def predict_all(
         found[place] = ended.result
         tell("\n  ".join([f"{text}: {_said(ended.result, ended.fresh, shown)}", *ended.notes]))
 
-    if jobs > 1 and len(tasks) > 1:
+    if compute is not None and (len(tasks) > 1 or (tasks and engine == "ray")):
         load_ensemble(ensemble)  # what is wrong with it is no fault of the videos
-        carry_out_all(tasks, ensemble, min(jobs, len(tasks)), told)
+        carry_out_all(tasks, ensemble, out, compute, told)
     elif tasks:
         predictor = load(ensemble, options)
         share_cores()
@@ -151,6 +163,23 @@ def predict_all(
             f"{len(done.results)} of {len(done.results) + len(done.failed)} done; results in {out}"
         )
     return done
+
+
+def _compute(
+    jobs: int | None, engine: str, address: str | None, options: Options
+) -> Compute | None:
+    """Whose processes predict the videos; None for this one."""
+    if jobs is not None and jobs < 1:
+        raise SettingsError(f"--jobs is {jobs}; allowed: 1 video at once or more.")
+    if engine == "local" and address is not None:
+        raise SettingsError("--address is that of a Ray: name --engine ray with it.")
+    if engine == "local" and jobs in (None, 1):
+        return None
+    asked = {"engine": engine, "address": address, "workers": jobs, "device": options.device}
+    try:
+        return Compute.model_validate(asked)
+    except ValidationError as error:
+        raise SettingsError(f"--{sentence(error, Compute)}.") from None
 
 
 def _is_ours(video: Input) -> bool:

@@ -8,6 +8,7 @@ nothing; so neither the number of cores nor that of runs side by side changes a 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -128,6 +129,22 @@ def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: boo
         if process_rank() == 0:
             _predict(params, run, dimensions, features, parts, folder / UNFINISHED)
             (folder / UNFINISHED).rename(folder / RESULT)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that is to be trained aside."""
+
+    run: Run
+    params: TrainingSettings
+
+
+def train_aside(work: Training, path: Path) -> None:
+    """Train one run and leave it in its folder; `path` gets a note that it is done."""
+    with run_folder(work.params, work.run, keep=True) as (folder, _):
+        if not (folder / RESULT).exists():
+            train_run(work.params, work.run, folder, progress=False)
+    path.write_text("done\n", encoding="utf-8")
 
 
 def put_in_place(folder: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -151,6 +152,24 @@ def test_nothing_is_started_where_nothing_is_to_do(
     monkeypatch.setattr(ray_engine, "connect", None)
     assert work(square, items, tmp_path) == first
     assert (tmp_path / ACKNOWLEDGED).exists()
+
+
+def note_process(item: int, path: Path) -> None:
+    path.write_text(f"{item} {os.getpid()}")
+
+
+def test_a_worker_stays_for_the_next_work(tmp_path: Path) -> None:
+    """Its start takes seconds, on a busy machine a minute; one that died meanwhile is no harm."""
+    pids = []
+    for number in range(4):
+        if number == 3:
+            os.kill(pids[-1], signal.SIGKILL)
+        outcome = work(note_process, {"a": number}, tmp_path / str(number), workers=1)
+        item, pid = map(int, outcome.done["a"].read_text().split())
+        assert item == number
+        pids.append(pid)
+    assert len(set(pids[:3])) == 1
+    assert pids[3] != pids[2]
 
 
 def open_ports() -> str:

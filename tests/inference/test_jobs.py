@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from stages.core.errors import DataError, SettingsError
+from stages.core.settings import Compute
 from stages.inference import side_by_side
 from stages.inference.folder import predict_all
 from stages.inference.options import Options
@@ -99,8 +100,9 @@ def test_of_every_video_it_is_told_what_became_of_it_whoever_dies(
              for name in names]  # fmt: skip
     found: dict[str, str] = {}
     side_by_side.carry_out_all(
-        tasks, ensemble, 2, lambda place, ended: found.update({names[place]: ended.failure})
-    )
+        tasks, ensemble, tmp_path, Compute(workers=2),
+        lambda place, ended: found.update({names[place]: ended.failure}),
+    )  # fmt: skip
     assert found.keys() == set(names)
     assert [found[name] for name in names if "good" in name] == ["it was predicted"] * 3
     bad = [found[name] for name in names if "bad" in name]
