@@ -38,10 +38,11 @@ _NEW_TOKEN: Final = (
 
 @dataclass
 class _Session:
-    """The connections that this process has had: how many, and where the last one leads."""
+    """The connections that this process has had: how many, where the last one leads, its CPUs."""
 
     number: int = 0
     where: str = ""
+    cpus: int = 0  # of a Ray that was started here
 
 
 _LAST: Final = _Session()
@@ -114,7 +115,7 @@ def connect(address: str | None, workers: int | None, **options: Any) -> Callabl
     """
     ray, where = import_ray(address), find_address(address) or LOCAL
     if ray.is_initialized():
-        if where == _LAST.where:
+        if where == _LAST.where and (where != LOCAL or (workers or 0) <= _LAST.cpus):
             return lambda: None
         ray.shutdown()
     if where == LOCAL:
@@ -139,7 +140,7 @@ def connect(address: str | None, workers: int | None, **options: Any) -> Callabl
             except SettingsError:
                 ray.shutdown()
                 raise
-    _LAST.number, _LAST.where = _LAST.number + 1, where
+    _LAST.number, _LAST.where, _LAST.cpus = _LAST.number + 1, where, options.get("num_cpus", 0)
     return ray.shutdown  # type: ignore[no-any-return]
 
 
