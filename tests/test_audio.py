@@ -1,5 +1,6 @@
 """Stage `audio`: main() on tiny videos; sound at a known time is found in the right frame."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -120,3 +121,34 @@ def test_the_same_input_gives_the_same_bytes(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_unknown_encoder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError, match="allowed: ecapatdnn, fbank, hubert, wav2vec"):
         run("mfcc", monkeypatch)
+
+
+@pytest.mark.usefixtures("project")
+def test_an_earlier_layer_is_another_feature_and_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = run("hubert", monkeypatch)
+    before = stand_ins.contents(path)
+    with FeatureReader(path) as store:
+        last = store.read("prompt")
+        assert "layer" not in json.loads(store.attributes["settings"])
+    stand_ins.settings(Path.cwd(), audio__hubert__layer=1)
+    with FeatureReader(run("hubert", monkeypatch)) as store:
+        first = store.read("prompt")
+        assert json.loads(store.attributes["settings"])["layer"] == 1
+    assert not np.allclose(first, last, equal_nan=True)
+    np.testing.assert_array_equal(np.isnan(first), np.isnan(last))
+    stand_ins.settings(Path.cwd(), audio__hubert__layer="last")
+    assert stand_ins.contents(run("hubert", monkeypatch)) == before
+
+
+@pytest.mark.usefixtures("project")
+def test_a_layer_that_is_not_there_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_ins.settings(Path.cwd(), audio__hubert__layer=3, audio__ecapatdnn__layer=1)
+    with pytest.raises(SettingsError, match=r"audio.hubert.layer is 3, .* allowed: last, 1 ... 2"):
+        run("hubert", monkeypatch)
+    with pytest.raises(SettingsError, match="ecapatdnn has no layers to choose"):
+        run("ecapatdnn", monkeypatch)
+    assert not Path("data/features").exists()

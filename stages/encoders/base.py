@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.core.errors import SettingsError
 from stages.encoders.source import Source
 
 Dimensions = dict[str, Any]
@@ -55,6 +56,8 @@ class Encoder:
         Renames a published state's tensors to those of `build`, and drops its task's head.
     training_precision : str or None
         Precision of pre-training where the settings say ``auto``; None follows the processor.
+    instead : str
+        A sentence on what to take in place of a published file that cannot be read, if any.
     replicas : int
         Parts of a pre-training batch that a CPU works on at once, see
         :class:`stages.learning.replicas.Replicas`; 1 for a network that draws random numbers.
@@ -70,6 +73,7 @@ class Encoder:
     configuration: Callable[[Dimensions], Mapping[str, Any]] = field(default=_no_configuration)
     published: Callable[[State], State] = field(default=_unchanged)
     training_precision: str | None = None
+    instead: str = ""
     replicas: int = 1
 
 
@@ -86,6 +90,9 @@ class VisualEncoder(Encoder):
         Per channel (R, G, B), on the scale 0 to 255: the input is (x - mean) / deviation.
     published_mean, published_deviation : tuple of float or None
         What published weights expect in their place, where it is something else.
+    converts_onnx : bool
+        Whether an ONNX file becomes tensors when it is taken, and is not run as it is: what is
+        published so ends in a classifier.
     """
 
     resolution: int
@@ -93,6 +100,7 @@ class VisualEncoder(Encoder):
     deviation: tuple[float, float, float]
     published_mean: tuple[float, float, float] | None = None
     published_deviation: tuple[float, float, float] | None = None
+    converts_onnx: bool = False
 
     def for_published(self) -> Self:
         """Return the same encoder with the normalisation of published weights."""
@@ -164,6 +172,8 @@ class AudioEncoder(Encoder):
         step depends on its receptive field alone.
     masks : bool
         Whether the network also maps (n, samples) and (n, steps) bool, steps that it shall not see.
+    layers : callable or None
+        ``layers(network)`` are those of its transformer, in their order; None where it has none.
     """
 
     sampling_rate: int
@@ -172,6 +182,37 @@ class AudioEncoder(Encoder):
     block: int
     context: int
     masks: bool = False
+    layers: Callable[[nn.Module], nn.ModuleList] | None = None
+
+    def check_layer(self, last: int, count: int) -> None:
+        """Refuse a layer that a network of so many layers has not.
+
+        Raises
+        ------
+        SettingsError
+            When `last` is not from 1 to `count`.
+        """
+        key = f"audio.{self.name}.layer is {last}"
+        if not count:
+            raise SettingsError(
+                f"{key}, but {self.name} has no layers to choose from: leave it out."
+            )
+        if not 1 <= last <= count:
+            raise SettingsError(
+                f"{key}, but this {self.name} has {count} layers; allowed: last, 1 ... {count}."
+            )
+
+    def keep_layers(self, network: nn.Module, last: int) -> None:
+        """Take the layers behind the `last` one, counted from 1, off a network.
+
+        Raises
+        ------
+        SettingsError
+            When the network has no such layer.
+        """
+        layers = nn.ModuleList() if self.layers is None else self.layers(network)
+        self.check_layer(last, len(layers))
+        del layers[last:]
 
     def steps(self, samples: int) -> int:
         """Return the number of steps that the network makes of so many samples."""

@@ -7,14 +7,16 @@ import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stages.core.feature_shard import ShardWriter
 from stages.core.hashing import file_hash
 from stages.core.settings import Compute
 from stages.encoders.licences import enforce_file, weights_terms
-from stages.encoders.settings import EncoderSettings
-from stages.encoders.source import weights_path
+from stages.encoders.settings import LAST, EncoderSettings
+from stages.encoders.source import read_about, weights_path
+
+LAYERS: Final = "num_hidden_layers"  # of the dimensions of networks whose layer can be chosen
 
 if TYPE_CHECKING:  # torch is imported where the work is done, not by the process that assembles
     import torch
@@ -38,6 +40,8 @@ class Encoding:
     scale : str
         ``small`` or ``full``.
     compute : Compute
+    layer : int or None
+        Of an encoder of sound: its last layer that counts, from 1; None for all.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Encoding:
     weights_hash: str
     scale: str
     compute: Compute
+    layer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,20 @@ def choose_encoding(kind: str, name: str, params: EncoderSettings) -> Encoding:
     DataError
         When the encoder's weights are missing.
     SettingsError
-        When the licence of its weights is not allowed.
+        When the licence of its weights is not allowed, or it has no layer such as is asked for.
     """
     settings = (params.visual if kind == "visual" else params.audio)[name]
     weights = weights_path(name, settings.weights, params.scale)
     enforce_file(params.licences.noncommercial, f"{kind}.{name}", weights)
     hashed = file_hash(weights) if weights else ""
-    return Encoding(name, weights, hashed, params.scale, params.compute)
+    layer = getattr(settings, "layer", LAST)
+    if layer == LAST:
+        return Encoding(name, weights, hashed, params.scale, params.compute)
+    from stages.encoders.registry import audio_encoder  # which imports torch
+
+    dimensions = read_about(weights).get("dimensions", {}) if weights else {}
+    audio_encoder(name).check_layer(layer, dimensions.get(LAYERS, 0))
+    return Encoding(name, weights, hashed, params.scale, params.compute, layer)
 
 
 def encoding_workers(compute: Compute) -> int | None:
@@ -133,15 +145,18 @@ def load_encoding(encoding: Encoding) -> Loaded:
     import torch
 
     from stages.core.devices import pick_device, pick_precision
-    from stages.encoders.base import VisualEncoder
+    from stages.encoders.base import AudioEncoder, VisualEncoder
     from stages.encoders.registry import any_encoder
     from stages.encoders.weights import load_network
 
     encoder, compute = any_encoder(encoding.name), encoding.compute
     device = pick_device(compute)
     network = load_network(encoder, encoding.scale, encoding.weights, compute.device)
-    if not isinstance(encoder, VisualEncoder):
+    if isinstance(encoder, AudioEncoder):
+        if encoding.layer is not None:
+            encoder.keep_layers(network, encoding.layer)
         return Loaded(encoder, network.to(device), device, "32-true")
+    assert isinstance(encoder, VisualEncoder)
     if network.published:
         encoder = encoder.for_published()
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -167,6 +182,8 @@ def feature_writer(path: Path, encoding: Encoding, loaded: Loaded) -> ShardWrite
     from stages.encoders.base import VisualEncoder
 
     settings: dict[str, Any] = {"scale": encoding.scale, "weights": weights_terms(encoding.weights)}
+    if encoding.layer is not None:
+        settings["layer"] = encoding.layer
     if isinstance(loaded.encoder, VisualEncoder):
         settings["precision"] = loaded.precision
     return ShardWriter(

@@ -1,4 +1,4 @@
-"""What `vit` and `mae` share: timm's VisionTransformer, at full scale by its published names.
+"""What `vit`, `mae`, `maeface` and `dinov2` share: timm's VisionTransformer, by published names.
 
 The small scale takes its patches from a few convolutions in place of one, and reads all patches
 out through a linear layer in place of one token or their mean: on a few thousand aligned faces it
@@ -105,7 +105,8 @@ def build(dimensions: Dimensions, pool: str) -> nn.Module:
     ----------
     dimensions : mapping
         ``side``, ``width``, ``layers``, ``heads``, ``feedforward``; ``patch``, or ``stem`` (the
-        channels of convolutions of stride 2) and ``embedding``.
+        channels of convolutions of stride 2) and ``embedding``; ``layer_scale``, if it has some,
+        what each residual branch is multiplied by at first.
     pool : str
         What is read out where there is no ``embedding``: ``token`` or ``avg``, the patches' mean.
     """
@@ -120,6 +121,7 @@ def build(dimensions: Dimensions, pool: str) -> nn.Module:
         "mlp_ratio": dimensions["feedforward"] / dimensions["width"],
         "num_classes": 0,
         "fc_norm": False,
+        "init_values": dimensions.get("layer_scale"),
     }
     network: Any
     if "stem" in dimensions:

@@ -1,4 +1,4 @@
-"""What `wav2vec` and `hubert` share: convolutions over the waveform, then a transformer.
+"""What `wav2vec`, `hubert` and `wavlm` share: convolutions over the waveform, then a transformer.
 
 A block of sound is encoded by itself, with the sound around it as context, because neither of the
 networks' two global parts can be had in bounded memory: the first convolution is normalised over
@@ -98,27 +98,32 @@ SMALL = dimensions(64, 128, 2, 4, 32, 8)
 FULL = dimensions(512, 768, 12, 12, 128, 16)  # both published base networks
 
 
-def run(model: Any, samples: Tensor, masked: Tensor | None = None) -> Tensor:
-    """Run a network behind the normalisation of its published feature extractor.
+def run(
+    model: Any, samples: Tensor, masked: Tensor | None = None, normalise: bool = True
+) -> Tensor:
+    """Run a network behind what its published feature extractor does.
 
     Parameters
     ----------
-    model : Wav2Vec2Model or HubertModel
+    model : Wav2Vec2Model, HubertModel or WavLMModel
     samples : (n, samples) torch.Tensor
         Full scale 1.
     masked : (n, steps) torch.Tensor, optional
         bool; the steps that the transformer sees as the learnt mask only.
+    normalise : bool
+        Whether that gives the samples mean 0 and variance 1.
 
     Returns
     -------
     (n, steps, width) torch.Tensor
     """
-    mean = samples.mean(-1, keepdim=True)
-    variance = samples.var(-1, keepdim=True, correction=0)
-    normal = (samples - mean) / (variance + 1e-7).sqrt()
+    if normalise:
+        mean = samples.mean(-1, keepdim=True)
+        variance = samples.var(-1, keepdim=True, correction=0)
+        samples = (samples - mean) / (variance + 1e-7).sqrt()
     # without masks from the task there are none: the library would draw some in training
     model.config.apply_spec_augment = masked is not None
-    hidden: Tensor = model(normal, mask_time_indices=masked)[0]
+    hidden: Tensor = model(samples, mask_time_indices=masked)[0]
     return hidden
 
 
@@ -132,7 +137,7 @@ def renamed(state: State, name: str, heads: tuple[str, ...]) -> State:
     ----------
     state : dict of str to torch.Tensor
     name : str
-        ``wav2vec2`` or ``hubert``.
+        ``wav2vec2``, ``hubert`` or ``wavlm``.
     heads : tuple of str
         What the names of tensors that are no part of the encoder begin with.
     """
@@ -145,6 +150,13 @@ def renamed(state: State, name: str, heads: tuple[str, ...]) -> State:
         new = new.replace("conv.weight_v", "conv.parametrizations.weight.original1")
         result[f"{name}.{new}"] = tensor
     return result
+
+
+def layers(network: Any) -> nn.ModuleList:
+    """Return the transformer's layers; what the n-th gives is the library's n-th hidden state."""
+    (model,) = network.children()
+    found: nn.ModuleList = model.encoder.layers
+    return found
 
 
 def described(
@@ -167,5 +179,6 @@ def described(
         hop=HOP,
         block=BLOCK,
         context=CONTEXT,
+        layers=layers,
         **its_own,
     )

@@ -19,6 +19,7 @@ from stages.core.facs import N_AUS
 from stages.core.files import replacing
 from stages.encoders.base import Dimensions, Encoder, State, VisualEncoder
 from stages.encoders.formats import ABOUT, Content, check_config, read_weights
+from stages.encoders.onnx_conversion import converted
 from stages.encoders.onnx_network import OnnxNetwork
 from stages.encoders.source import ORIGIN
 from stages.encoders.waveform import MASK
@@ -104,7 +105,7 @@ def take_weights(
     nn.Module
         The network, as :func:`load_network` gives it.
     """
-    content = read_weights(source)
+    content = _read(encoder, source)
     network, about = _load(encoder, scale, source, content, "cpu")
     tensors = network.state_dict()
     for name in [name for name in tensors if name.startswith(AU_HEAD)]:  # weights of ours, moved
@@ -148,7 +149,14 @@ def load_network(
         network = encoder.build(encoder.scales[scale])
         network.published = False  # type: ignore[assignment]
         return network.eval()
-    return _load(encoder, scale, path, read_weights(path), device)[0]
+    return _load(encoder, scale, path, _read(encoder, path), device)[0]
+
+
+def _read(encoder: Encoder, path: Path) -> Content:
+    try:
+        return read_weights(path)
+    except DataError as error:
+        raise DataError(f"{error} {encoder.instead}".strip()) from None
 
 
 def _load(
@@ -235,6 +243,8 @@ def _onnx(
 ) -> tuple[nn.Module, str]:
     if not isinstance(encoder, VisualEncoder):
         raise DataError(f"{path}: {encoder.name} is not run from ONNX, give its tensors.")
+    if encoder.converts_onnx:
+        return convert(encoder, scale, path, model)
     try:
         network = OnnxNetwork(model, device)
     except DataError as error:
@@ -253,6 +263,15 @@ def _onnx(
         f"{path} gives features {network.width} wide, {encoder.name} at scale {scale} has "
         f"{widths[scale]}. Check the file and the setting `scale`."
     )
+
+
+def convert(encoder: VisualEncoder, scale: str, path: Path, model: bytes) -> tuple[nn.Module, str]:
+    """Turn an ONNX network into tensors; DataError where it is not the encoder's."""
+    try:
+        scales = _scales(encoder, scale)
+        return converted(encoder.build, scales, encoder.side_of, model)
+    except DataError as error:
+        raise DataError(f"{path} is not {encoder.name} ({error}).") from None
 
 
 def _misfit(expected: State, given: State) -> str:

@@ -22,6 +22,7 @@ from stages.core.facs import AU_NAMES
 from stages.core.files import replacing_folder, write_json
 from stages.core.hashing import file_hash
 from stages.ensembles.calibration import Calibration
+from stages.ensembles.weights import Weights
 from stages.faces.settings import Crop
 from stages.sequence.choices import CORRECTED, Choices
 
@@ -81,22 +82,6 @@ class Member:
     visual: tuple[str, ...]
     audio: tuple[str, ...]
     aus: tuple[str, ...] = AU_NAMES
-
-
-@dataclass(frozen=True)
-class Weights:
-    """An encoder's weights within an ensemble; `file` is None for one without weights.
-
-    `data` is what they were trained on, where that was here: see
-    :class:`stages.core.licences.Dataset`.
-    """
-
-    file: str | None
-    sha256: str
-    batch: int
-    source: str
-    licence: str
-    data: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,8 +146,8 @@ class Ensemble:
             "aus": list(AU_NAMES),
             "members": [asdict(member) for member in self.members],
             "encoders": {
-                "visual": {name: asdict(weights) for name, weights in self.visual.items()},
-                "audio": {name: asdict(weights) for name, weights in self.audio.items()},
+                "visual": {name: weights.as_dict() for name, weights in self.visual.items()},
+                "audio": {name: weights.as_dict() for name, weights in self.audio.items()},
             },
             "crop": self.crop.model_dump(mode="json"),
             "choices": self.choices.model_dump(mode="json"),

@@ -12,11 +12,13 @@ from stages.core.feature_store import FeatureReader
 from stages.core.hashing import file_hash
 from stages.core.licences import root_data
 from stages.encoders.licences import weights_terms
+from stages.encoders.settings import LAST
 from stages.encoders.source import weights_path
 from stages.ensembles.calibration import Calibration
-from stages.ensembles.ensemble import Ensemble, Member, Weights, write_ensemble
+from stages.ensembles.ensemble import Ensemble, Member, write_ensemble
 from stages.ensembles.members import Chosen
 from stages.ensembles.settings import ExportSettings
+from stages.ensembles.weights import Weights
 from stages.sequence.features import visual_paths
 from stages.sequence.predictions import RunPredictions
 from stages.sequence.protocol import resolve_choices
@@ -55,7 +57,7 @@ def export(
         for encoder in sorted({name for member in members for name in getattr(member, kind)}):
             settings = getattr(params, kind)[encoder]
             weights = weights_path(encoder, settings.weights, params.scale)
-            terms = weights_terms(weights)
+            terms, layer = weights_terms(weights), getattr(settings, "layer", LAST)
             if weights is not None:
                 sources[f"encoders/{encoder}.safetensors"] = weights
             found[encoder] = Weights(
@@ -65,6 +67,7 @@ def export(
                 source=str(terms.get("source", "")),
                 licence=str(terms.get("licence", "")),
                 data=tuple(terms.get("data", ())),
+                layer=None if layer == LAST else layer,
             )
     with FeatureReader(visual_paths(members[0].visual)[0]) as store:
         precision = json.loads(store.attributes["settings"]).get("precision", "32-true")

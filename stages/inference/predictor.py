@@ -151,6 +151,8 @@ def load_predictor(folder: Path, options: Options | None = None) -> Predictor:
     for name, weights in ensemble.audio.items():
         hearing = audio_encoder(name)
         network = _network(hearing, ensemble, weights.file, options.device).to(device)
+        if weights.layer is not None:
+            hearing.keep_layers(network, weights.layer)
         audio.append(AudioPart(hearing, network, int(network.width)))  # type: ignore[arg-type]
     crop = ensemble.crop
     load_detector(crop.detector, crop.pack, crop.score_threshold, options.device)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,13 @@ from stages.encoders.base import AudioEncoder, VisualEncoder
 from stages.encoders.registry import any_encoder
 from stages.encoders.weights import save_weights
 from stages.pretraining.examples import load_examples
+from stages.pretraining.folded_norms import unfold
 from stages.pretraining.settings import Pretrain
 from stages.pretraining.training import pretrain
 from stages.pretraining.warm_start import Start, load_start, rests_on
 
 WEIGHTS: Final = "weights.safetensors"
+UNFOLDING: Final = 4  # batches that the statistics of folded norms are of
 FIGURES: Final = "figures.json"  # written last: where it is, the weights are complete
 
 
@@ -125,6 +128,11 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
         say(f"pretrain {work.name}: begins with {work.start.source}, sha256:{work.start.sha256}")
     examples = load_examples(encoder, work.scale, work.settings, work.data, work.seed)
     say(f"pretrain {work.name}: {examples.count} training samples of {work.data}")
+    if start is not None and isinstance(encoder, VisualEncoder):
+        images = (batch[0] for batch in islice(examples.training(0), UNFOLDING))
+        norms = unfold(start, images)
+        if norms:
+            say(f"pretrain {work.name}: {norms} norms that were folded away have statistics again")
     network, fitted, scores = pretrain(
         encoder, work.scale, work.settings, examples,
         seed=work.seed, compute=work.compute, folder=folder, start=start,

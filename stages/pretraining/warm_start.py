@@ -10,14 +10,15 @@ from torch import nn
 from stages.core.console import say
 from stages.core.errors import DataError, SettingsError
 from stages.core.licences import DATA, Dataset, Use, enforce
-from stages.encoders.base import Encoder
+from stages.encoders.base import Encoder, VisualEncoder
 from stages.encoders.fetching import fetch, is_offline
+from stages.encoders.formats import read_weights
 from stages.encoders.licences import weights_terms
 from stages.encoders.onnx_network import OnnxNetwork
 from stages.encoders.published import choose
 from stages.encoders.registry import any_encoder
 from stages.encoders.source import made_path, read_about
-from stages.encoders.weights import AU_HEAD, load_network
+from stages.encoders.weights import AU_HEAD, convert, load_network
 
 NONE: Final = "none"
 
@@ -128,9 +129,15 @@ def load_start(start: Start, encoder: Encoder, scale: str) -> nn.Module:
     network = load_network(encoder, scale, start.path, "cpu")
     where = f"pretrain.{encoder.name}.start ({start.source})"
     if isinstance(network, OnnxNetwork):
-        raise DataError(
-            f"{where} is an ONNX network, which cannot be trained: name a file of tensors."
-        )
+        assert isinstance(encoder, VisualEncoder)
+        try:
+            network = convert(encoder, scale, start.path, read_weights(start.path).onnx)[0]
+        except DataError as error:
+            raise DataError(
+                f"{where} is an ONNX network that cannot be turned into tensors, so it cannot be "
+                f"trained: name a file of tensors. {error}"
+            ) from None
+        network.published = True  # type: ignore[assignment]
     expected = encoder.build(encoder.scales[scale]).state_dict()
     given = {k: v for k, v in network.state_dict().items() if not k.startswith(AU_HEAD)}
     wrong = [k for k in expected if k not in given or given[k].shape != expected[k].shape]

@@ -88,12 +88,12 @@ def onnx_network(
     return matrix, slope
 
 
-def iresnet_onnx(path: Path) -> nn.Module:
-    """An IResNet at small scale as insightface exports it to ONNX, node by node; the network.
+def iresnet_onnx(path: Path, given: nn.Module | None = None) -> nn.Module:
+    """An IResNet, else one at small scale, as insightface exports it to ONNX; the network.
 
     A norm behind a convolution is folded into it: the published file has no room for both.
     """
-    network = small("ires100")[1]
+    network = small("ires100")[1] if given is None else given
     state = network.state_dict()
     nodes, weights = [], []
 

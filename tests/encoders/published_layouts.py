@@ -85,6 +85,30 @@ def _mae() -> Layout:
     return _vit_of_old(ViTMAEForPreTraining(ViTMAEConfig()).state_dict())  # with its decoder
 
 
+def _dinov2() -> Layout:
+    from transformers import Dinov2Config, Dinov2Model
+
+    state = Dinov2Model(Dinov2Config(image_size=518)).state_dict()
+    parts = {"q_proj": "attention.query", "k_proj": "attention.key", "v_proj": "attention.value",
+             "o_proj": "output.dense"}  # fmt: skip
+    return {
+        re.sub(r"attention\.(\w_proj)", lambda found: f"attention.{parts[found[1]]}", name): tensor
+        for name, tensor in state.items()
+    }
+
+
+def _wavlm() -> Layout:
+    from transformers import WavLMConfig, WavLMModel
+
+    return _weight_norm_of_old(WavLMModel(WavLMConfig()).state_dict())
+
+
+def _hsemotion() -> Layout:
+    from timm import create_model
+
+    return folded(create_model("tf_efficientnet_b0", num_classes=8).state_dict())
+
+
 def _ecapatdnn() -> Layout:
     encoder = ENCODERS["ecapatdnn"]
     return {
@@ -116,14 +140,19 @@ def _glintr100() -> Layout:
 
 
 def folded_iresnet(state: Layout) -> Layout:
-    """Tensors of an IResNet in ONNX: a norm behind a convolution has become the latter's bias."""
-    folded = {}
+    """Tensors of an IResNet in ONNX."""
+    return folded(state, r"bn1|.*\.(?:bn2|bn3|downsample\.1)")
+
+
+def folded(state: Layout, norms: str = r".*bn\d") -> Layout:
+    """Tensors in ONNX: a norm behind a convolution has become the latter's bias."""
+    kept = {}
     for name, tensor in state.items():
-        behind = re.fullmatch(r"(bn1|.*\.(?:bn2|bn3|downsample\.1))\.(\w+)", name)
+        behind = re.fullmatch(rf"({norms})\.(\w+)", name)
         if name.endswith("num_batches_tracked") or (behind and behind[2] != "bias"):
             continue
-        folded[name] = tensor
-    return folded
+        kept[name] = tensor
+    return kept
 
 
 SAFETENSORS = {
@@ -134,11 +163,13 @@ SAFETENSORS = {
     "mae": Published(
         _mae, 447_670_680, "pinned by that size and the entry's SHA-256 in two projects",
     ),
+    "dinov2": Published(_dinov2, None, "346 MB by several projects that pin the entry's revision"),
     "vit": Published(_vit, None, "its SHA-256 was seen, of its size 346 MB: 345,579,424 bytes fit"),
 }  # fmt: skip
 # beside the tensors' bytes these hold names and places in a form that depends on torch's version
 TORCH = {
     "hubert": Published(_hubert, 377_569_754, "with the entry's SHA-256 in several projects"),
+    "wavlm": Published(_wavlm, 377_617_425, "with the entry's SHA-256 in several projects"),
     "ecapatdnn": Published(_ecapatdnn, 83_316_686, "with the entry's SHA-256; 231 tensors"),
     "mobilenet": Published(_mobilenet, 22_132_113, "with the entry's SHA-256 in two projects"),
     "densenet": Published(_densenet, 32_342_954, "with the entry's SHA-256 in a project's records"),
@@ -148,7 +179,9 @@ ONNX = {
         _glintr100, 260_665_334, "glintr100.onnx, with the entry's SHA-256 in several projects"
     ),
 }
-ALL = {**SAFETENSORS, **TORCH, **ONNX}
+# of whose size no record was found but in whole megabytes
+OF_UNKNOWN_SIZE = {"hsemotion": Published(_hsemotion, None, "with the entry's SHA-256")}
+ALL = {**SAFETENSORS, **TORCH, **ONNX, **OF_UNKNOWN_SIZE}
 
 
 def layout(name: str) -> Layout:

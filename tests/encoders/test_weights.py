@@ -66,6 +66,44 @@ def test_ires100_has_the_names_and_shapes_of_arcface_iresnet100() -> None:
     assert not any("layer3.1.downsample" in name for name in shapes)
 
 
+def arcface_layout() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of `backbone.pth` of arcface_torch's R100, from its code."""
+
+    def norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+        parts = ("weight", "bias", "running_mean", "running_var")
+        return {**{f"{name}.{part}": (channels,) for part in parts},
+                f"{name}.num_batches_tracked": ()}  # fmt: skip
+
+    layout = {"conv1.weight": (64, 3, 3, 3), **norm("bn1", 64), "prelu.weight": (64,)}
+    before = 64
+    for number, (blocks, channels) in enumerate(((3, 64), (13, 128), (30, 256), (3, 512)), start=1):
+        for k in range(blocks):
+            name = f"layer{number}.{k}"
+            layout |= norm(f"{name}.bn1", before)
+            layout[f"{name}.conv1.weight"] = (channels, before, 3, 3)
+            layout |= norm(f"{name}.bn2", channels)
+            layout[f"{name}.prelu.weight"] = (channels,)
+            layout[f"{name}.conv2.weight"] = (channels, channels, 3, 3)
+            layout |= norm(f"{name}.bn3", channels)
+            if k == 0:
+                layout[f"{name}.downsample.0.weight"] = (channels, before, 1, 1)
+                layout |= norm(f"{name}.downsample.1", channels)
+            before = channels
+    layout |= norm("bn2", 512)
+    layout |= {"fc.weight": (512, 25_088), "fc.bias": (512,)}
+    return {**layout, **norm("features", 512)}
+
+
+def test_ires100_has_all_tensors_of_arcface_torchs_backbone_and_no_more() -> None:
+    with torch.device("meta"):
+        network = ires100.ENCODER.build(ires100.ENCODER.scales["full"])
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    assert shapes == arcface_layout()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 65_156_160
+    given = ires100.ENCODER.published(network.state_dict())
+    assert given.keys() == shapes.keys()
+
+
 def test_the_fast_prelu_is_a_prelu() -> None:
     torch.manual_seed(0)
     fast, slow = ires100.PReLU(6), nn.PReLU(6)

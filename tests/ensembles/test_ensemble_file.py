@@ -75,6 +75,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found.hash == file_hash(tmp_path / "ensemble/ensemble.json")
 
 
+def test_the_layer_of_an_encoder_of_sound_is_told_where_one_was_chosen(tmp_path: Path) -> None:
+    made = made_ensemble(tmp_path)
+    assert "layer" not in (tmp_path / "ensemble/ensemble.json").read_text()
+    ninth = replace(made.audio["fbank"], layer=9)
+    chosen = replace(made, audio={"fbank": ninth})
+    assert Ensemble.from_dict(chosen.as_dict(), chosen.folder).audio["fbank"].layer == 9
+
+
 def test_a_changed_or_missing_file_is_refused(tmp_path: Path) -> None:
     made_ensemble(tmp_path)
     target = tmp_path / "ensemble/members/b.safetensors"

@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from stages.core.errors import SettingsError
+from stages.encoders.base import VisualEncoder
 from stages.encoders.registry import ENCODERS
 from stages.pretraining.layers import drop_blocks, layer_rates
 
 BLOCKS = {
     "ires100": 5, "mobilenet": 9, "mae": 2, "densenet": 9, "vit": 2, "wav2vec": 7 + 2,
-    "hubert": 7 + 2, "ecapatdnn": 4,
+    "hubert": 7 + 2, "ecapatdnn": 4, "dinov2": 2, "maeface": 2, "hsemotion": 4, "wavlm": 7 + 2,
 }  # fmt: skip
 
 
@@ -60,12 +61,14 @@ def test_the_head_has_the_full_rate_and_a_network_without_blocks_is_refused() ->
         layer_rates(nn.Linear(2, 2), 0.5)
 
 
-@pytest.mark.parametrize("name", ["ires100", "mobilenet", "mae", "vit", "wav2vec", "hubert"])
+@pytest.mark.parametrize(
+    "name", ["ires100", "mobilenet", "mae", "vit", "hsemotion", "wav2vec", "hubert", "wavlm"]
+)
 def test_blocks_are_left_out_in_training_alone_and_no_name_changes(name: str) -> None:
     network: Any = built(name)
     encoder = ENCODERS[name]
     shape = (4, 3, network.side if hasattr(network, "side") else 112, 112)
-    x = torch.randn(shape) if name in ("ires100", "mobilenet", "mae", "vit") else None
+    x = torch.randn(shape) if isinstance(encoder, VisualEncoder) else None
     x = torch.randn(2, 8000) if x is None else x
     names = list(network.state_dict())
     with torch.no_grad():
@@ -100,3 +103,21 @@ def test_the_share_rises_to_the_last_block_and_what_is_left_is_scaled_up() -> No
 def test_a_network_without_residual_blocks_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="no residual blocks"):
         drop_blocks(built(name), 0.1)
+
+
+def test_ires100_at_full_scale_has_a_rate_and_a_share_for_each_of_its_49_blocks() -> None:
+    encoder = ENCODERS["ires100"]
+    with torch.device("meta"):
+        network: Any = encoder.build(encoder.scales["full"])
+    rates = layer_rates(network, 0.9)
+    assert rates["conv1.weight"] == pytest.approx(0.9**50)
+    assert rates["layer1.0.conv1.weight"] == pytest.approx(0.9**49)
+    assert rates["layer3.29.prelu.weight"] == pytest.approx(0.9**4)
+    assert rates["fc.weight"] == rates["bn2.weight"] == 1
+    drop_blocks(network, 0.48)
+    shares = [
+        block.drop_path.drop_prob
+        for k in range(1, 5)
+        for block in network.get_submodule(f"layer{k}")
+    ]
+    assert shares == pytest.approx([0.01 * k for k in range(49)])

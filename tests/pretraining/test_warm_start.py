@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,13 +16,13 @@ from stages.core.errors import DataError, SettingsError
 from stages.core.hashing import file_hash
 from stages.encoders.base import VisualEncoder
 from stages.encoders.licences import weights_terms
-from stages.encoders.registry import ENCODERS
+from stages.encoders.registry import ENCODERS, visual_encoder
 from stages.encoders.source import Source, read_about
 from stages.encoders.weights import load_network
 from stages.pretraining import run, warm_start
 from stages.pretraining.settings import Pretrain
 from tests import stand_ins
-from tests.encoders.published_files import iresnet_onnx
+from tests.encoders.published_files import iresnet_onnx, onnx_network
 
 MADE = Path("models/encoders/mobilenet.safetensors")
 STILL = 1e-12  # a rate at which nothing moves
@@ -161,9 +162,32 @@ def test_published_is_the_pinned_source_with_the_licence_of_the_encoders_entry(
         train(project, monkeypatch, row={"start": "published"})
 
 
-def test_an_onnx_network_cannot_be_trained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    iresnet_onnx(Path("theirs.onnx"))
-    with pytest.raises(DataError, match="is an ONNX network, which cannot be trained"):
+def test_an_onnx_file_of_the_same_network_is_fine_tuned(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = iresnet_onnx(Path("theirs.onnx"))
+    row = {"start": "file:theirs.onnx", "layer_decay": 0.9, "stochastic_depth": 0.1, "epochs": 2}
+    about = train(project, monkeypatch, "ires100", row)
+    assert about["start"]["published"]
+    assert about["start"]["sha256"] == file_hash(Path("theirs.onnx"))
+    assert "15 norms that were folded away have statistics again" in capsys.readouterr().out
+    # hardly moved, it computes what the file does; norms that forgot their input would not
+    made = Path("models/encoders/ires100.safetensors")
+    found: Any = load_network(ENCODERS["ires100"], "small", made)
+    random = np.random.default_rng(3)
+    faces = [stand_ins.picture(random, random.integers(0, 2, 12, np.int8)) for _ in range(8)]
+    x = visual_encoder("ires100").prepare(torch.from_numpy(np.stack(faces)))
+    with torch.inference_mode():
+        ours, expected = found(x), theirs(x)
+    error = (ours - expected).square().mean() / (expected - expected.mean(0)).square().mean()
+    assert float(error) < 0.1
+
+
+def test_another_onnx_network_cannot_be_trained(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx_network(Path("theirs.onnx"))
+    with pytest.raises(DataError, match="cannot be turned into tensors, so it cannot be trained"):
         train(project, monkeypatch, "ires100", {"start": "file:theirs.onnx"})
 
 
