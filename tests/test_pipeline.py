@@ -153,6 +153,10 @@ def test_all_stores_are_dependencies_of_what_joins_or_tries_them() -> None:
     }  # fmt: skip
 
 
+def test_what_is_exported_depends_on_the_encoders_and_the_stores_that_tell_of_them() -> None:
+    assert set(STAGES["ensemble"]["deps"]) >= {"models/encoders", "data/features/visual"}
+
+
 def test_ensembles_depend_on_every_run_that_they_may_join() -> None:
     assert not set(SETTINGS["runs"]) & set(SETTINGS["tables"])
     for name in ("ensemble", "report"):

@@ -2,8 +2,13 @@
 
 import json
 import re
+import shlex
+import shutil
+from pathlib import Path
 
+import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from stages.cli import app
 from stages.core.hashing import ROOT
@@ -120,3 +125,15 @@ def test_the_way_from_aff_wild2_to_a_submission_names_what_there_is() -> None:
     assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert set(re.findall(r"^aufusion (\w+)", text, re.M)) <= commands
+
+
+def test_the_quotes_it_names_bring_any_path_through_dvcs_grammar(tmp_path: Path) -> None:
+    (command,) = re.findall(r"`(dvc exp run -S \"data\.root=.*)`;", README)
+    setting = shlex.split(command)[-1]
+    path = setting.removeprefix("data.root=").strip("'")
+    assert {*"(),=ès "} <= {*path}
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(tmp_path / "params.yaml", [setting])
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["data"]["root"] == path
+    with pytest.raises(Exception, match="set-param"):
+        apply_overrides(tmp_path / "params.yaml", [f"data.root={path}"])
