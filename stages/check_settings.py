@@ -10,8 +10,10 @@ from typing import Self
 import yaml
 from pydantic import ValidationError, model_validator
 
+from stages.core import paths
 from stages.core.errors import SettingsError
 from stages.core.refusals import sentence
+from stages.encoders.source import at_scale
 from stages.ensembles.settings import ExportSettings
 from stages.pretraining.settings import Pretrain
 from stages.sequence.settings import RunRow
@@ -45,6 +47,23 @@ class Params(ExportSettings):
         for name, settings in self.pretrain.items():
             if name not in getattr(self, settings.kind):
                 raise ValueError(f"pretrain.{name}.kind is {settings.kind}, which has no {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _faces_are_learnt_from(self) -> Self:
+        learning = (
+            name
+            for name, settings in self.pretrain.items()
+            if settings.kind == "visual"
+            and at_scale(self.visual[name].weights, self.scale).kind == "pretrain"
+        )
+        if self.data.faces != paths.CORPUS_FACES and not any(learning):
+            raise ValueError(
+                f"data.faces is {self.data.faces}, which no encoder would learn from: set "
+                "visual.NAME.weights to pretrain for those that shall (at scale full their default "
+                "are published weights, which pretrain.NAME.start: published begins with); "
+                f"allowed without: {paths.CORPUS_FACES}"
+            )
         return self
 
     def _run_fits(self, where: str, row: RunRow) -> None:

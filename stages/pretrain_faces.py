@@ -112,6 +112,13 @@ def main() -> None:
         left_out = {**table.left_out, **gather(params, table, path)}
         used = len(table.rows) + len(table.left_out) - len(left_out)
         say(f"{source}: {used} faces; {len(left_out)} lines left out")
+        nameless = sum(not row.person for row in table.rows)
+        if nameless:
+            say(
+                f"{source}: {nameless} of {len(table.rows)} lines name no person. Each such "
+                "picture counts as somebody of its own, so the held-out faces, which choose the "
+                "epoch, may be of people that are learnt from: fill in `person` if you can"
+            )
         if table.ignored:
             say(f"{source}: columns that are not used: {', '.join(table.ignored)}")
     else:

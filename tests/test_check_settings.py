@@ -132,6 +132,9 @@ def test_every_variant_of_the_ablation_is_a_setting_of_dvcs(
         ("pretrain.mae.auxiliary", [], "the task mae needs auxiliary tasks"),
         ("pretrain.mae.reconstruction.rate", 1, "allowed here: hidden, epochs, learning_rate"),
         ("pretrain.mae.reconstruction.hidden", 1.0, "pretrain.mae.reconstruction.hidden = 1.0"),
+        ("pretrain.vit.masked_copies", "all", "'none', 'zero' or 'ignore'"),
+        ("pretrain.vit.dropped_copies", 1.0, "pretrain.vit.dropped_copies = 1.0"),
+        ("pretrain.hubert.masked_copies", "zero", "masked_copies belong to the task au"),
         ("pretrain.vit.data", "train", "'faces', 'faces+train' or 'corpus/speech'"),
         ("features.audio", ["fbank", "fbank"], "features.audio names an encoder twice"),
         (
@@ -145,6 +148,29 @@ def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: object, w
     with pytest.raises(SettingsError) as caught:
         load_params(changed(tmp_path, key, value))
     assert words in str(caught.value)
+
+
+def test_faces_of_ones_own_are_learnt_from_or_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content["data"]["faces"] = "mine.csv"
+    path = tmp_path / "params.yaml"
+
+    def load(scale: str) -> None:
+        content["scale"] = scale
+        path.write_text(yaml.safe_dump(content))
+        load_params(path)
+
+    load("small")  # whose default is to pre-train
+    with pytest.raises(SettingsError) as caught:
+        load("full")
+    for words in ("data.faces is mine.csv", "visual.NAME.weights", "pretrain.NAME.start"):
+        assert words in str(caught.value)
+    content["visual"]["vit"]["weights"] = "pretrain"
+    load("full")
+    for encoder in content["visual"].values():
+        encoder["weights"] = "published"
+    with pytest.raises(SettingsError, match=r"data\.faces is mine\.csv"):
+        load("small")
 
 
 def test_missing_and_broken_files(tmp_path: Path) -> None:

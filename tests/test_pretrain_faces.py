@@ -116,6 +116,8 @@ def test_faces_are_aligned_labelled_and_bad_lines_left_out(
     printed = capsys.readouterr().out
     assert "3 faces; 5 lines left out" in printed
     assert "line 8: AU12 = '3'" in printed
+    assert "lines name no person" in printed
+    assert "fill in `person`" in printed
 
 
 def test_the_setting_says_whose_class_numbers_they_are(project: Path) -> None:
@@ -206,4 +208,6 @@ def test_a_file_of_faces_of_ones_own_gets_its_licence(project: Path) -> None:
 
 
 def test_people_are_numbered_by_name_and_strangers_apart() -> None:
-    assert person_numbers(["bob", "", "amy", "bob", ""]).tolist() == [1, 2, 0, 1, 3]
+    pictures = [Path(name) for name in ("a", "b", "c", "d", "e", "b")]
+    named = ["bob", "", "amy", "bob", "", ""]
+    assert person_numbers(named, pictures).tolist() == [1, 2, 0, 1, 3, 2]

@@ -121,7 +121,7 @@ def test_the_way_from_aff_wild2_to_a_submission_names_what_there_is() -> None:
     assert len(named) > 5
     assert set(named) <= set(stages)
     modules = re.findall(r"-m (stages\.\w+)", text)
-    assert len(modules) == 2
+    assert len(modules) == 3
     assert all((ROOT / f"{module.replace('.', '/')}.py").is_file() for module in modules)
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert set(re.findall(r"^aufusion (\w+)", text, re.M)) <= commands

@@ -12,13 +12,18 @@ from stages.core.errors import (
     is_of_the_machine,
     is_out_of_memory,
 )
+from stages.core.torchrun import process_rank
 
 INTERRUPTED: Final = 130  # exit code of what Ctrl-C ended
 
 
 def say(text: str) -> None:
-    """Print a line at once, also when DVC or a pipe holds the output back."""
-    print(text, flush=True)
+    """Print a line at once, also when DVC or a pipe holds the output back.
+
+    Of the processes of ``torchrun`` the first one speaks for all.
+    """
+    if process_rank() == 0:
+        print(text, flush=True)
 
 
 def run_stage(main: Callable[[], None]) -> None:

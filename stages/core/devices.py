@@ -82,7 +82,9 @@ def pick_precision(compute: Compute) -> str:
     return "bf16-mixed" if gains_from_bfloat16(pick_device(compute)) else "32-true"
 
 
-def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
+def make_fabric(
+    compute: Compute, precision: str | None = None, *, all_used: bool = True
+) -> "Fabric":
     """Fabric with deterministic kernels, on one device, or on as many as ``torchrun`` started.
 
     Parameters
@@ -91,6 +93,9 @@ def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
         The settings.
     precision : str, optional
         Overrides the settings' precision, for work that is too small to gain from bfloat16.
+    all_used : bool
+        Whether every step uses every parameter; several processes else look for those that one
+        leaves out.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def make_fabric(compute: Compute, precision: str | None = None) -> "Fabric":
         devices=per_machine,
         num_nodes=process_count() // per_machine,
         precision=name,
-        strategy="ddp",
+        strategy="ddp" if all_used else "ddp_find_unused_parameters_true",
     )
     fabric.launch()
     return fabric

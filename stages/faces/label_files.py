@@ -6,7 +6,7 @@ each: ``au`` (n, 12) int8, ``au_intensity`` (n, 12) float32 where some are known
 ``person`` int32, and unknown values as in :mod:`stages.pretraining.tasks`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +90,17 @@ def write_faces(work: Work, path: Path) -> None:
         writer.add("reason", np.array(reasons, dtype=np.bytes_))
 
 
-def person_numbers(people: list[str]) -> NDArray[np.int32]:
-    """Number people by name; every ``""`` is somebody else."""
+def person_numbers(people: list[str], pictures: Sequence[Path]) -> NDArray[np.int32]:
+    """Number people by name; without one, whoever a picture shows is somebody of its own."""
     numbers = {name: number for number, name in enumerate(sorted({*people} - {""}))}
-    strangers = iter(range(len(numbers), len(numbers) + len(people)))
-    return np.array([numbers[name] if name else next(strangers) for name in people], np.int32)
+    strangers: dict[Path, int] = {}
+    return np.array(
+        [
+            numbers[name] if name else strangers.setdefault(at, len(numbers) + len(strangers))
+            for name, at in zip(people, pictures, strict=True)
+        ],
+        np.int32,
+    )
 
 
 def join_faces(
@@ -146,7 +152,9 @@ def join_faces(
         votes = np.array([row.votes for row in kept], np.float32).reshape(len(kept), len(TITLES))
         if not np.isnan(votes).all():
             writer.add("expression_votes", votes)
-        writer.add("person", person_numbers([row.person for row in kept]))
+        writer.add(
+            "person", person_numbers([row.person for row in kept], [row.image for row in kept])
+        )
     if kept:
         temporary.replace(path)
     else:

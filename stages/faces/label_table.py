@@ -2,14 +2,14 @@
 
 ``image`` is a path relative to the CSV, which may not lead out of the CSV's folder, or an
 absolute one, for the CSV is the user's own. ``person`` (optional) keeps one person's pictures on
-one side of the validation; without it every picture counts as somebody else. Labels are any of
-AU1 ... AU26 (our 12; AU01 as well; 1, 0), their intensities AU1_r ... AU26_r (0 to 5; AU01_r as
-well; beside presence or alone, which is present from :data:`stages.core.facs.PRESENT_FROM` on
-then), ``valence`` and ``arousal`` (-1 to 1), ``expression``
-(a name of :data:`stages.core.facs.FACE_CLASSES`, or the number that the database of the setting
-`data.faces_expressions` gives it), and the annotators' votes on it (:mod:`stages.faces.votes`). An
-empty cell, ``nan`` and, but for valence and arousal, -1 mean that it is not known; so does an
-expression of the database that is none of ours.
+one side of the validation; without it whoever a picture shows counts as somebody of its own.
+Labels are any of AU1 ... AU26 (our 12; AU01 as well; 1, 0), their intensities AU1_r ... AU26_r (0
+to 5; AU01_r as well; beside presence or alone, which is present from
+:data:`stages.core.facs.PRESENT_FROM` on then), ``valence`` and ``arousal`` (-1 to 1),
+``expression`` (a name of :data:`stages.core.facs.FACE_CLASSES`, or the number that the database of
+the setting `data.faces_expressions` gives it), and the annotators' votes on it
+(:mod:`stages.faces.votes`). An empty cell, ``nan`` and, but for valence and arousal, -1 mean that
+it is not known; so does an expression of the database that is none of ours.
 """
 
 import csv

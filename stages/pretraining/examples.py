@@ -7,11 +7,14 @@ from pathlib import Path
 from torch import Tensor
 
 from stages.core.console import say
-from stages.core.errors import SettingsError
+from stages.core.errors import DataError, SettingsError
 from stages.crops.face_points import POINTS
 from stages.encoders.base import AudioEncoder, Encoder, VisualEncoder
 from stages.learning.fit import epoch_seed
+from stages.learning.processes import Share
 from stages.pretraining import faces, speech_tasks
+from stages.pretraining.faces import ALONE
+from stages.pretraining.masked_copies import with_masked_copies
 from stages.pretraining.settings import Pretrain
 from stages.pretraining.tasks import Task, make_joint_task
 
@@ -21,7 +24,10 @@ VISUAL_TASKS = ("au", "va", "expression", "points")
 
 @dataclass(frozen=True)
 class Examples:
-    """What to train on: ``training(epoch)`` and ``validation()`` yield batches."""
+    """What to train on: ``training(epoch)`` and ``validation()`` yield batches.
+
+    Of several processes each is given its share of every batch.
+    """
 
     training: Callable[[int], Iterator[Batch]]
     validation: Callable[[], Iterator[Batch]]
@@ -38,14 +44,14 @@ def allowed_tasks(encoder: Encoder, scale: str) -> tuple[str, ...]:
 
 
 def load_examples(
-    encoder: Encoder, scale: str, settings: Pretrain, data: Path, seed: int
+    encoder: Encoder, scale: str, settings: Pretrain, data: Path, seed: int, share: Share = ALONE
 ) -> Examples:
     """Read the labelled data for one encoder and its tasks.
 
     Raises
     ------
     SettingsError
-        When the encoder cannot do a task.
+        When the encoder cannot do a task, or a batch has nothing for one of the processes.
     DataError
         When the data are missing, or have no labels for a task.
     """
@@ -59,16 +65,32 @@ def load_examples(
             raise SettingsError(
                 f"pretrain.{encoder.name}.task = {name!r}; allowed: {', '.join(tasks)}."
             )
+    if settings.batch < share.processes:
+        raise SettingsError(
+            f"pretrain.{encoder.name}.batch = {settings.batch} has nothing for some of the "
+            f"{share.processes} processes of torchrun: raise it, or start fewer."
+        )
     split = epoch_seed(seed, 0, "people") % 2**32
     if isinstance(encoder, VisualEncoder):
-        return _faces(encoder, scale, settings, data, seed, split)
+        return _faces(encoder, scale, settings, data, seed, split, share)
     assert isinstance(encoder, AudioEncoder)
     spoken = speech_tasks.load_examples(encoder, settings, data, seed, split)
-    return Examples(spoken.training, spoken.validation, spoken.task, spoken.count)
+    return Examples(
+        lambda epoch: map(share.of, spoken.training(epoch)),
+        lambda: map(share.of, spoken.validation()),
+        spoken.task,
+        spoken.count,
+    )
 
 
 def _faces(
-    encoder: VisualEncoder, scale: str, settings: Pretrain, data: Path, seed: int, split: int
+    encoder: VisualEncoder,
+    scale: str,
+    settings: Pretrain,
+    data: Path,
+    seed: int,
+    split: int,
+    share: Share,
 ) -> Examples:
     names, batch = settings.supervised, settings.batch
     if POINTS in names and not faces.has_points(data):
@@ -76,11 +98,17 @@ def _faces(
         names = tuple(name for name in names if name != POINTS)
     side = int(encoder.scales[scale].get("side", encoder.resolution))
     seen, unseen = faces.load_faces(data, names, settings.validation, split)
+    if settings.masked_copies != "none":
+        whole = len(seen)
+        seen = with_masked_copies(seen, settings.masked_copies, settings.dropped_copies, seed)
+        say(f"{encoder.name}: {len(seen) - whole} masked copies of {whole} faces")
+    if len(seen) < share.processes:
+        raise DataError(f"{data} has {len(seen)} faces to learn from: start fewer processes.")
     return Examples(
         lambda epoch: faces.training_batches(
-            seen, encoder, side, batch, seed, epoch, settings.augmentation
+            seen, encoder, side, batch, seed, epoch, settings.augmentation, share
         ),
-        lambda: faces.validation_batches(unseen, encoder, side, batch),
+        lambda: faces.validation_batches(unseen, encoder, side, batch, share),
         make_joint_task(
             names,
             seen.targets,

@@ -9,16 +9,19 @@ from typing import Final
 
 from stages.core import paths
 from stages.core.console import say
+from stages.core.devices import make_fabric
 from stages.core.errors import DataError, SettingsError
 from stages.core.files import write_json
 from stages.core.hashing import file_hash, identity_of
 from stages.core.licences import data_of_file
 from stages.core.partial import PARTIAL, partial_folder
 from stages.core.settings import Compute
+from stages.core.torchrun import process_count, process_rank
 from stages.encoders.backbones import code_of
 from stages.encoders.base import AudioEncoder, VisualEncoder
 from stages.encoders.registry import any_encoder
 from stages.encoders.weights import save_weights
+from stages.learning.processes import Share
 from stages.pretraining.examples import load_examples
 from stages.pretraining.folded_norms import unfold
 from stages.pretraining.settings import Pretrain
@@ -102,13 +105,22 @@ def is_trained(work: Pretraining) -> bool:
 
 @contextmanager
 def work_folder(work: Pretraining, *, keep: bool = False) -> Iterator[Path]:
-    """Folder for unfinished work; `keep` leaves it when the block ends."""
-    with partial_folder(f"pretrain@{work.name}", identity(work), keep=keep) as folder:
+    """Folder for unfinished work; `keep` leaves it when the block ends.
+
+    Of the processes of ``torchrun`` only the first one locks and removes it.
+    """
+    stage, known = f"pretrain@{work.name}", identity(work)
+    if process_rank():
+        yield PARTIAL / stage / known
+        return
+    with partial_folder(stage, known, keep=keep) as folder:
         yield folder
 
 
 def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> None:
     """Train an encoder; its folder takes ``WEIGHTS`` and ``FIGURES`` unless they are there.
+
+    The processes of ``torchrun`` share every batch; the first one writes.
 
     Parameters
     ----------
@@ -118,7 +130,10 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
     progress : bool
         Show progress bars.
     """
-    if (folder / FIGURES).exists():
+    share, done = Share(process_rank(), process_count()), (folder / FIGURES).exists()
+    if share.processes > 1:  # the first one may have ended and cleared up before another looks
+        done = make_fabric(work.compute).broadcast(done)
+    if done:
         return
     encoder, start = any_encoder(work.name), None
     if work.start is not None:
@@ -126,7 +141,7 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
         if start.published and isinstance(encoder, VisualEncoder):
             encoder = encoder.for_published()
         say(f"pretrain {work.name}: begins with {work.start.source}, sha256:{work.start.sha256}")
-    examples = load_examples(encoder, work.scale, work.settings, work.data, work.seed)
+    examples = load_examples(encoder, work.scale, work.settings, work.data, work.seed, share)
     say(f"pretrain {work.name}: {examples.count} training samples of {work.data}")
     if start is not None and isinstance(encoder, VisualEncoder):
         images = (batch[0] for batch in islice(examples.training(0), UNFOLDING))
@@ -135,9 +150,11 @@ def train_encoder(work: Pretraining, folder: Path, *, progress: bool = True) -> 
             say(f"pretrain {work.name}: {norms} norms that were folded away have statistics again")
     network, fitted, scores = pretrain(
         encoder, work.scale, work.settings, examples,
-        seed=work.seed, compute=work.compute, folder=folder, start=start,
-        progress=progress,
+        seed=work.seed, compute=work.compute, folder=folder, start=start, share=share,
+        progress=progress and not share.rank,
     )  # fmt: skip
+    if share.rank:
+        return
     save_weights(
         folder / WEIGHTS,
         encoder,

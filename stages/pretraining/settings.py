@@ -53,6 +53,10 @@ class Pretrain(Section):
     rate from one layer to the one before it, `stochastic_depth` the share of the pictures that the
     last residual block does nothing for; neither has a part in reconstruction. `accumulate` is the
     number of batches whose gradients one step takes the mean of.
+
+    `masked_copies` adds faces with one half black to the training part, see
+    :mod:`stages.pretraining.masked_copies`; it says what becomes of the labels of covered AUs.
+    `dropped_copies` is the share of them that is left out.
     """
 
     kind: Literal["visual", "audio"]
@@ -74,6 +78,8 @@ class Pretrain(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1), Number] = 1.0
     stochastic_depth: Fraction = 0.0
     accumulate: Positive = 1
+    masked_copies: Literal["none", "zero", "ignore"] = "none"
+    dropped_copies: Fraction = 0.0
 
     @property
     def supervised(self) -> tuple[PretrainTask, ...]:
@@ -93,4 +99,6 @@ class Pretrain(Section):
             raise ValueError("the task mae needs auxiliary tasks, for the supervised run after it")
         if len(set(self.supervised)) < len(self.supervised):
             raise ValueError("task and auxiliary name a task twice")
+        if self.masked_copies != "none" and "au" not in self.supervised:
+            raise ValueError("masked_copies belong to the task au: make it one, or leave them out")
         return self

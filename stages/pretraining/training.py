@@ -4,7 +4,7 @@ Both parts go through :func:`stages.learning.fit.fit`, each with a state of its 
 killed in either goes on from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,16 @@ from stages.core.devices import make_fabric
 from stages.core.settings import Compute
 from stages.encoders.base import Encoder, VisualEncoder
 from stages.learning.fit import Fitted, Recipe, epoch_seed, fit
+from stages.learning.processes import (
+    Share,
+    counts_of_all,
+    loss_of_all,
+    over_processes,
+    rows_of_all,
+    share_batch_norm,
+)
 from stages.pretraining.examples import Batch, Examples
+from stages.pretraining.faces import ALONE
 from stages.pretraining.layers import drop_blocks, layer_rates
 from stages.pretraining.reconstruction import MaskedAutoEncoder, random_order
 from stages.pretraining.settings import Pretrain, Reconstruction
@@ -84,6 +93,7 @@ def reconstruct(
     seed: int,
     folder: Path,
     fabric: "Fabric",
+    share: Share = ALONE,
     progress: bool = True,
 ) -> float:
     """Train an encoder's network to draw what is hidden of a face; it ends with its best epoch.
@@ -103,18 +113,31 @@ def reconstruct(
         **dimensions["decoder"],
     )
 
+    def drawn(
+        auto_encoder: nn.Module, batch: Batch, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, int]:
+        """Mean error over all rows of a batch, such that the processes' mean is it; the rows."""
+        images, targets = batch[0], batch[-1]
+        count = sum(counts_of_all(fabric, len(targets)))
+        order = random_order(count, model.count, generator)  # of all rows, by each process
+        own = share.of((order, order[:, 0]))[0]
+        value: Tensor = auto_encoder(images.to(fabric.device), own.to(fabric.device))
+        part = 1.0 if share.processes == 1 else len(targets) * share.processes / count
+        return value * part, count
+
     def loss(auto_encoder: nn.Module, batch: Batch) -> Tensor:
-        order = random_order(len(batch[0]), model.count)
-        value: Tensor = auto_encoder(batch[0].to(fabric.device), order.to(fabric.device))
-        return value
+        return drawn(auto_encoder, batch)[0]
 
     def validate(auto_encoder: nn.Module) -> dict[str, float]:
         generator = torch.Generator().manual_seed(epoch_seed(seed, 0, "hidden patches"))
         total, count = 0.0, 0
-        for images, *_ in examples.validation():
-            order = random_order(len(images), model.count, generator)
-            value = auto_encoder(images.to(fabric.device), order.to(fabric.device))
-            total, count = total + float(value) * len(images), count + len(images)
+        for batch in examples.validation():
+            # DDP's would wait for the others
+            own = auto_encoder if share.processes == 1 else model
+            with fabric.autocast():
+                value, rows = drawn(own, batch, generator)
+            value = over_processes(fabric, value, "mean")
+            total, count = total + float(value) * rows, count + rows
         return {DRAWN: 1 - total / count}
 
     folder.mkdir(exist_ok=True)
@@ -146,12 +169,14 @@ def pretrain(
     compute: Compute,
     folder: Path,
     start: nn.Module | None = None,
+    share: Share = ALONE,
     progress: bool = True,
 ) -> tuple[WithHead, Fitted, dict[str, float]]:
     """Train an encoder for its task; see :func:`stages.learning.fit.fit` for resuming.
 
     `start` is a network to begin with, see :mod:`stages.pretraining.warm_start`; the head of the
-    task begins anew.
+    task begins anew. `share` is that of the examples: loss, batch norm and figures are those of
+    all processes together. What a network draws at random, each process draws for its own rows.
 
     Returns
     -------
@@ -170,12 +195,14 @@ def pretrain(
     if isinstance(encoder, VisualEncoder):
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = encoder.training_precision if compute.precision == "auto" else None
-    fabric = make_fabric(compute, precision)
+    fabric = make_fabric(compute, precision, all_used=False)
+    share_batch_norm(network, fabric)
     first: dict[str, float] = {}
     if settings.reconstruction is not None:
         first[DRAWN] = reconstruct(
             encoder, scale, network.encoder, settings, examples,
-            seed=seed, folder=folder / "reconstruction", fabric=fabric, progress=progress,
+            seed=seed, folder=folder / "reconstruction", fabric=fabric, share=share,
+            progress=progress,
         )  # fmt: skip
 
     if settings.stochastic_depth:
@@ -183,20 +210,33 @@ def pretrain(
     decay = settings.layer_decay
     rates = layer_rates(network, decay) if decay < 1 else None
 
+    # they have threads, which would draw in no fixed order
+    draws = settings.stochastic_depth > 0 or encoder.replicas == 1
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        if share.rank and draws:  # not what the first process draws for other rows
+            torch.manual_seed(epoch_seed(seed, epoch, f"process {share.rank}"))
+        return examples.training(epoch)
+
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         *inputs, targets = (part.to(fabric.device) for part in batch)
-        return task.loss(model(*inputs), targets)
+        return loss_of_all(fabric, task.loss, model(*inputs), targets)
 
     def validate(model: nn.Module) -> dict[str, float]:
+        if share.processes > 1 and not settings.average:
+            model = network  # DDP's would wait for the others
         outputs, truth = [], []
         for *inputs, targets in examples.validation():
-            outputs.append(model(*(part.to(fabric.device) for part in inputs)).float().cpu())
+            with fabric.autocast():
+                said = model(*(part.to(fabric.device) for part in inputs))
+            outputs.append(said[: len(targets)].float().cpu())
             truth.append(targets)
-        return task.figures(torch.cat(outputs), torch.cat(truth))
+        said, known = (rows_of_all(fabric, torch.cat(part)) for part in (outputs, truth))
+        return task.figures(torch.cat(said).cpu(), torch.cat(known).cpu())
 
     fitted = fit(
         network,
-        batches=examples.training,
+        batches=batches,
         loss=loss,
         validate=validate,
         monitor=task.monitor,
@@ -205,8 +245,7 @@ def pretrain(
         folder=folder,
         fabric=fabric,
         description=f"pretrain {encoder.name} ({task.name})",
-        # they have threads, which would draw in no fixed order
-        replicas=1 if settings.stochastic_depth else encoder.replicas,
+        replicas=1 if draws or share.processes > 1 else encoder.replicas,
         progress=progress,
     )
     network.load_state_dict(fitted.state)

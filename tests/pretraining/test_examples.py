@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from stages.core.errors import DataError
+from stages.core.licences import DATA, GENERATED, Dataset, as_attribute
 from stages.crops.crop_file import CropWriter
 from stages.crops.face_points import N_COORDINATES, POINTS_A_SIDE
 from stages.encoders.registry import audio_encoder, visual_encoder
@@ -16,6 +17,8 @@ from stages.pretraining import augmentation, faces, speech
 from stages.pretraining.examples import load_examples
 from stages.pretraining.settings import Pretrain
 from tests import stand_ins
+
+REAL = Dataset("mine", "CC-BY-4.0", False)
 
 
 def test_held_out_people_are_whole_people() -> None:
@@ -90,6 +93,35 @@ def test_people_of_stills_and_of_training_frames_are_held_out_alike(tmp_path: Pa
         assert not seen & held
         drawn.add(tuple(sorted(held)))
     assert len(drawn) > 1
+
+
+@pytest.mark.parametrize(("stills", "videos"), [(GENERATED, REAL), (REAL, GENERATED)])
+def test_real_people_choose_the_epoch_where_the_others_are_generated(
+    tmp_path: Path, stills: Dataset, videos: Dataset
+) -> None:
+    person = np.repeat(np.arange(10, dtype=np.int32), 4)
+    au = np.tile(person[:, None] < 4, 12).astype(np.int8)
+    valence = np.full(40, 0.5, np.float32)
+    write_partial(
+        tmp_path / "f.h5", au=au, person=person, of_video=person >= 4, valence=valence,
+        arousal=valence,
+    )  # fmt: skip
+    both = faces.load_faces(tmp_path / "f.h5", ["au", "va"], 0.5, 0)
+    with h5py.File(tmp_path / "f.h5", "r+") as file:
+        file.attrs[DATA] = as_attribute([stills, videos])
+    training, validation = faces.load_faces(tmp_path / "f.h5", ["au", "va"], 0.5, 0)
+    torch.testing.assert_close(training.targets, both[0].targets)
+    known = (validation.targets[:, :12] != -1).all(1)
+    chosen = both[1].targets[:, 0] == (1 if stills is REAL else 0)
+    assert torch.equal(known, chosen)
+    assert (validation.targets[~known][:, :12] == -1).all()
+    torch.testing.assert_close(validation.targets[:, 12:], both[1].targets[:, 12:])
+    # real people of whom nobody knows a valence cannot choose by it
+    with h5py.File(tmp_path / "f.h5", "r+") as file:
+        rows = np.flatnonzero((person < 4) == (stills is REAL))
+        file["valence"][rows] = file["arousal"][rows] = np.nan
+    by_valence = faces.load_faces(tmp_path / "f.h5", ["va"], 0.5, 0)[1]
+    assert not by_valence.targets.isnan().any()
 
 
 def test_frames_of_one_person_alone_are_learnt_from(tmp_path: Path) -> None:
