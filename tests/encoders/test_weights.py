@@ -182,7 +182,9 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_encoders_are_refused_with_the_list() -> None:
-    with pytest.raises(SettingsError, match="allowed: densenet, dinov2, hsemotion, ires100, mae, maeface, "):
+    with pytest.raises(
+        SettingsError, match="allowed: densenet, dinov2, hsemotion, ires100, mae, maeface, "
+    ):
         visual_encoder("fbank")
     with pytest.raises(SettingsError, match="allowed: ecapatdnn, fbank, hubert, wav2vec"):
         audio_encoder("ires100")
