@@ -12,11 +12,11 @@ from stages.core.intensity import intensity_of
 from stages.inference.results import Rows, read_faces, read_rows
 from stages.inference.views.audio_envelope import waveform
 from stages.inference.views.fragment import script_json, timeline_fragment
+from stages.inference.views.person import STATUSES
 from stages.inference.views.report import video_address, write_report
 from stages.inference.views.timeline import (
     APART,
     FULL,
-    STATUSES,
     STEP,
     add_pictures,
     find_moments,

@@ -30,7 +30,8 @@ from stages.inference.results import Rows, read_about, read_rows
 from stages.inference.seals import remark
 from stages.inference.views.drawing import BLUE, DARK, ORANGE, Layout, Panel, draw_face, plan
 from stages.inference.views.overlay_sound import BITEXACT, Pauses, Sound
-from stages.inference.views.timeline import faces_of, levels_told
+from stages.inference.views.person import faces_of
+from stages.inference.views.timeline import levels_told
 from stages.videos.clock import Log
 from stages.videos.decoding import DEFAULT_FRAME_RATE, frame_rate, open_video
 from stages.videos.photo import is_photo, is_picture, read_photo

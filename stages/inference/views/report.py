@@ -94,6 +94,8 @@ summary { cursor: pointer; min-height: 2rem; }
   .player:has(#problem:not([hidden])) { position: static; }
   .top { display: contents; }
   .player video, .player img { max-height: 32vh; }
+  /* what has the focus is not behind the player */
+  html:not(:has(#problem:not([hidden]))) { scroll-padding-top: 34vh; }
 }
 """
 

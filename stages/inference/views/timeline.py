@@ -5,19 +5,18 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.facs import AU_MEANINGS, AU_NAMES, INTENSITY_MAX, N_AUS
-from stages.inference.columns import FACE, INTERPOLATED, NO_FACE, NOBODY
+from stages.inference.columns import NOBODY
 from stages.inference.levels import levels_of
 from stages.inference.results import Rows
 from stages.inference.views.audio_envelope import waveform
+from stages.inference.views.person import faces_of, frames_of, person_of
 
-STATUSES = (NO_FACE, INTERPOLATED, FACE)  # a status in the data is the position here
 COLUMNS = 3000  # at most; an hour at 25 Hz then has one a 1.2 seconds, and is zoomed to no more
 MOMENTS = 3  # of each AU
 STRIP = 120  # thumbnails, evenly over the video; a page shows those that find room
@@ -39,19 +38,6 @@ def column_starts(frames: int, columns: int = COLUMNS) -> NDArray[np.intp]:
     return np.arange(0, frames, step)
 
 
-def frames_of(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Numbers and presentation times in seconds of the frames, each once, in order."""
-    numbers, first = np.unique(rows.frame, return_index=True)
-    return numbers, rows.timestamp[first]
-
-
-def faces_of(rows: Rows) -> list[int]:
-    """Numbers of the people, who is seen in most frames first."""
-    seen = rows.face_id[(rows.face_id != NOBODY) & (rows.status != NO_FACE)]
-    numbers, counts = np.unique(seen, return_counts=True)
-    return [int(number) for _, number in sorted(zip(-counts, numbers, strict=True))]
-
-
 def thresholds_of(about: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Thresholds of the 12 AUs that ``NAME.json`` tells of; None where it tells of none."""
     for section in (about, about.get("calibration"), about.get("ensemble")):
@@ -68,29 +54,6 @@ def levels_told(about: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Intensities from which the 12 AUs are present, by ``NAME.json``; None where it is silent."""
     thresholds = thresholds_of(about)
     return None if thresholds is None else tuple(levels_of(thresholds).tolist())
-
-
-@dataclass(frozen=True)
-class _Person:
-    """One person in each frame: status (frames,); the others (frames, 12)."""
-
-    status: NDArray[np.int8]
-    probability: NDArray[np.float64]
-    intensity: NDArray[np.float64]
-    active: NDArray[np.bool_]
-
-
-def _person(rows: Rows, face: int, numbers: NDArray[np.int64]) -> _Person:
-    mine = rows.of(face)
-    at = np.searchsorted(numbers, mine.frame)
-    status = np.zeros(len(numbers), np.int8)
-    probability = np.full((len(numbers), N_AUS), np.nan)
-    intensity = np.full((len(numbers), N_AUS), np.nan)
-    active = np.zeros((len(numbers), N_AUS), np.bool_)
-    status[at] = [STATUSES.index(text) for text in mine.status]
-    probability[at], active[at] = mine.probabilities, mine.active
-    intensity[at] = mine.intensity
-    return _Person(status, probability, intensity, active)
 
 
 def _most(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
@@ -145,15 +108,12 @@ def _evenly(seen: NDArray[np.intp], frames: int, count: int) -> list[int]:
     return sorted({int(frame) for frame in np.where(nearer, seen[before], seen[after])})
 
 
-def _track(
-    rows: Rows, face: int, numbers: NDArray[np.int64], starts: NDArray[np.intp], thumbnails: int
-) -> dict[str, Any]:
-    mine = _person(rows, face, numbers)
-    times = frames_of(rows)[1]
-    seen = mine.status != STATUSES.index(NO_FACE)
+def _track(rows: Rows, face: int, starts: NDArray[np.intp], thumbnails: int) -> dict[str, Any]:
+    mine = person_of(rows, face)
+    numbers, times = frames_of(rows)
+    seen = mine.seen
     # the lowest of a column's: one frame without face is enough to say so, however many it holds
     status = np.minimum.reduceat(mine.status, starts)
-    share = mine.active[seen].mean(0) if seen.any() else np.zeros(N_AUS)
     moments = [
         {
             "au": au,
@@ -176,7 +136,7 @@ def _track(
         "probability": [_integers(row, FULL) for row in _most(mine.probability, starts).T],
         "intensity": [_integers(row, STEP) for row in _most(mine.intensity, starts).T],
         "active": _most(mine.active.astype(np.int8), starts).T.tolist(),
-        "share": [round(float(value), 4) for value in share],
+        "share": [round(float(value), 4) for value in mine.share],
         "without_face": round(float((~seen).mean()), 4),
         "moments": moments,
         "strip": strip,
@@ -223,7 +183,7 @@ def make_timeline(
     last = times[-1] + frame_step(times)
     edges = np.append(times[starts], last)
     people = faces_of(rows)[:PEOPLE] or [NOBODY]
-    tracks = [_track(rows, face, numbers, starts, STRIP // len(people)) for face in people]
+    tracks = [_track(rows, face, starts, STRIP // len(people)) for face in people]
     return {
         "title": title,
         "aus": list(AU_NAMES),

@@ -157,12 +157,6 @@ class Worker(Closing):
         self._process = self._connection = None
 
 
-def run_apart(function: Callable[..., Any], arguments: tuple[Any, ...], **how: Any) -> Any:
-    """Call a function in a process of its own, as :meth:`Worker.run` does in one that stays."""
-    with Worker() as worker:
-        return worker.run(function, arguments, **how)
-
-
 def _crash(code: int | None) -> str:
     reason = f"exit code {code}"
     if code is not None and code < 0:

@@ -22,10 +22,13 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 
 from stages.core.errors import DataError
+from stages.inference.results import read_rows
+from stages.inference.views.beside import Shown, compare_shown
 from stages.inference.web.guard import COOKIE, Guard, cookie_value, same
 from stages.inference.web.history import Busy
 from stages.inference.web.job import RESULTS, Job
 from stages.inference.web.jobs import Jobs
+from stages.inference.web.refusals import MOST, SAID, Refused, face, length, number
 from stages.inference.web.settings import Settings
 from stages.inference.web.static import TYPES, page, static_file
 
@@ -33,11 +36,6 @@ SILENCE_SECONDS: Final = 60.0  # an upload that sends nothing for so long is giv
 LOGIN_SECONDS: Final = 1.0  # until the answer to a wrong token, so that guessing is slow
 PAGE: Final = 50  # videos of the list that are shown without being asked for
 COOKIE_SECONDS: Final = 30 * 24 * 3600
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status, self.sentence = status, sentence
 
 
 def create_app(settings: Settings, jobs: Jobs) -> Starlette:
@@ -68,45 +66,15 @@ def create_app(settings: Settings, jobs: Jobs) -> Starlette:
             Route("/api/jobs/{id}/restart", _restart, methods=["POST"]),
             Route("/api/jobs/{id}/video", _video),
             Route("/api/jobs/{id}/files/{kind}", _result),
+            Route("/api/jobs/{id}/beside/{other}", _beside),
             Route("/api/jobs/{id}/{kind}", _part),
         ],
         middleware=[Middleware(Guard, settings=settings)],
-        exception_handlers={
-            HTTPException: _not_found,
-            _Refused: _refused,
-            Busy: _busy,
-            DataError: _wrong_data,
-            OSError: _disk,
-        },
+        exception_handlers=SAID,
         lifespan=lifespan,
     )
     app.state.settings, app.state.jobs = settings, jobs
     return app
-
-
-def _sentence(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": text}, status)
-
-
-async def _not_found(request: Request, error: Any) -> Response:
-    text = {404: "There is nothing at this address.", 405: "That cannot be done here."}
-    return _sentence(error.status_code, text.get(error.status_code, str(error.detail)))
-
-
-async def _refused(request: Request, error: Any) -> Response:
-    return _sentence(error.status, error.sentence)
-
-
-async def _busy(request: Request, error: Any) -> Response:
-    return _sentence(429, str(error))
-
-
-async def _wrong_data(request: Request, error: Any) -> Response:
-    return _sentence(422, str(error))
-
-
-async def _disk(request: Request, error: Any) -> Response:
-    return _sentence(507, f"The server could not write to its disk ({error.strerror}).")
 
 
 async def _index(request: Request) -> Response:
@@ -159,17 +127,9 @@ async def _static(request: Request) -> Response:
 async def _state(request: Request) -> Response:
     """How the videos stand: the newest `show`, those in the queue, and each that `with` names."""
     jobs: Jobs = request.app.state.jobs
-    query = request.query_params
-    rows = jobs.summaries(_length(query.get("show")), query.getlist("with"))
-    return JSONResponse({"limits": asdict(jobs.limits), "all": len(jobs), "jobs": rows})
-
-
-def _length(text: str | None) -> int:
-    if text is None:
-        return PAGE
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
-        raise _Refused(400, "show is a number of videos, as in /api/state?show=50.")
-    return int(text)
+    rows = jobs.summaries(length(request, PAGE), request.query_params.getlist("with"))
+    about = {"limits": asdict(jobs.limits), "all": len(jobs), "most": MOST}
+    return JSONResponse({**about, "jobs": rows})
 
 
 async def _upload(request: Request) -> Response:
@@ -200,14 +160,13 @@ async def _discard(request: Request, jobs: Jobs) -> None:
 
 
 def _announced(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return number(request.headers.get("content-length")) or 0
 
 
 def _check_size(size: int, jobs: Jobs) -> None:
     if size > jobs.limits.bytes:
         limit = jobs.limits.megabytes
-        raise _Refused(413, f"This file is too large: the server takes at most {limit:g} MB.")
+        raise Refused(413, f"This file is too large: the server takes at most {limit:g} MB.")
 
 
 async def _receive(request: Request, path: Path, jobs: Jobs) -> None:
@@ -220,21 +179,21 @@ async def _receive(request: Request, path: Path, jobs: Jobs) -> None:
                 with anyio.fail_after(SILENCE_SECONDS):
                     part = await anext(parts, None)
             except TimeoutError:
-                raise _Refused(408, "The upload came to a halt, and was given up.") from None
+                raise Refused(408, "The upload came to a halt, and was given up.") from None
             if part is None:
                 break
             received += len(part)
             _check_size(received, jobs)
             await file.write(part)
     if not received:
-        raise _Refused(422, "This file is empty: choose another.")
+        raise Refused(422, "This file is empty: choose another.")
 
 
-def _job(request: Request) -> Job:
+def _job(request: Request, name: str = "id") -> Job:
     jobs: Jobs = request.app.state.jobs
-    job = jobs.find(request.path_params["id"])
+    job = jobs.find(request.path_params[name])
     if job is None:
-        raise _Refused(404, "There is no such video: it was deleted.")
+        raise Refused(404, "There is no such video: it was deleted.")
     return job
 
 
@@ -296,3 +255,26 @@ async def _result(request: Request) -> Response:
     if path is None or job.state != "done":
         raise HTTPException(404)
     return _file(path, _DOWNLOADS[kind], f"{job.stem}{RESULTS[kind]}")
+
+
+async def _beside(request: Request) -> Response:
+    """Two results in numbers, of the people `face` and `other_face`, else of the main ones."""
+    tables = [_table(request, name) for name in ("id", "other")]
+    people = [face(request, name) for name in ("face", "other_face")]
+
+    def compared() -> dict[str, Any]:
+        try:
+            rows = [read_rows(path) for path in tables]
+        except DataError:  # its sentence names a path of the server
+            raise Refused(422, "A result cannot be read any more: predict it again.") from None
+        return compare_shown(*map(Shown, rows, people))
+
+    return JSONResponse(await run_sync(compared))
+
+
+def _table(request: Request, name: str) -> Path:
+    job = _job(request, name)
+    path: Path | None = request.app.state.jobs.files(job).result("parquet")
+    if path is None or job.state != "done":
+        raise Refused(404, f"{job.name} has no result.")
+    return path

@@ -72,7 +72,7 @@ def check_upload(tell: Tell, video: Path, poster: Path, limits: Limits) -> Facts
     Parameters
     ----------
     tell : callable
-        Not used; :func:`stages.inference.web.apart.run_apart` passes it.
+        Not used; :meth:`stages.inference.web.apart.Worker.run` passes it.
     video : Path
     poster : Path
         JPEG to write.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stages.inference.web.apart import Worker
-from stages.inference.web.attempt import attempt, examine
+from stages.inference.web.attempt import Examiner, attempt
 from stages.inference.web.history import Busy, History
 from stages.inference.web.job import (
     ID,
@@ -63,9 +63,11 @@ class Jobs:
         self._running: str | None = None
         self._stop = threading.Event()  # of the present work
         self._pace = Pace()
-        self._worker = Worker()
+        self._worker, self._examiner = Worker(), Examiner()
         self._lock = hold_folder(folder)
         self._jobs = History(self._restore())
+        if load is not None:
+            self._examiner.begin()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
         self._thread.start()
 
@@ -77,6 +79,7 @@ class Jobs:
             self._changed.notify_all()
         self._thread.join()
         self._worker.close()
+        self._examiner.close()
         self._lock.close()
 
     def __len__(self) -> int:
@@ -87,8 +90,7 @@ class Jobs:
             if not (ID.fullmatch(path.name) and path.is_dir()):
                 continue
             folder = JobFolder(path)
-            job = folder.read()
-            if job is None:
+            if (job := folder.read()) is None:
                 if folder.is_broken_upload():
                     shutil.rmtree(path, ignore_errors=True)
                 continue
@@ -157,7 +159,7 @@ class Jobs:
         DataError
             If it is no video, or too long.
         """
-        facts = examine(folder, self.limits)
+        facts = self._examiner.examine(folder, self.limits)
         job = Job(
             id=folder.path.name,
             name=clean_name(name),
@@ -287,9 +289,8 @@ class Jobs:
             Newest first.
         """
         with self._changed:
-            ahead = {job.id: place for place, job in enumerate(self._jobs.waiting)}
-            if self._running is not None:
-                ahead = {name: place + 1 for name, place in ahead.items()}
+            first = 0 if self._running is None else 1
+            ahead = {job.id: place for place, job in enumerate(self._jobs.waiting, first)}
             rows = []
             for job in self._jobs.page(length, named):
                 speed = self._pace.speed if job.id == self._running else None

@@ -20,6 +20,8 @@ TYPES: Final = {
     "upload.js": "text/javascript",
     "videos.js": "text/javascript",
     "player.js": "text/javascript",
+    "controls.js": "text/javascript",
+    "focus.js": "text/javascript",
     "beside.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "demo.mp4": "video/mp4",  # a clip of the generated corpus

@@ -138,3 +138,7 @@ def predict_or_crash(video: Path, out: Path, progress: Progress) -> None:
     """Crash on the upload called bad.mp4, by what its record says; predict others."""
     record = json.loads((out.parent / "job.json").read_text())
     (predict_and_crash if record["name"] == "bad.mp4" else predict)(video, out, progress)
+
+
+def load_nothing() -> None:
+    """Stand for the loading of what predicts."""

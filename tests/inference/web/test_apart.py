@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stages.core.errors import DataError
-from stages.inference.web.apart import Stopped, Tell, Worker, run_apart
+from stages.inference.web.apart import Stopped, Tell, Worker
 from tests.inference.web.conftest import Clock
 from tests.inference.web.talk import lives
 from tests.stand_ins import ROOT
@@ -64,7 +64,8 @@ def note_pid(tell: Tell, file: Path) -> None:
 
 def call(function: object, log: Path, *arguments: object, **changes: object) -> object:
     given = {"log": log, "seconds": 60.0, "stop": threading.Event(), **changes}
-    return run_apart(function, arguments, **given)  # type: ignore[arg-type]
+    with Worker() as worker:
+        return worker.run(function, arguments, **given)  # type: ignore[arg-type]
 
 
 def both(pids: Path) -> list[int]:

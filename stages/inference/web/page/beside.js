@@ -1,5 +1,7 @@
 // A second result beside the one that is open: its picture and bars, and both in one table.
 
+import { startControls } from "./controls.js";
+import { noteFocus } from "./focus.js";
 import { get } from "./requests.js";
 
 const { AUFusion } = window;
@@ -7,25 +9,22 @@ const $ = (id) => document.getElementById(id);
 
 let first = null; // data of the result that is open
 let own = ""; // its id
+let second = null; // data of the result beside it
 let jobs = [];
 let parts = [];
 let asked = ""; // id of the result that was chosen last
+let tellControls = () => {};
 
 function close() {
   for (const part of parts) part.destroy();
   parts = [];
   asked = "";
+  second = null;
   $("pair").hidden = true;
   $("video-other").pause();
   $("video-other").removeAttribute("src");
   $("video-other").load();
   $("photo-other").removeAttribute("src");
-}
-
-function mean(values) {
-  const known = values.filter((value) => value !== null);
-  if (!known.length) return null;
-  return known.reduce((sum, value) => sum + value, 0) / known.length / AUFusion.STEP;
 }
 
 const said = (value, digits, unit) => (value === null ? "–" : value.toFixed(digits) + unit);
@@ -39,8 +38,8 @@ function row(au, mine, other) {
   const texts = [
     said(100 * mine.share[au], 0, " %"),
     said(100 * other.share[au], 0, " %"),
-    said(mean(mine.intensity[au]), 1, ""),
-    said(mean(other.intensity[au]), 1, ""),
+    said(mine.intensity[au], 1, ""),
+    said(other.intensity[au], 1, ""),
   ];
   for (const text of texts) {
     const cell = document.createElement("td");
@@ -51,21 +50,25 @@ function row(au, mine, other) {
 }
 
 // Where both have the same frames, the share of decisions in which they agree.
-function agreement(data, mine, other) {
-  const title = `First: ${first.title}. Second: ${data.title}.`;
-  const same = data.frames === first.frames && data.edges.length === first.edges.length;
-  if (!same) return `${title} They have not the same frames: only shares and means compare.`;
-  let count = 0;
-  let equal = 0;
-  mine.active.forEach((values, au) => {
-    values.forEach((value, k) => {
-      if (mine.status[k] === 0 || other.status[k] === 0) return;
-      count += 1;
-      equal += value === other.active[au][k] ? 1 : 0;
-    });
-  });
-  if (!count) return `${title} No frame shows a face in both.`;
-  return `${title} They agree in ${((100 * equal) / count).toFixed(1)} % of decisions.`;
+function agreement({ decisions, agreement: share }) {
+  const title = `First: ${first.title}. Second: ${second.title}.`;
+  if (decisions === null) {
+    return `${title} They have not the same frames: only shares and means compare.`;
+  }
+  if (!decisions) return `${title} No frame shows a face in both.`;
+  const number = decisions.toLocaleString();
+  return `${title} They agree in ${(100 * share).toFixed(1)} % of ${number} decisions.`;
+}
+
+// The figures are the server's, for they are of frames; the data here may have columns of several.
+async function compare() {
+  const id = asked;
+  const mine = AUFusion.trackOf(first);
+  const people = `face=${mine.face}&other_face=${AUFusion.trackOf(second).face}`;
+  const found = await get(`api/jobs/${own}/beside/${id}?${people}`);
+  if (asked !== id || !second || AUFusion.trackOf(first) !== mine) return;
+  $("agreement").textContent = agreement(found);
+  $("compared").replaceChildren(...first.aus.map((_, au) => row(au, found.first, found.second)));
 }
 
 async function choose() {
@@ -76,42 +79,53 @@ async function choose() {
   if (!job) return;
   const data = await get(`api/jobs/${id}/view`);
   if (asked !== id || !first) return; // something else was opened in the meantime
+  second = data;
+  await compare();
+  if (asked !== id) return;
   const still = Boolean(data.still);
+  const plays = !still && (job.plays || data.preview);
   $("other-name").textContent = job.name;
   $("photo-other").hidden = !still;
   $("photo-other").alt = still ? job.name : "";
-  $("video-other").hidden = still;
+  $("video-other").hidden = !plays;
+  $("controls-other").hidden = still;
+  tellControls(plays, Boolean(data.waveform));
   if (still) $("photo-other").src = `api/jobs/${id}/picture`;
-  else if (job.plays || data.preview) $("video-other").src = `api/jobs/${id}/video`;
+  else if (plays) $("video-other").src = `api/jobs/${id}/video`;
   parts = [AUFusion.bars($("bars-other"), data, $("video-other"))];
-  const mine = AUFusion.trackOf(first);
-  const other = AUFusion.trackOf(data);
-  $("agreement").textContent = agreement(data, mine, other);
-  $("compared").replaceChildren(...first.aus.map((_, au) => row(au, mine, other)));
   $("pair").hidden = false;
 }
 
 export function startBeside(problem) {
-  $("other").onchange = async () => {
+  const saying = (work) => async () => {
     try {
-      await choose();
+      await work();
     } catch (error) {
       problem(error.message);
     }
   };
+  tellControls = startControls($("controls-other"), $("video-other"), () => second);
+  $("other").onchange = saying(choose);
+  // another person of the first was chosen
+  $("video").addEventListener("auf-track", saying(async () => second && compare()));
 }
 
 // The results that may be chosen; the choice stays as long as it is among them.
 export function offerBeside(all) {
+  const goOn = noteFocus();
   jobs = all.filter((job) => job.state === "done" && job.id !== own);
   $("beside").hidden = !jobs.length;
   const before = $("other").value;
   const wanted = ["", ...jobs.map((job) => job.id)];
   const there = [...$("other").options].map((option) => option.value);
-  if (wanted.join() === there.join()) return;
+  if (wanted.join() === there.join()) {
+    goOn($("title"));
+    return;
+  }
   $("other").replaceChildren(new Option("nothing", ""), ...jobs.map((job) => new Option(job.name, job.id)));
   $("other").value = wanted.includes(before) ? before : "";
   if (!wanted.includes(before)) close();
+  goOn($("other"), $("title"));
 }
 
 // Another result was opened, or none.

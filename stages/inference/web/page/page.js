@@ -1,10 +1,11 @@
 // The page: asks the server how the videos stand, shows the list and the video that is open.
 
 import { offerBeside, openBeside, startBeside } from "./beside.js";
+import { noteFocus } from "./focus.js";
 import { hideVideo, showVideo, startPlayer } from "./player.js";
 import { act, get } from "./requests.js";
 import { problem, watchUploads } from "./upload.js";
-import { focusOn, showOlder, showVideos, tell } from "./videos.js";
+import { focusOn, say, showOlder, showVideos, tell } from "./videos.js";
 import { duration, length, megabytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,10 +14,11 @@ const LATER = 5000; // the same where nothing is worked on
 const MORE = 50; // videos of the list that are shown first, and at each wish for more
 const KEPT = "aufusion videos shown"; // where a reloaded page finds how many it has shown
 
-let state = { limits: null, all: 0, jobs: [] };
+let state = { limits: null, all: 0, most: MORE, jobs: [] };
 let show = Math.max(MORE, kept());
 let open = null; // id of the video shown
 let wanted = null; // id of the video to open when it is done
+let chosen = null; // id of the video that the user has chosen in the list just now
 let timer = 0;
 let lost = false;
 
@@ -58,7 +60,7 @@ async function refresh() {
     if (open && gone) window.location.hash = "";
     showVideos(state.jobs, open, actions);
     offerBeside(state.jobs);
-    showOlder(state.jobs.length, state.all);
+    showOlder(state.jobs.length, state.all, state.most);
   } catch (error) {
     lost = true;
     problem(error.message);
@@ -68,8 +70,8 @@ async function refresh() {
   timer = setTimeout(refresh, busy && !document.hidden ? SOON : LATER);
 }
 
-function action(method, path) {
-  return async (id) => {
+function action(method, path, done = () => {}) {
+  return async (id, name) => {
     problem("");
     try {
       await act(method, `api/jobs/${id}${path}`);
@@ -78,13 +80,18 @@ function action(method, path) {
       return;
     }
     await refresh();
+    done(name);
   };
 }
 
 const actions = {
   cancel: action("POST", "/cancel"),
   restart: action("POST", "/restart"),
-  remove: action("DELETE", ""),
+  remove: action("DELETE", "", (name) => say(`${name} was deleted.`)),
+  open(id) {
+    if (id === open) $("title").focus();
+    else chosen = id;
+  },
 };
 
 function showDownloads(job) {
@@ -130,7 +137,7 @@ function showFacts(job, data) {
 
 async function showMore() {
   const known = new Set(state.jobs.map((job) => job.id));
-  show += MORE;
+  show = Math.min(show + MORE, state.most);
   keep(show);
   await refresh();
   const first = state.jobs.find((job) => !known.has(job.id));
@@ -140,12 +147,14 @@ async function showMore() {
 async function openVideo(id) {
   if (id && !state.jobs.some((job) => job.id === id)) await refresh();
   const job = state.jobs.find((one) => one.id === id && one.state === "done");
+  const goOn = noteFocus();
   if (!job) {
     open = null;
     hideVideo();
     openBeside(null, "", state.jobs);
     $("shown").hidden = true;
     $("welcome").hidden = false;
+    goOn($("viewer"));
     return;
   }
   if (open === id) return;
@@ -161,8 +170,21 @@ async function openVideo(id) {
   showVideo(data, has ? `api/jobs/${id}/${shows}` : null, job.name);
   openBeside(data, id, state.jobs);
   showVideos(state.jobs, open, actions);
-  if (window.matchMedia("(max-width: 48rem)").matches) $("viewer").scrollIntoView();
+  const narrow = window.matchMedia("(max-width: 48rem)").matches; // the list lies above
+  if (narrow) window.scrollTo(0, window.scrollY + $("viewer").getBoundingClientRect().top);
+  if (chosen === id) $("title").focus({ preventScroll: narrow });
+  else goOn($("title"));
+  chosen = null;
 }
+
+// A link within the page that moves the focus alone: the address names the video that is open.
+function skip(link, where) {
+  $(link).onclick = (event) => {
+    event.preventDefault();
+    where();
+  };
+}
+
 
 async function follow() {
   try {
@@ -176,6 +198,8 @@ async function follow() {
 window.addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 $("more").onclick = showMore;
+skip("skip", () => (open ? $("title") : $("viewer")).focus());
+skip("return", () => focusOn(open));
 startPlayer();
 startBeside(problem);
 watchUploads(

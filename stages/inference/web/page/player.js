@@ -1,42 +1,28 @@
 // The open video: its picture, the bars and the timeline of the report, the ways to move through it.
 
+import { startControls } from "./controls.js";
+import { noteFocus } from "./focus.js";
+
 const { AUFusion } = window;
 const $ = (id) => document.getElementById(id);
 
 let data = null;
 let parts = [];
+let tellControls = () => {};
 
-export function unplayable(text) {
+// What cannot be played has its place in the video all the same, and buttons to move it.
+function unplayable(text) {
+  const goOn = noteFocus();
   $("unplayable").textContent = text;
   $("unplayable").hidden = !text;
-  $("video").classList.toggle("unseen", Boolean(text)); // it still has a place in the video
-}
-
-function go(time) {
-  AUFusion.seek(data, $("video"), time);
-}
-
-// A column of the data is a frame, unless the video is very long.
-function stepBy(frames) {
-  const video = $("video");
-  video.pause();
-  const time = AUFusion.place(data, video);
-  const column = AUFusion.columnAt(data, time);
-  const exact = data.edges.length - 1 === data.frames;
-  const place = Math.min(Math.max(column + frames, 0), data.edges.length - 2);
-  go(exact ? data.edges[place] : time + frames * data.step);
+  $("video").hidden = Boolean(text) || Boolean(data?.still);
+  tellControls(!text, Boolean(data?.waveform));
+  goOn($("controls").querySelector(".forward"));
 }
 
 export function startPlayer() {
   const video = $("video");
-  $("back").onclick = () => stepBy(-1);
-  $("forward").onclick = () => stepBy(1);
-  $("speed").onchange = () => {
-    video.playbackRate = Number($("speed").value);
-  };
-  video.addEventListener("loadeddata", () => {
-    video.playbackRate = Number($("speed").value);
-  });
+  tellControls = startControls($("controls"), video, () => data);
   video.addEventListener("error", () => {
     if (video.getAttribute("src")) {
       unplayable("This browser cannot play the video: the figures are complete all the same.");
@@ -75,7 +61,7 @@ export function showVideo(newData, address, name) {
     return;
   }
   if (address) video.src = address;
-  else unplayable("Browsers do not play this format: the figures are complete all the same.");
+  unplayable(address ? "" : "Browsers do not play this format: the figures are complete all the same.");
   parts = [
     AUFusion.bars($("bars"), data, video),
     AUFusion.timeline($("timeline"), data, video),

@@ -1,5 +1,6 @@
 // Dropping and choosing videos; a row with a progress bar for each upload under way.
 
+import { noteFocus } from "./focus.js";
 import { fetchFile, send } from "./requests.js";
 import { megabytes } from "./words.js";
 
@@ -51,7 +52,9 @@ async function upload(file, limits, onDone) {
   } catch (error) {
     throw new Error(`${file.name}: ${error.message}`);
   } finally {
+    const goOn = noteFocus();
     shown.element.remove();
+    goOn($("file"));
   }
 }
 

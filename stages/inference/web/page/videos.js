@@ -1,5 +1,6 @@
 // The list of videos: those that wait, the one worked on, and the history.
 
+import { noteFocus } from "./focus.js";
 import { count, day, standing } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -16,6 +17,7 @@ function button(text, label, onClick) {
 
 function make(job, actions) {
   const item = document.createElement("li");
+  item.dataset.id = job.id;
   const entry = document.createElement("div");
   entry.className = "entry";
   const poster = document.createElement("img");
@@ -26,6 +28,7 @@ function make(job, actions) {
   const link = document.createElement("a");
   link.className = "name";
   link.textContent = job.name;
+  link.onclick = () => actions.open(job.id);
   const state = document.createElement("p");
   state.className = "quiet";
   const bar = document.createElement("progress");
@@ -39,14 +42,14 @@ function make(job, actions) {
   const again = button("Try again", `Try ${job.name} again`, () => actions.restart(job.id));
   const remove = button("Delete", `Delete ${job.name}`, () => {
     if (window.confirm(`Delete ${job.name} and its results from the server?`)) {
-      actions.remove(job.id);
+      actions.remove(job.id, job.name);
     }
   });
   tools.append(cancel, again, remove);
   text.append(link, state, bar, added, tools);
   entry.append(poster, text);
   item.append(entry);
-  return { item, link, state, bar, cancel, again };
+  return { item, link, state, bar, cancel, again, remove };
 }
 
 function update(row, job, open) {
@@ -63,20 +66,41 @@ function update(row, job, open) {
   row.bar.max = Math.max(1, job.total);
   if (job.phase === "predicting") row.bar.value = job.done;
   else row.bar.removeAttribute("value"); // of no known length
+  const goOn = row.item.contains(document.activeElement) ? noteFocus() : () => {};
   row.cancel.hidden = !(job.state === "running" || job.state === "waiting");
   row.again.hidden = !(job.state === "failed" || job.state === "stopped");
+  goOn(row.again, row.cancel, done ? row.link : row.remove);
 }
 
-// `open` is the id of the video shown; `actions` are cancel, restart, remove.
+// The row after another one, or else before it, of a video that is still known.
+function neighbour(item, known) {
+  for (const way of ["nextElementSibling", "previousElementSibling"]) {
+    for (let one = item[way]; one; one = one[way]) {
+      if (known.has(one.dataset.id)) return rows.get(one.dataset.id);
+    }
+  }
+  return null;
+}
+
+// What of a row the focus goes to.
+function first({ link, item }) {
+  return link.hasAttribute("href") ? link : item.querySelector("button:not([hidden])");
+}
+
+// `open` is the id of the video shown; `actions` are open, cancel, restart, remove.
 export function showVideos(jobs, open, actions) {
   $("none").hidden = jobs.length > 0;
   const known = new Set(jobs.map((job) => job.id));
+  const goOn = noteFocus();
+  const near = document.activeElement?.closest("#videos li");
+  const next = near && neighbour(near, known);
   for (const [id, row] of rows) {
     if (!known.has(id)) {
       row.item.remove();
       rows.delete(id);
     }
   }
+  goOn(next && first(next), $("file"));
   jobs.forEach((job, place) => {
     if (!rows.has(job.id)) rows.set(job.id, make(job, actions));
     const row = rows.get(job.id);
@@ -88,17 +112,25 @@ export function showVideos(jobs, open, actions) {
   });
 }
 
-// Whether there are older videos than those listed.
-export function showOlder(shown, all) {
-  $("more").hidden = shown >= all;
+// Whether there are older videos than those listed; a server lists no more than `most`.
+export function showOlder(shown, all, most) {
+  const goOn = noteFocus();
+  $("more").hidden = shown >= all || shown >= most;
   $("older").hidden = shown >= all;
-  $("older").textContent = `${shown.toLocaleString()} of ${count(all, "video", "videos")} shown`;
+  const text = `${shown.toLocaleString()} of ${count(all, "video", "videos")} shown`;
+  const end = shown >= most ? "; those before them come as newer ones are deleted" : "";
+  $("older").textContent = text + end;
+  goOn($("videos").lastElementChild?.querySelector("a[href], button:not([hidden])"));
 }
 
-// Go on by keyboard, or by ear, at a video that was listed just now.
+// Go on by keyboard, or by ear, at a video that is listed.
 export function focusOn(id) {
-  const { link, item } = rows.get(id);
-  (link.hasAttribute("href") ? link : item.querySelector("button:not([hidden])")).focus();
+  if (rows.has(id)) first(rows.get(id)).focus();
+}
+
+// Have a screen reader say something.
+export function say(text) {
+  $("status").textContent = text;
 }
 
 let spoken = new Map(); // id -> state or tenth of the work that was told last
@@ -116,5 +148,5 @@ export function tell(jobs) {
     }
   }
   spoken = now;
-  if (sentences.length) $("status").textContent = sentences.join(" ");
+  if (sentences.length) say(sentences.join(" "));
 }
