@@ -71,6 +71,15 @@ def test_results_of_other_lengths_have_means_alone() -> None:
     assert found["second"]["intensity"] == pytest.approx([1.0] * 12)
 
 
+def test_a_result_without_intensities_has_shares_alone() -> None:
+    untold = np.full((4, 12), np.nan, np.float32)
+    untold[0, 3] = 2.0
+    rows = replace(table(4, np.ones((4, 12), bool)), intensity=untold)
+    found = compare_shown(Shown(rows), Shown(rows))
+    assert found["first"]["intensity"] == [None] * 3 + [2.0] + [None] * 8
+    assert found["first"]["share"] == [1.0] * 12
+
+
 def test_the_person_is_the_one_asked_for() -> None:
     both = {}
     one, two = table(6, np.ones((6, 12), bool)), table(4, np.zeros((4, 12), bool), face=2)

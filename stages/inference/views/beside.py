@@ -82,5 +82,7 @@ def compare_shown(first: Shown, second: Shown) -> dict[str, Any]:
 
 def _figures(face: int, person: Person) -> dict[str, Any]:
     known = person.intensity[person.seen]
-    means = np.nanmean(known, axis=0).tolist() if len(known) else [None] * N_AUS
+    # without intensities, as ensembles of other tools are, there is nothing to take the mean of
+    told = ~np.isnan(known).all(0) if len(known) else np.zeros(N_AUS, np.bool_)
+    means = [float(np.nanmean(known[:, k])) if told[k] else None for k in range(N_AUS)]
     return {"face": face, "share": person.share.tolist(), "intensity": means}
