@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from stages import pretrain
 from stages.core.errors import DataError, SettingsError
@@ -22,7 +23,7 @@ from stages.encoders.weights import load_network
 from stages.pretraining import run, warm_start
 from stages.pretraining.settings import Pretrain
 from tests import stand_ins
-from tests.encoders.published_files import iresnet_onnx, onnx_network
+from tests.encoders.published_files import iresnet_onnx, onnx_network, small
 
 MADE = Path("models/encoders/mobilenet.safetensors")
 STILL = 1e-12  # a rate at which nothing moves
@@ -165,8 +166,19 @@ def test_published_is_the_pinned_source_with_the_licence_of_the_encoders_entry(
 def test_an_onnx_file_of_the_same_network_is_fine_tuned(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    theirs = iresnet_onnx(Path("theirs.onnx"))
-    row = {"start": "file:theirs.onnx", "layer_decay": 0.9, "stochastic_depth": 0.1, "epochs": 2}
+    theirs = small("ires100")[1]
+    random = np.random.default_rng(3)
+    faces = [stand_ins.picture(random, random.integers(0, 2, 12, np.int8)) for _ in range(48)]
+    x = visual_encoder("ires100").prepare(torch.from_numpy(np.stack(faces)))
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = None  # the mean over what it sees from now on
+            module.reset_running_stats()
+    with torch.no_grad():
+        theirs.train()(x)  # as in a published file: the statistics are those of faces
+    iresnet_onnx(Path("theirs.onnx"), theirs.eval())
+    row = {"start": "file:theirs.onnx", "layer_decay": 0.9, "stochastic_depth": 0.1, "epochs": 2,
+           "augmentation": 0}  # fmt: skip
     about = train(project, monkeypatch, "ires100", row)
     assert about["start"]["published"]
     assert about["start"]["sha256"] == file_hash(Path("theirs.onnx"))
@@ -174,13 +186,10 @@ def test_an_onnx_file_of_the_same_network_is_fine_tuned(
     # hardly moved, it computes what the file does; norms that forgot their input would not
     made = Path("models/encoders/ires100.safetensors")
     found: Any = load_network(ENCODERS["ires100"], "small", made)
-    random = np.random.default_rng(3)
-    faces = [stand_ins.picture(random, random.integers(0, 2, 12, np.int8)) for _ in range(8)]
-    x = visual_encoder("ires100").prepare(torch.from_numpy(np.stack(faces)))
     with torch.inference_mode():
         ours, expected = found(x), theirs(x)
     error = (ours - expected).square().mean() / (expected - expected.mean(0)).square().mean()
-    assert float(error) < 0.1
+    assert float(error) < 0.02  # 0.037 without the statistics
 
 
 def test_another_onnx_network_cannot_be_trained(
