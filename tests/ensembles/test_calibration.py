@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter1d
 from scipy.special import logit
 from sklearn.metrics import f1_score
 
@@ -91,6 +92,15 @@ def test_nothing_moves_for_a_gain_within_its_standard_error() -> None:
             p = np.full(labels.shape, 0.25)
         videos.append(Judged(labels, p.astype(np.float32), str(person)))
     assert fit_calibration(videos, (0,)).thresholds == (0.5,) * N_AUS
+    # each person's best threshold lies elsewhere, evenly around 0.5: some gain is chance
+    draw = np.random.default_rng(0)
+    differing = []
+    for person in range(8):
+        labels = (draw.random((90, N_AUS)) < 0.3).astype(np.int8)
+        own = draw.normal(0, 0.15, N_AUS)
+        p = (0.35 + own + 0.3 * labels + draw.normal(0, 0.08, labels.shape)).clip(0, 1)
+        differing.append(Judged(labels, p.astype(np.float32), str(person)))
+    assert fit_calibration(differing, (0,)).thresholds == (0.5,) * N_AUS
     # where all people have them low, it pays
     assert max(fit_calibration(made_videos(8, 2, shift=-0.2), (0,)).thresholds) < 0.4
 
@@ -104,13 +114,19 @@ def test_thresholds_stay_within_their_bounds_and_are_shrunk() -> None:
     mixed = [
         Judged(one.labels, one.probabilities, f"{kind}{one.group}")
         for kind, part in (
-            ("a", made_videos(5, 3, shift=-0.2)),
-            ("b", made_videos(3, 4, shift=0.1)),
+            ("a", made_videos(8, 3, shift=-0.2)),
+            ("b", made_videos(2, 4, shift=0.1)),
         )
         for one in part
     ]
     sure = fit_calibration(made_videos(8, 3, shift=-0.2), (0,)).thresholds
     part = fit_calibration(mixed, (0,)).thresholds
+    tables = count_frames(mixed, (0,))
+    above, hits = tables.above.sum(0)[0], tables.hits.sum(0)[0]
+    curve = 2 * hits / (above + tables.positives.sum(0)[:, None])
+    best = 0.01 + uniform_filter1d(curve, 11, axis=1, mode="nearest").argmax(1) / 100
+    assert (np.asarray(part) < 0.5).all()
+    assert (np.asarray(part) > best + 0.005).all()
     assert np.mean(part) > np.mean(sure) + 0.02
 
 

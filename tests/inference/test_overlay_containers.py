@@ -38,6 +38,7 @@ def test_where_time_starts_again_pictures_and_sound_go_on(tmp_path: Path, codec:
     made = overlay(path)
     times = scan(made).timestamps
     np.testing.assert_allclose(times - times[0], np.arange(50) / 25, atol=0.06)
+    assert sum(len(samples) for _, samples in read_sound(made)) > 1.8 * 16_000, "of both halves"
     assert min(levels(made, 6)) > 0.2
 
 
