@@ -112,7 +112,7 @@ def choose_encoding(kind: str, name: str, params: EncoderSettings) -> Encoding:
     enforce_file(params.licences.noncommercial, f"{kind}.{name}", weights)
     hashed = file_hash(weights) if weights else ""
     layer = getattr(settings, "layer", LAST)
-    if layer == LAST:
+    if not isinstance(layer, int):
         return Encoding(name, weights, hashed, params.scale, params.compute)
     from stages.encoders.registry import audio_encoder  # which imports torch
 

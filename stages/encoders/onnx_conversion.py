@@ -83,7 +83,7 @@ def _in_order(network: nn.Module, example: Tensor) -> list[tuple[str, nn.Module]
         return lambda module, *_: order.append((name, module))
 
     handles = [
-        module.register_forward_hook(note(name))
+        module.register_forward_hook(note(name))  # type: ignore[attr-defined]
         for name, module in network.named_modules()
         if isinstance(module, LAYERS)
     ]
@@ -183,9 +183,9 @@ def fill(network: nn.Module, nodes: list[Node], example: Tensor) -> list[Node]:
             kind = next(kind for base, kind in KIND_OF.items() if isinstance(module, base))
             weight, *more = places.take(name, kind, tuple(module.weight.shape))
             found = {"weight": weight}
-            bias = getattr(module, "bias", None)
-            if bias is not None:
-                found["bias"] = more[0] if more else torch.zeros_like(bias)
+            own_bias: Tensor | None = getattr(module, "bias", None)
+            if own_bias is not None:
+                found["bias"] = more[0] if more else torch.zeros_like(own_bias)
             elif more:
                 folded = more[0]
         state |= {f"{name}.{key}": tensor for key, tensor in found.items()}

@@ -67,7 +67,7 @@ def export(
                 source=str(terms.get("source", "")),
                 licence=str(terms.get("licence", "")),
                 data=tuple(terms.get("data", ())),
-                layer=None if layer == LAST else layer,
+                layer=layer if isinstance(layer, int) else None,
             )
     with FeatureReader(visual_paths(members[0].visual)[0]) as store:
         precision = json.loads(store.attributes["settings"]).get("precision", "32-true")

@@ -50,7 +50,7 @@ def unfold(network: nn.Module, batches: Iterable[Tensor]) -> int:
     norms = folded_norms(network)
     if not norms:
         return 0
-    seen = [[0.0, torch.zeros(n.num_features).double(), torch.zeros(n.num_features).double()]
+    seen: list[list[Any]] = [[0.0, torch.zeros(n.num_features).double(), torch.zeros(n.num_features).double()]
             for n in norms]  # fmt: skip
 
     def watch(sums: list[Any]) -> Callable[..., None]:

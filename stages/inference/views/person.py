@@ -49,7 +49,7 @@ class Person:
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Frames in which the face is seen, (frames,)."""
-        return self.status != STATUSES.index(NO_FACE)
+        return np.asarray(self.status != STATUSES.index(NO_FACE), np.bool_)
 
     @property
     def share(self) -> NDArray[np.float64]:

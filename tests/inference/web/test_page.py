@@ -344,7 +344,7 @@ def test_two_results_are_seen_side_by_side(
     expect(page.locator("#videos li")).to_have_count(3)
     expect(page.locator("#title")).to_have_text("copy.mp4")
     page.get_by_label("Beside it").select_option(label="<b>film.mp4")
-    expect(page.locator("#agreement")).to_contain_text("They agree in 100.0 % of decisions")
+    expect(page.locator("#agreement")).to_contain_text("They agree in 100.0 % of 1,188 decisions")
     expect(page.locator("#compared tr")).to_have_count(12)
     shares = stand_in.probabilities(100)
     seen = np.arange(100) != 9  # frame 10 shows no face
