@@ -50,8 +50,9 @@ def unfold(network: nn.Module, batches: Iterable[Tensor]) -> int:
     norms = folded_norms(network)
     if not norms:
         return 0
-    seen: list[list[Any]] = [[0.0, torch.zeros(n.num_features).double(), torch.zeros(n.num_features).double()]
-            for n in norms]  # fmt: skip
+    seen: list[list[Any]] = [
+        [0.0, *(torch.zeros(norm.num_features).double() for _ in range(2))] for norm in norms
+    ]
 
     def watch(sums: list[Any]) -> Callable[..., None]:
         def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
