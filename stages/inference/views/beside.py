@@ -83,6 +83,6 @@ def compare_shown(first: Shown, second: Shown) -> dict[str, Any]:
 def _figures(face: int, person: Person) -> dict[str, Any]:
     known = person.intensity[person.seen]
     # without intensities, as ensembles of other tools are, there is nothing to take the mean of
-    told = (~np.isnan(known)).any(0).tolist()
+    told = np.asarray((~np.isnan(known)).any(0), np.bool_)
     means = [float(np.nanmean(known[:, k])) if told[k] else None for k in range(N_AUS)]
     return {"face": face, "share": person.share.tolist(), "intensity": means}
