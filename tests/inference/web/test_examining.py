@@ -114,6 +114,6 @@ def test_where_videos_are_predicted_a_process_is_ready_before_the_first(
     start: Start, clip: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[object] = []
-    monkeypatch.setattr(attempt.Examiner, "begin", begun.append)
+    monkeypatch.setattr(attempt.Examiner, "begin", lambda one: begun.append(one))
     start(stand_in.predict, load=stand_in.load_nothing)
     assert len(begun) == 1
