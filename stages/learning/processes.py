@@ -121,13 +121,21 @@ class _OnProcessors(nn.BatchNorm2d):
     """Batch norm over all processes, which torch has for GPUs alone, for processors."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
+        result = self._of_all(x) if self.training else self._of_before(x)
+        for part in ("drop", "act"):  # what timm's batch norm has behind it
+            if hasattr(self, part):
+                result = getattr(self, part)(result)
+        return result
+
+    def _of_before(self, x: Tensor) -> Tensor:
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+
+    def _of_all(self, x: Tensor) -> Tensor:
         from torch.distributed.nn import all_reduce
 
-        values = x.float()
+        values = x if x.dtype == torch.float64 else x.float()
         others = [d for d in range(x.dim()) if d != 1]
         shape = [-1 if d == 1 else 1 for d in range(x.dim())]
         own = values.new_tensor([x.numel() // x.shape[1]])
@@ -138,7 +146,7 @@ class _OnProcessors(nn.BatchNorm2d):
         squares: Tensor = all_reduce(centred.square().sum(others))  # type: ignore[no-untyped-call]
         variance = squares / count
         self._remember(mean.detach(), (variance * count / (count - 1).clamp(min=1)).detach())
-        result: Tensor = centred * (variance + self.eps).rsqrt().view(shape)
+        result = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             result = result * self.weight.view(shape) + self.bias.view(shape)
         return result.to(x.dtype)
@@ -156,12 +164,15 @@ class _OnProcessors(nn.BatchNorm2d):
 def share_batch_norm(network: nn.Module, fabric: Fabric) -> None:
     """Let the batch norm within a network see the rows of all processes; nothing for one process.
 
-    On GPUs it is torch's ``SyncBatchNorm``. The names of the tensors stay the same.
+    On GPUs it is torch's ``SyncBatchNorm``, and timm's where an activation is part of it. The
+    names of the tensors stay the same.
     """
     if fabric.world_size == 1:
         return
     if fabric.device.type != "cpu":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        from timm.layers import convert_sync_batchnorm  # torch's drops the activation of timm's
+
+        convert_sync_batchnorm(network)
         return
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
