@@ -19,11 +19,9 @@ from stages.core.console import run_stage, say
 from stages.core.facs import AU_NAMES
 from stages.core.files import write_rows
 from stages.crops.masked_clips import Copy, write_copies
+from stages.learning.metrics import below_average
 from stages.reporting import mask_plots
-from stages.sequence.balancing import (
-    balanced_aus,
-    below_average,
-)
+from stages.sequence.balancing import balanced_aus
 from stages.sequence.masked_copies import count_labels, crops_of, find_copies, within_budget
 from stages.sequence.protocol import resolve_choice
 from stages.videos.manifest import Manifest, read_labels

@@ -80,6 +80,25 @@ def base_rates(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     return np.asarray((labels == 1).sum(0) / np.maximum(known, 1), dtype=np.float64)
 
 
+def below_average(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Which AUs are active less often than the average AU.
+
+    Parameters
+    ----------
+    labels : (frames, 12) np.ndarray
+        All labels of the training part, and of nothing else.
+
+    Returns
+    -------
+    (12,) np.ndarray
+        bool; False for an AU that nobody annotated.
+    """
+    known = (labels != NOT_ANNOTATED).any(0)
+    rates = base_rates(labels)
+    average = rates[known].mean() if known.any() else 0.0
+    return np.asarray(known & (rates < average))
+
+
 def all_ones_f1(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """F1 of a predictor that always says 1, (aus,): the baseline to beat."""
     return f1_per_au(labels, np.ones(labels.shape, dtype=np.bool_))

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from stages.core.facs import N_AUS
+from stages.crops.half_labels import hide_intensity, hide_labels, worth_copying
 from stages.crops.half_masks import HALVES, dividing_lines
 from stages.learning.fit import epoch_seed
+from stages.learning.metrics import below_average
 from stages.pretraining.faces import Faces, Hidden, unknown_targets
-from stages.sequence.balancing import below_average, hide_intensity, hide_labels, worth_copying
 
 
 def with_masked_copies(

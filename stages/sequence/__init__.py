@@ -1,5 +1,4 @@
 """From feature stores to a decision a frame: inputs, runs, their training.
 
-Imports the rooms below; how runs are joined is in
-`ensembles`.
+Imports the rooms below; how runs are joined is in `ensembles`.
 """

@@ -1,4 +1,4 @@
-"""Masks for balancing: which stretches of video are copied, and what becomes of their labels.
+"""Masks for balancing: which AUs copies are made for, and which stretches of video are copied.
 
 A copy shows some consecutive frames of a training video with the upper or the lower half of the
 face black. It adds frames in which a rare AU of the half that is left is active, without adding to
@@ -12,47 +12,16 @@ Workshops 2023, section 3.1.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.facs import AU_NUMBERS, NOT_ANNOTATED
-from stages.crops.half_masks import Half
-from stages.learning.metrics import base_rates
+from stages.core.facs import AU_NUMBERS
+from stages.learning.metrics import below_average
 from stages.sequence.choices import BalancedAUs
 
-HiddenLabel = Literal["zero", "ignore"]
-HIDDEN_AUS: Final[dict[Half, tuple[int, ...]]] = {
-    "upper": (1, 2, 4, 6, 7),
-    "lower": (10, 12, 15, 23, 24, 25, 26),
-}
-
 PAPER_BALANCED: Final = (1, 2, 4, 12, 15, 23, 24, 26)  # without AU5, which nobody annotated
-
-
-def hidden_aus(half: Half) -> NDArray[np.bool_]:
-    """Which of the 12 AUs cannot be seen when a half is hidden, (12,) bool."""
-    return np.isin(AU_NUMBERS, HIDDEN_AUS[half])
-
-
-def below_average(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which AUs are active less often than the average AU.
-
-    Parameters
-    ----------
-    labels : (frames, 12) np.ndarray
-        All labels of the training part, and of nothing else.
-
-    Returns
-    -------
-    (12,) np.ndarray
-        bool; False for an AU that nobody annotated.
-    """
-    known = (labels != NOT_ANNOTATED).any(0)
-    rates = base_rates(labels)
-    average = rates[known].mean() if known.any() else 0.0
-    return np.asarray(known & (rates < average))
 
 
 def balanced_aus(labels: NDArray[np.int8], rule: BalancedAUs) -> NDArray[np.bool_]:
@@ -63,7 +32,7 @@ def balanced_aus(labels: NDArray[np.int8], rule: BalancedAUs) -> NDArray[np.bool
     labels : (frames, 12) np.ndarray
         All labels of the training part, and of nothing else.
     rule : {"below_average", "paper"}
-        :func:`below_average`, or the AUs that the paper lists.
+        :func:`stages.learning.metrics.below_average`, or the AUs that the paper lists.
 
     Returns
     -------
@@ -73,27 +42,6 @@ def balanced_aus(labels: NDArray[np.int8], rule: BalancedAUs) -> NDArray[np.bool
     if rule == "paper":
         return np.isin(AU_NUMBERS, PAPER_BALANCED)
     return below_average(labels)
-
-
-def worth_copying(
-    labels: NDArray[np.int8], rare: NDArray[np.bool_], half: Half
-) -> NDArray[np.bool_]:
-    """Frames in which a rare AU of the half that stays visible is active.
-
-    Parameters
-    ----------
-    labels : (frames, 12) np.ndarray
-    rare : (12,) np.ndarray
-        See :func:`below_average`.
-    half : {"upper", "lower"}
-        The half that is hidden.
-
-    Returns
-    -------
-    (frames,) np.ndarray
-        bool.
-    """
-    return np.asarray((labels[:, rare & ~hidden_aus(half)] == 1).any(1))
 
 
 def find_stretches(
@@ -136,53 +84,3 @@ def _join(runs: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
         else:
             joined.append((start, stop))
     return joined
-
-
-def hide_labels(
-    labels: NDArray[np.int8], half: Half, hidden_label: HiddenLabel
-) -> NDArray[np.int8]:
-    """Labels of a masked copy.
-
-    Parameters
-    ----------
-    labels : (frames, 12) np.ndarray
-        Of the frames that were copied.
-    half : {"upper", "lower"}
-        The half that is hidden.
-    hidden_label : {"zero", "ignore"}
-        ``zero``: a covered AU is not active, as in the paper. ``ignore``: nothing is known of it.
-
-    Returns
-    -------
-    (frames, 12) np.ndarray
-        int8; what was not annotated stays so.
-    """
-    changed = labels.copy()
-    covered = hidden_aus(half)
-    if hidden_label == "ignore":
-        changed[:, covered] = NOT_ANNOTATED
-    else:
-        changed[:, covered] = np.minimum(labels[:, covered], 0)
-    return changed
-
-
-def hide_intensity(
-    intensity: NDArray[np.float32], half: Half, hidden_label: HiddenLabel
-) -> NDArray[np.float32]:
-    """Intensities of a masked copy, as :func:`hide_labels` has its labels.
-
-    Parameters
-    ----------
-    intensity : (frames, 12) np.ndarray
-    half : {"upper", "lower"}
-    hidden_label : {"zero", "ignore"}
-
-    Returns
-    -------
-    (frames, 12) np.ndarray
-        float32; 0 or NaN where covered; what was not known stays so.
-    """
-    changed = intensity.copy()
-    covered = hidden_aus(half)
-    changed[:, covered] *= 0 if hidden_label == "zero" else np.nan
-    return changed

@@ -9,8 +9,8 @@ from stages.core.console import say
 from stages.core.errors import DataError
 from stages.core.feature_store import FeatureReader
 from stages.crops.crop_file import FACE, CropReader
+from stages.crops.half_labels import HiddenLabel, hide_intensity, hide_labels
 from stages.crops.masked_clips import Copy, read_copies
-from stages.sequence.balancing import HiddenLabel, hide_intensity, hide_labels
 from stages.sequence.dataset import Video, make_video
 from stages.sequence.features import masked_paths
 from stages.sequence.protocol import resolve_choice
@@ -63,7 +63,7 @@ def join_copy(
     lengths : dict of str to dict of str to int
         Rows per copy in each store of masked copies, by the store's path.
     hidden_label : {"zero", "ignore"}
-        See :func:`stages.sequence.balancing.hide_labels`.
+        See :func:`stages.crops.half_labels.hide_labels`.
 
     Returns
     -------

@@ -9,15 +9,10 @@ from numpy.typing import NDArray
 from stages.core import paths
 from stages.core.facs import AU_NAMES, NOT_ANNOTATED
 from stages.crops.crop_file import FACE, CropReader
+from stages.crops.half_labels import HiddenLabel, hidden_aus, hide_labels, worth_copying
 from stages.crops.half_masks import HALVES, dividing_lines
 from stages.crops.masked_clips import Copy
-from stages.sequence.balancing import (
-    HiddenLabel,
-    find_stretches,
-    hidden_aus,
-    hide_labels,
-    worth_copying,
-)
+from stages.sequence.balancing import find_stretches
 from stages.sequence.settings import Mask
 
 Labels = dict[str, NDArray[np.int8]]
@@ -36,7 +31,7 @@ def find_copies(labels: Labels, rare: NDArray[np.bool_], settings: Mask) -> list
     labels : dict of str to (frames, 12) np.ndarray
         Of the training videos.
     rare : (12,) np.ndarray
-        See :func:`stages.sequence.balancing.below_average`.
+        See :func:`stages.learning.metrics.below_average`.
     settings : Mask
 
     Returns
@@ -72,7 +67,7 @@ def within_budget(
     labels : dict of str to (frames, 12) np.ndarray
         Of the training videos.
     rare : (12,) np.ndarray
-        See :func:`stages.sequence.balancing.below_average`.
+        See :func:`stages.learning.metrics.below_average`.
     frames : int
         Frames of all that is kept, at most.
 

@@ -7,15 +7,10 @@ from skimage.transform import SimilarityTransform
 
 from stages.core.facs import AFF_WILD2_BASE_RATES, AU_NAMES
 from stages.crops.alignment import ARCFACE_TEMPLATE, align
+from stages.crops.half_labels import hidden_aus, hide_labels, worth_copying
 from stages.crops.half_masks import HALVES, dividing_lines, hide
-from stages.sequence.balancing import (
-    balanced_aus,
-    below_average,
-    find_stretches,
-    hidden_aus,
-    hide_labels,
-    worth_copying,
-)
+from stages.learning.metrics import below_average
+from stages.sequence.balancing import balanced_aus, find_stretches
 
 
 def columns(*names: str) -> list[int]:

@@ -10,6 +10,7 @@ from scipy.special import expit
 from stages.core.errors import DataError
 from stages.core.facs import ANNOTATION_HEADER, PRESENT_FROM
 from stages.core.intensity import LOGITS_A_STEP, intensity_of, intensity_of_logits
+from stages.crops.half_labels import hide_intensity
 from stages.learning.intensity import (
     concordance_loss,
     intensity_error,
@@ -18,7 +19,6 @@ from stages.learning.intensity import (
 )
 from stages.learning.metrics import icc_per_au
 from stages.learning.settings import IntensityLoss
-from stages.sequence.balancing import hide_intensity
 from stages.sequence.dataset import load_videos, make_video, write_inputs
 from stages.videos.annotations import contradiction, on_frame_grid, read_intensity
 
