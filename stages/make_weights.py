@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from stages.check_settings import load_params
+from stages.core.aside import asked_jobs
 from stages.core.console import run_stage, say
-from stages.core.errors import SettingsError
 from stages.ensembles.shipping import PRETRAINED, RECIPE, log, measured, prepare, ship
 
 WORKSPACE: Final = Path("data/weights")
@@ -56,11 +56,9 @@ def _lock(workspace: Path) -> bytes:
 
 def main() -> None:
     """Make the weights."""
-    jobs = sys.argv[1] if len(sys.argv) > 1 else str(os.cpu_count() or 1)
-    if not (jobs.isdigit() and int(jobs) > 0):
-        raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
+    jobs = asked_jobs(sys.argv[1:], "encoders and runs to train") or os.cpu_count() or 1
     prepare(RECIPE, WORKSPACE, load_params)
-    make(WORKSPACE, int(jobs))
+    make(WORKSPACE, jobs)
     ship(WORKSPACE, PRETRAINED)
 
 

@@ -12,14 +12,11 @@ import sys
 from collections.abc import Mapping
 
 from stages.check_settings import load_params
+from stages.core.aside import asked_jobs, do_aside, pays, places
 from stages.core.console import run_stage, say
 from stages.core.dvc import changed_stages, is_up_to_date, running_stage
-from stages.core.errors import SettingsError
-from stages.core.hashing import identity_of
 from stages.core.licences import data_of_file, data_use, enforce
-from stages.core.parallel import map_videos, worker_count
-from stages.core.partial import partial_folder
-from stages.core.torchrun import use_one_thread
+from stages.core.parallel import worker_count
 from stages.encoders.published import choices
 from stages.pretraining.run import Pretraining, data_of, identity, train_aside
 from stages.pretraining.settings import Pretrain
@@ -38,13 +35,10 @@ def with_data(wanted: Mapping[str, Pretrain], running: str) -> dict[str, Pretrai
 def main() -> None:
     """Pre-train what is to be trained, so many encoders at once."""
     params = load_params()
-    jobs = sys.argv[1] if len(sys.argv) > 1 else ""
-    if jobs and not (jobs.isdigit() and int(jobs) > 0):
-        raise SettingsError(f"{jobs!r} is no number of encoders to train at once: 1, 2, ...")
-    ray = params.compute.engine == "ray"
-    count = int(jobs) if jobs else worker_count(params.compute.workers)
+    compute = params.compute
+    jobs = asked_jobs(sys.argv[1:], "encoders to train") or worker_count(compute.workers)
     changed, chosen = set(changed_stages("pretrain", params.pretrain)), choices(params)
-    policy, offline = params.licences.noncommercial, params.compute.offline
+    policy, offline = params.licences.noncommercial, compute.offline
     wanted = {
         name: settings
         for name, settings in params.pretrain.items()
@@ -52,9 +46,8 @@ def main() -> None:
     }
     if running_stage():
         wanted = with_data(wanted, running_stage().rpartition("@")[2])
-    alone = count == 1 or len(wanted) < 2 or params.scale != "small"
-    if not wanted or (alone and not ray):
-        return  # the stage itself does it as well
+    if not pays(compute, len(wanted), jobs if params.scale == "small" else 1):
+        return
     items = {
         # in the order of the settings, in which those that take longest come first
         f"{number}-{name}": Pretraining(
@@ -63,7 +56,7 @@ def main() -> None:
             params.scale,
             params.seed,
             data_of(name, settings.data),
-            params.compute,
+            compute,
             find_start(name, settings.start, params.scale, policy=policy, offline=offline),
         )
         for number, (name, settings) in enumerate(wanted.items())
@@ -71,22 +64,12 @@ def main() -> None:
     read = dict.fromkeys(work.data for work in items.values() if work.data.is_file())
     uses = [data_use("pretrain", one) for path in read for one in data_of_file(path)]
     enforce(policy, uses)
-    say(f"pre-training {len(items)} encoders, {'by Ray' if ray else f'{count} at once'}")
+    say(f"pre-training {len(items)} encoders, {places(compute, jobs)}")
     hashes = [identity(work) for work in items.values()]
-    with partial_folder("pretrain_parallel", identity_of("stages.pretrain_parallel", hashes)) as at:
-        outcome = map_videos(
-            train_aside,
-            items,
-            at,
-            suffix=".txt",
-            workers=params.compute.workers if ray else count,
-            description="encoders pre-trained",
-            compute=params.compute,
-            on_device=True,
-            initializer=use_one_thread,
-        )
-    for name, reason in outcome.failed.items():
-        say(f"{name}: {reason}")
+    do_aside(
+        train_aside, items, hashes, jobs=jobs, compute=compute, name="pretrain_parallel",
+        what="encoders pre-trained",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

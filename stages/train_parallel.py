@@ -11,14 +11,11 @@ of Ray train, as many as `compute.workers` says; JOBS is then of no account.
 import sys
 
 from stages.check_settings import load_params
+from stages.core.aside import asked_jobs, do_aside, pays, places
 from stages.core.console import run_stage, say
 from stages.core.dvc import changed_stages
-from stages.core.errors import SettingsError
-from stages.core.hashing import identity_of
-from stages.core.parallel import map_videos, worker_count
-from stages.core.partial import partial_folder
+from stages.core.parallel import worker_count
 from stages.core.settings import Compute
-from stages.core.torchrun import use_one_thread
 from stages.sequence.run import Training, run_identity, train_aside
 from stages.sequence.runs import Section, read_run, read_runs, read_training
 
@@ -36,34 +33,21 @@ def at_once(compute: Compute, *, full: bool) -> int:
 def main() -> None:
     """Train what is to be trained, so many runs at once."""
     compute = load_params().compute
-    jobs, stage = [*sys.argv[1:], "train"][:2] if len(sys.argv) > 1 else ("", "train")
-    if jobs and not (jobs.isdigit() and int(jobs) > 0):
-        raise SettingsError(f"{jobs!r} is no number of runs to train at once: 1, 2, ...")
+    asked = asked_jobs(sys.argv[1:], "runs to train")
+    stage = sys.argv[2] if len(sys.argv) > 2 else "train"
     section: Section = "runs" if stage == "train" else "tables"
     names = changed_stages(stage, [run.name for run in read_runs(section)])
     items = {name: Training(read_run(name), read_training(name, compute)) for name in names}
     scales = {work.params.scale for work in items.values()}
-    ray = compute.engine == "ray"
-    count = int(jobs) if jobs else at_once(compute, full="full" in scales)
-    if not names or (not ray and (count == 1 or len(names) < 2)):
-        return  # the stage itself does it as well
-    where = "by Ray" if ray else f"{count} at once"
-    say(f"training {len(items)} runs, {where}: {', '.join(names)}")
+    jobs = asked or at_once(compute, full="full" in scales)
+    if not pays(compute, len(items), jobs):
+        return
+    say(f"training {len(items)} runs, {places(compute, jobs)}: {', '.join(names)}")
     hashes = [run_identity(work.params, work.run) for work in items.values()]
-    with partial_folder("train_parallel", identity_of("stages.train_parallel", hashes)) as folder:
-        outcome = map_videos(
-            train_aside,
-            items,
-            folder,
-            suffix=".txt",
-            workers=compute.workers if ray else count,
-            description="runs trained",
-            compute=compute,
-            on_device=True,
-            initializer=use_one_thread,
-        )
-    for name, reason in outcome.failed.items():
-        say(f"{name}: {reason}")
+    do_aside(
+        train_aside, items, hashes, jobs=jobs, compute=compute, name="train_parallel",
+        what="runs trained",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

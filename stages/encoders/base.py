@@ -7,7 +7,7 @@ stored with the weights, so that loading needs no settings.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,10 @@ from stages.encoders.source import Source
 
 Dimensions = dict[str, Any]
 State = dict[str, Tensor]
+
+# red, green, blue of 0 to 255: what encoders that began with ImageNet subtract and divide by
+IMAGENET_MEAN: Final = (123.675, 116.28, 103.53)
+IMAGENET_DEVIATION: Final = (58.395, 57.12, 57.375)
 
 
 def _unchanged(state: State) -> State:

@@ -13,7 +13,7 @@ T. Xiao et al. Early convolutions help transformers see better. NeurIPS 2021.
 
 import re
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,10 @@ STEM: Dimensions = {
     "heads": 4,
     "feedforward": 256,
     "embedding": 256,
+}
+AUTO_ENCODERS: Final[dict[str, Dimensions]] = {  # by scale; pre-training alone uses the decoder
+    "small": {**STEM, "decoder": {"width": 64, "layers": 1, "heads": 4}},
+    "full": {**PUBLISHED, "decoder": {"width": 512, "layers": 8, "heads": 16}},
 }
 
 # what is no part of the encoder: heads, and the decoder of a masked auto-encoder

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from stages.encoders.base import Dimensions, State, VisualEncoder
+from stages.encoders.base import IMAGENET_DEVIATION, IMAGENET_MEAN, Dimensions, State, VisualEncoder
 from stages.encoders.source import Source
 
 HEAD = "classifier."  # of the published state: the 1000 classes of ImageNet
@@ -96,6 +96,6 @@ ENCODER = VisualEncoder(
     ),
     replicas=2,
     resolution=224,
-    mean=(123.675, 116.28, 103.53),  # ImageNet's
-    deviation=(58.395, 57.12, 57.375),
+    mean=IMAGENET_MEAN,
+    deviation=IMAGENET_DEVIATION,
 )

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.encoders import vision_transformer
-from stages.encoders.base import Dimensions, State, VisualEncoder
+from stages.encoders.base import IMAGENET_DEVIATION, IMAGENET_MEAN, Dimensions, State, VisualEncoder
 from stages.encoders.source import Source
 
 SIDE, PATCH = 224, 14  # pixels
@@ -95,12 +95,13 @@ ENCODER = VisualEncoder(
         name="facebook/dinov2-base",
         file="model.safetensors",
         revision="f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+        sha256="d73036b56966966d07975d696bde331762f37297e2f095de8cea0040c3aa0841",
         megabytes=346,
     ),
     model_type="dinov2",
     configuration=configuration,
     replicas=2,
     resolution=SIDE,
-    mean=(123.675, 116.28, 103.53),  # ImageNet's
-    deviation=(58.395, 57.12, 57.375),
+    mean=IMAGENET_MEAN,
+    deviation=IMAGENET_DEVIATION,
 )

@@ -13,20 +13,13 @@ representation. IEEE Transactions on Affective Computing, 2024 (MAE-Face).
 from functools import partial
 
 from stages.encoders import vision_transformer
-from stages.encoders.base import VisualEncoder
+from stages.encoders.base import IMAGENET_DEVIATION, IMAGENET_MEAN, VisualEncoder
 from stages.encoders.source import Source
 
 ENCODER = VisualEncoder(
     name="mae",
     build=partial(vision_transformer.build, pool="avg"),
-    scales={
-        # the decoder is used by pre-training alone
-        "small": {**vision_transformer.STEM, "decoder": {"width": 64, "layers": 1, "heads": 4}},
-        "full": {
-            **vision_transformer.PUBLISHED,
-            "decoder": {"width": 512, "layers": 8, "heads": 16},
-        },
-    },
+    scales=vision_transformer.AUTO_ENCODERS,
     published=vision_transformer.published,
     source="https://huggingface.co/facebook/vit-mae-base",
     licence="Apache-2.0",
@@ -42,6 +35,6 @@ ENCODER = VisualEncoder(
     configuration=vision_transformer.configuration,
     replicas=2,
     resolution=224,
-    mean=(123.675, 116.28, 103.53),  # ImageNet's
-    deviation=(58.395, 57.12, 57.375),
+    mean=IMAGENET_MEAN,
+    deviation=IMAGENET_DEVIATION,
 )

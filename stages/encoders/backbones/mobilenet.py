@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import nn
 
-from stages.encoders.base import Dimensions, State, VisualEncoder
+from stages.encoders.base import IMAGENET_DEVIATION, IMAGENET_MEAN, Dimensions, State, VisualEncoder
 from stages.encoders.source import Source
 
 SIDE = 112  # pixels
@@ -102,8 +102,8 @@ ENCODER = VisualEncoder(
     resolution=SIDE,
     mean=(127.5, 127.5, 127.5),
     deviation=(127.5, 127.5, 127.5),
-    published_mean=(123.675, 116.28, 103.53),  # of ImageNet
-    published_deviation=(58.395, 57.12, 57.375),
+    published_mean=IMAGENET_MEAN,
+    published_deviation=IMAGENET_DEVIATION,
     # depthwise convolutions train at half the speed in bfloat16 on a CPU
     training_precision="32-true",
     replicas=2,
