@@ -3,10 +3,12 @@
 import errno
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -164,10 +166,25 @@ def test_what_stays_fails_the_stage_and_keeps_the_pieces(
 
 def test_a_full_disk_ends_the_stage_soon(tmp_path: Path) -> None:
     names = [f"n{number}" for number in range(40)]
-    items = trials(tmp_path / "tries", 40, **dict.fromkeys(names[5:], (99, "ENOSPC")))
+    # there is room after some attempts more: who never gives up ends, too, and is found out
+    full = (parallel.ATTEMPTS + 2, "ENOSPC")
+    items = trials(tmp_path / "tries", 40, **dict.fromkeys(names[5:], full))
     with pytest.raises(UnfinishedError, match=r"No space left.*make room on the disk of /"):
         map_videos(tried, items, tmp_path / "out", suffix="", workers=2, description="test")
-    assert sum(item.attempts() for item in items.values()) <= 5 + parallel.ATTEMPTS + 1
+    # two at most were at work then, and of those the first that is tried out ends it
+    assert sum(item.attempts() for item in items.values()) < 5 + 2 * parallel.ATTEMPTS
+
+
+def test_workers_that_a_full_disk_ends_are_no_want_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 may end a process where there is no room, instead of raising an error."""
+    ended = (parallel.ATTEMPTS + 2, "killed")
+    items = trials(tmp_path / "tries", 2, n0=ended, n1=ended)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(UnfinishedError, match=r"SIGKILL.*make room on the disk of /"):
+        map_videos(tried, items, tmp_path / "out", suffix="", workers=2, description="test")
+    assert sum(item.attempts() for item in items.values()) < 2 * parallel.ATTEMPTS
 
 
 def test_after_three_that_fail_for_good_the_rest_is_not_tried_thrice(tmp_path: Path) -> None:
