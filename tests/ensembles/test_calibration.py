@@ -105,6 +105,32 @@ def test_nothing_moves_for_a_gain_within_its_standard_error() -> None:
     assert max(fit_calibration(made_videos(8, 2, shift=-0.2), (0,)).thresholds) < 0.4
 
 
+def some_flicker(count: int) -> list[Judged]:
+    """Eight people: a box of three frames mends those who flicker, and blurs what others do."""
+    videos = []
+    for person in range(8):
+        labels = np.repeat([0, 1], 30)
+        if person < count:
+            p = np.where(labels == 1, 0.6, 0.4)
+            flips = [*range(3, 27, 3), *range(33, 57, 3)]
+            p[flips] = 1 - p[flips]
+        else:
+            labels[[10, 20]] = 1  # for a single frame each
+            p = np.where(labels == 1, 0.7, 0.3)
+        truth, said = (np.repeat(rows[:, None], N_AUS, axis=1) for rows in (labels, p))
+        videos.append(Judged(truth.astype(np.int8), said.astype(np.float32), str(person)))
+    return videos
+
+
+@pytest.mark.parametrize(("count", "width"), [(2, 0), (4, 3)])
+def test_smoothing_moves_for_no_gain_within_its_standard_error(count: int, width: int) -> None:
+    videos = some_flicker(count)
+    smoothed = decide(videos, Calibration(smoothing=(3,) * N_AUS))
+    # over all it always pays; but where two people alone bring that, others need not be like them
+    assert (f1_of(videos, smoothed) > f1_of(videos, decide(videos, Calibration())) + 0.03).all()
+    assert fit_calibration(videos, (0, 3)).smoothing == (width,) * N_AUS
+
+
 def test_thresholds_stay_within_their_bounds_and_are_shrunk() -> None:
     low, high = made_videos(6, 2, shift=-0.3), made_videos(6, 2, shift=0.3)
     for videos, bound in ((low, 0.4), (high, 0.6)):
