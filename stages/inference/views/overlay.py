@@ -200,7 +200,7 @@ def _write(
     number, last, pauses = 0, -1, Pauses(section[0] or 0.0)
     with (
         _source(video) as (source, rate),
-        av.open(str(path), "w", format="mp4", options=options) as output,
+        av.open(f"file:{path}", "w", format="mp4", options=options) as output,
     ):
         stream: Any = None
         output.metadata["comment"] = mark
