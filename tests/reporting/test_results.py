@@ -5,8 +5,11 @@ import pytest
 
 from stages.core.errors import DataError
 from stages.learning.metrics import all_ones_f1, f1_per_au
+from stages.reporting.bootstrap import Interval
 from stages.reporting.confusion import mistaken_for
+from stages.reporting.evidence import Evidence
 from stages.reporting.results import compare, score
+from stages.sequence.dataset import make_video
 
 FRAMES = {"a": 40, "b": 25, "b_left": 25, "c": 60}
 GROUPS = {"a": "a", "b": "b", "b_left": "b", "c": "c"}
@@ -98,6 +101,32 @@ def test_groups_are_compared_by_their_means() -> None:
     assert found.value == pytest.approx(gap)
     assert found.probability == 1.0
     assert compare(bad, good).value == pytest.approx(-gap)  # type: ignore[arg-type]
+
+
+def interval_of(videos: int, *, strangers: bool = False) -> Interval:
+    """Of eight people who each make the same errors in some videos of theirs."""
+    random = np.random.default_rng(3)
+    shown, said = [], {}
+    for person in range(8):
+        truth = (random.random((50, 12)) < 0.4).astype(np.int8)
+        wrong = random.random(truth.shape) < 0.05 * (1 + person)
+        for video in range(videos):
+            name = f"video{video}_of_{person}"
+            group = name if strangers else f"person{person}"
+            shown.append(make_video(name, truth, np.ones(50, bool), split="test", group=group))
+            said[name] = np.where((truth == 1) ^ wrong, 1, -1).astype(np.float32)
+    evidence = Evidence("synthetic", {"train": [], "validation": [], "test": shown})
+    evidence.add("run", [said])
+    return evidence.results["run"]["test"].interval
+
+
+def test_more_videos_of_the_same_people_make_no_interval_narrower() -> None:
+    one, four = interval_of(1), interval_of(4)
+    assert four.value == pytest.approx(one.value)
+    assert [four.low, four.high] == pytest.approx([one.low, one.high])
+    # had each video shown somebody else, all would be surer
+    others = interval_of(4, strangers=True)
+    assert others.high - others.low < 0.7 * (one.high - one.low)
 
 
 def test_what_is_mistaken_for_what_is_counted_frame_by_frame() -> None:
