@@ -19,7 +19,7 @@ from stages.core.console import run_stage
 from stages.core.dvc import asked_for_all, run_aside
 from stages.core.errors import SettingsError
 from stages.core.torchrun import process_count
-from stages.sequence.run import RESULT, is_trained, put_in_place, run_folder, train_run
+from stages.sequence.run import is_trained, put_in_place, run_folder, train_run
 from stages.sequence.runs import read_run, read_training
 
 TABLES = "metrics/tables/dvc.yaml:train"
@@ -39,8 +39,7 @@ def main() -> None:
     if process_count() == 1 and not is_trained(params, run) and asked_for_all():
         run_aside("train_parallel", ["", TABLES] if of_tables else [])
     with run_folder(params, run) as (folder, leader):
-        if not (folder / RESULT).exists():
-            train_run(params, run, folder, progress=process_count() == 1 or leader)
+        train_run(params, run, folder, progress=leader)
         if leader:
             put_in_place(folder, home / run.name)
 

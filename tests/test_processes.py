@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ import yaml
 from safetensors.numpy import load_file
 
 from stages import inputs
+from stages.check_settings import load_params
 from stages.core.hashing import ROOT
 from stages.sequence.predictions import read_predictions
+from stages.sequence.run import RESULT, Training, run_folder, train_aside
+from stages.sequence.runs import read_run, read_training
 from tests.test_train import write_workspace
 
 EPOCHS = 3
@@ -79,3 +83,19 @@ def test_processes_train_what_one_would_train(workspace: Path) -> None:
             np.testing.assert_allclose(values, alone[0][name], rtol=1e-2, atol=1e-3)
         for name, logits in predictions.items():
             np.testing.assert_allclose(logits, alone[3][name], atol=2e-2)
+
+
+@pytest.mark.slow
+def test_processes_put_in_place_what_is_trained_already(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    work = Training(read_run("main"), read_training("main", load_params().compute))
+    train_aside(work, tmp_path / "note.txt")
+    with run_folder(work.params, work.run, keep=True) as (folder, _):
+        made = {path.name: path.read_bytes() for path in (folder / RESULT).glob("*.safetensors")}
+    shutil.rmtree(workspace / "models/runs/main", ignore_errors=True)
+    train(workspace, 2)  # without a word between them one would wait for the other
+    placed = (workspace / "models/runs/main").glob("*.safetensors")
+    assert made
+    assert {path.name: path.read_bytes() for path in placed} == made

@@ -18,7 +18,7 @@ from stages.core.errors import DataError
 from stages.core.files import link_or_copy, replacing_folder
 from stages.core.hashing import file_hash, identity_of
 from stages.core.partial import PARTIAL, partial_folder
-from stages.core.torchrun import process_rank
+from stages.core.torchrun import process_count, process_rank
 from stages.sequence.protocol import resolve_choices
 from stages.sequence.runs import Run, run_path, written
 from stages.sequence.settings import TrainingSettings
@@ -72,7 +72,7 @@ def run_folder(
 
 
 def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: bool = True) -> None:
-    """Train a run's networks and predict what they were not trained on.
+    """Train a run's networks and predict what they were not trained on, unless that is done.
 
     Parameters
     ----------
@@ -89,6 +89,9 @@ def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: boo
     DataError
         When there is no video to train on, or to choose an epoch by.
     """
+    done, left = _still_to_do(params, folder)
+    if done:
+        return
     import torch
 
     from stages.sequence.dataset import load_videos
@@ -124,7 +127,7 @@ def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: boo
         say(f"{run.name}: not trained on, for their video or person is scored: {names}")
     with open_features(run.visual, run.audio, masked=copies > 0) as features:
         dimensions = dimensions_of(run.model, run.settings, features, choices)
-        for number in range(params.train.seeds):
+        for number in left:
             _train_seed(params, run, dimensions, features, parts, folder, number, progress)
         if process_rank() == 0:
             _predict(params, run, dimensions, features, parts, folder / UNFINISHED)
@@ -142,8 +145,7 @@ class Training:
 def train_aside(work: Training, path: Path) -> None:
     """Train one run and leave it in its folder; `path` gets a note that it is done."""
     with run_folder(work.params, work.run, keep=True) as (folder, _):
-        if not (folder / RESULT).exists():
-            train_run(work.params, work.run, folder, progress=False)
+        train_run(work.params, work.run, folder, progress=False)
     path.write_text("done\n", encoding="utf-8")
 
 
@@ -180,6 +182,18 @@ def run_seed(seed: int, split: str) -> int:
     return seed + MIX_SEEDS * int(number) if number != split else seed
 
 
+def _still_to_do(params: TrainingSettings, folder: Path) -> tuple[bool, list[int]]:
+    """Whether nothing is, and which seeds are to be trained."""
+    made, seeds = folder / UNFINISHED, range(params.train.seeds)
+    left = [number for number in seeds if not network_path(made, number).exists()]
+    found = (folder / RESULT).exists(), left
+    if process_count() > 1:  # the first one may have ended and cleared up before another looks
+        from stages.core.devices import make_fabric
+
+        found = make_fabric(params.compute).broadcast(found)
+    return found
+
+
 def _train_seed(
     params: TrainingSettings,
     run: Run,
@@ -194,9 +208,6 @@ def _train_seed(
     from stages.sequence.training import train_network
 
     made = folder / UNFINISHED
-    path = network_path(made, number)
-    if path.exists():
-        return
     seed = run_seed(params.seed, run.split) + number
     unfinished = folder / f"seed{number}"
     unfinished.mkdir(parents=True, exist_ok=True)
@@ -220,7 +231,7 @@ def _train_seed(
             "audio": ",".join(run.audio),
             "best_epoch": str(fitted.best_epoch),
         }
-        save_network(path, dimensions, fitted.state, notes)
+        save_network(network_path(made, number), dimensions, fitted.state, notes)
         shutil.rmtree(unfinished)
 
 
