@@ -145,6 +145,7 @@ def readers(settings: dict, kind: str, name: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [("visual", "mobilenet"), ("audio", "wav2vec")])
 def test_the_weights_of_one_encoder_redo_its_store_and_what_reads_it(
     pipeline: Pipeline, kind: str, name: str
@@ -169,6 +170,7 @@ def test_an_added_encoder_redoes_no_other(pipeline: Pipeline) -> None:
     assert ran == own | ASKED | {"probe"} | JOINED - {"licences"}
 
 
+@pytest.mark.slow
 def test_a_changed_encoder_redoes_its_own_and_what_reads_it(pipeline: Pipeline) -> None:
     file = pipeline.folder / "stages/encoders/backbones/tenth.py"
     file.write_text(file.read_text() + "# mended\n")
@@ -177,6 +179,7 @@ def test_a_changed_encoder_redoes_its_own_and_what_reads_it(pipeline: Pipeline) 
     assert ran == {"pretrain@tenth", "visual@tenth"}
 
 
+@pytest.mark.slow
 def test_a_stage_that_left_a_video_out_runs_again_and_nothing_else(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,11 +191,13 @@ def test_a_stage_that_left_a_video_out_runs_again_and_nothing_else(
     assert pipeline.repro() == set()
 
 
+@pytest.mark.slow
 def test_licences_are_looked_at_again_without_other_work(pipeline: Pipeline) -> None:
     changes = {"licences__noncommercial": "refuse", "compute__offline": True}
     assert pipeline.repro(**changes) == {"licences"}
 
 
+@pytest.mark.slow
 def test_a_run_redoes_its_own_training_and_what_joins_runs(pipeline: Pipeline) -> None:
     ran = pipeline.repro(runs__added={"model": "gru"})
     assert ran == {"train@added"} | JOINED
@@ -212,6 +217,7 @@ def test_a_network_redoes_no_other_networks_runs(pipeline: Pipeline) -> None:
     assert ran == {"mask", "train@own"} | JOINED
 
 
+@pytest.mark.slow
 def test_a_changed_network_redoes_its_own_runs_alone(pipeline: Pipeline) -> None:
     pipeline.edit("networks/own.py", "class GRU(Recurrent):", "class GRU(Recurrent):  # mended")
     assert {name for name in pipeline.repro() if name.startswith("train@")} == {"train@own"}

@@ -164,13 +164,13 @@ def test_voices_and_hidden_sounds_are_learnt_above_chance(
     ("name", "epochs"),
     # mae's second epoch is the last of the reconstruction, its third the first that is supervised
     [
-        ("mobilenet", 2),
+        pytest.param("mobilenet", 2, marks=pytest.mark.slow),
         ("ires100", 2),
-        ("mae", 1),
+        pytest.param("mae", 1, marks=pytest.mark.slow),
         ("mae", 2),
         ("mae", 3),
         ("wav2vec", 2),
-        ("hubert", 2),
+        pytest.param("hubert", 2, marks=pytest.mark.slow),
         ("ecapatdnn", 2),
     ],
 )

@@ -81,7 +81,11 @@ def test_a_stage_knows_which_of_its_group_will_run_too(pipeline: Path) -> None:
 
 @pytest.mark.parametrize(
     ("asked", "all_wanted"),
-    [(["train@b"], False), (["--single-item", "train"], False), (["zlate"], True)],
+    [
+        (["train@b"], False),
+        pytest.param(["--single-item", "train"], False, marks=pytest.mark.slow),
+        (["zlate"], True),
+    ],
 )
 def test_who_asks_for_one_stage_gets_that_one(
     pipeline: Path, asked: list[str], all_wanted: bool

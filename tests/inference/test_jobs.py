@@ -91,6 +91,7 @@ def poisonous(work: Any, path: Path) -> None:
     path.write_text(json.dumps({"failure": "it was predicted", "fresh": True, "notes": []}))
 
 
+@pytest.mark.slow
 def test_of_every_video_it_is_told_what_became_of_it_whoever_dies(
     ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

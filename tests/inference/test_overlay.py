@@ -155,7 +155,10 @@ def test_the_panel_has_room_and_letters_of_a_readable_size(size: tuple[int, int]
     assert not hidden, "the panel covers nothing of the picture"
 
 
-@pytest.mark.parametrize("size", SIZES[:4])
+@pytest.mark.parametrize(
+    "size",
+    [SIZES[0], SIZES[2], *(pytest.param(one, marks=pytest.mark.slow) for one in SIZES[1:4:2])],
+)
 def test_bars_are_as_long_as_intensities_and_orange_where_active(size: tuple[int, int]) -> None:
     layout = plan(*size)
     panel = Panel(layout, None)

@@ -188,7 +188,13 @@ def test_what_was_begun_is_done_first_and_in_the_same_process(
     assert ask(worker, whoami, tmp_path / "log") == pid
 
 
-@pytest.mark.parametrize("function", [write_nowhere, starve, leave, divide])
+@pytest.mark.parametrize(
+    "function",
+    [
+        leave,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (write_nowhere, starve, divide)),
+    ],
+)
 def test_a_worker_that_went_wrong_is_replaced(
     worker: Worker, tmp_path: Path, function: Any
 ) -> None:

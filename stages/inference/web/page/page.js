@@ -18,6 +18,7 @@ let state = { limits: null, all: 0, most: MORE, jobs: [] };
 let show = Math.max(MORE, kept());
 let open = null; // id of the video shown
 let wanted = null; // id of the video to open when it is done
+let stays = false; // whether the user chose another one since the last files were dropped
 let chosen = null; // id of the video that the user has chosen in the list just now
 let timer = 0;
 let lost = false;
@@ -89,6 +90,8 @@ const actions = {
   restart: action("POST", "/restart"),
   remove: action("DELETE", "", (name) => say(`${name} was deleted.`)),
   open(id) {
+    wanted = null;
+    stays = true;
     if (id === open) $("title").focus();
     else chosen = id;
   },
@@ -204,8 +207,11 @@ startPlayer();
 startBeside(problem);
 watchUploads(
   () => state.limits,
+  () => {
+    stays = false;
+  },
   async (id) => {
-    wanted = id;
+    if (!stays) wanted = id;
     await refresh();
   },
 );

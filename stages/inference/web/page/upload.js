@@ -59,10 +59,11 @@ async function upload(file, limits, onDone) {
 }
 
 // `limits` returns the server's limits; `onDone` is called with each new video's id.
-export function watchUploads(limits, onDone) {
+export function watchUploads(limits, onBegin, onDone) {
   const drop = $("drop");
   const take = async (files) => {
     problem("");
+    onBegin();
     const wrong = [];
     for (const file of files) {
       try {
