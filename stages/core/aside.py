@@ -71,6 +71,11 @@ def do_aside(
         Of the command.
     what : str
         Of the progress bar.
+
+    Raises
+    ------
+    UnfinishedError
+        When what is no fault of one piece's own data does not go away; what is finished is kept.
     """
     with partial_folder(name, identity_of(f"stages.{name}", [*hashes])) as folder:
         outcome = map_videos(

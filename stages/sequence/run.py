@@ -89,8 +89,8 @@ def train_run(params: TrainingSettings, run: Run, folder: Path, *, progress: boo
     DataError
         When there is no video to train on, or to choose an epoch by.
     """
-    done, left = _still_to_do(params, folder)
-    if done:
+    complete, left = _what_is_there(params, folder)
+    if complete:
         return
     import torch
 
@@ -182,8 +182,8 @@ def run_seed(seed: int, split: str) -> int:
     return seed + MIX_SEEDS * int(number) if number != split else seed
 
 
-def _still_to_do(params: TrainingSettings, folder: Path) -> tuple[bool, list[int]]:
-    """Whether nothing is, and which seeds are to be trained."""
+def _what_is_there(params: TrainingSettings, folder: Path) -> tuple[bool, list[int]]:
+    """Whether the result is, and if not, the numbers of the seeds that are still to be trained."""
     made, seeds = folder / UNFINISHED, range(params.train.seeds)
     left = [number for number in seeds if not network_path(made, number).exists()]
     found = (folder / RESULT).exists(), left
