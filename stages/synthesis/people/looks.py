@@ -47,7 +47,7 @@ class Looks:
         How far the colour of the lower lip reaches from the line between the lips, in decimetres on
         the base head; beyond and at the corners it has that of the upper one.
     lip_shade : float
-        How much darker the upper lip is where it meets the lower one.
+        How much darker the upper lip is where it meets the lower one: in many people not at all.
     lip_gloss : float
         How much the lips shine without make-up.
     seam : float
@@ -174,9 +174,9 @@ def looks_of(person: Person) -> Looks:
         upper_lip=upper,
         lower_lip=lower,
         lip_border=float(mouth.uniform(0.05, 0.1)),
-        lip_shade=float(mouth.uniform(0.2, 0.8)),
-        lip_gloss=float(mouth.uniform(0.06, 0.6)),
-        seam=float(0.2 + shine.uniform(0.15, 0.75)),
+        lip_shade=float(max(0.0, mouth.uniform(-0.6, 0.8))),
+        lip_gloss=float(0.06 + 0.54 * mouth.random() ** 2),
+        seam=float(shine.uniform(0.1, 0.95)),
         polish=float(0.6 * shine.random() ** 1.5),
         patches=float(shine.random()),
         iris_size=float(rng.uniform(0.375, 0.435)),

@@ -24,7 +24,6 @@ AMBIENT: Final = (
     "ambient_xz", "ambient_xx",
 )  # fmt: skip
 _ABOVE: Final = (0.0, 0.5, 0.85)  # where light from all around comes from mostly: a direction
-_SHEEN: Final = 0.6  # share of it that comes from there
 HALF: Final = 2  # `two_sided` of what covers every other sample only: mirrored light
 
 
@@ -146,7 +145,7 @@ def lighting_of(scene: Scene) -> Any:
     ambient = np.asarray(scene.ambient)
     above = np.array(_ABOVE) + ambient[1:4].mean(axis=1) / max(float(ambient[0].mean()), 1e-3)
     above /= np.linalg.norm(above)
-    light.above_colour = vec3(np.maximum(basis(above) @ ambient, 0.0) * _SHEEN)
+    light.above_colour = vec3(np.maximum(basis(above) @ ambient, 0.0) * scene.sheen)
     half_above = above + view
     light.half_above = vec3(half_above / np.linalg.norm(half_above))
     light.right, light.up = vec3(right), vec3(np.cross(key, right))

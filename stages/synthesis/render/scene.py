@@ -122,6 +122,8 @@ class Scene:
         1, 1, 1 and 0 change nothing.
     metering : float
         How far the camera makes dark and light skin equally bright: 0 not at all, 1 wholly.
+    sheen : float
+        Share of the light from all around that comes from above the camera and shines on skin.
     """
 
     key: Vector
@@ -147,6 +149,7 @@ class Scene:
     gamma: float
     vignette: float
     metering: float
+    sheen: float
 
 
 def _direction(azimuth: float, elevation: float) -> Vector:
@@ -231,4 +234,5 @@ def sample_scene(rng: np.random.Generator) -> Scene:
         gamma=float(rng.uniform(0.88, 1.12)),
         vignette=float(rng.uniform(0.0, 0.35)),
         metering=float(rng.uniform(0.0, 0.5)),
+        sheen=float(rng.uniform(0.0, 0.6)),
     )
