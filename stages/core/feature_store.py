@@ -1,11 +1,10 @@
 """The feature store: a folder per encoder, one file a video, and an index.
 
 ``videos/NAME.h5`` are the shards (:mod:`stages.core.feature_shard`). ``index.json`` says what made
-the features, and of each video which shard holds it, where in the file its rows begin, and which of
-them are there; of each shard its size and the SHA-256 of its bytes, so that the index's own bytes
-stand for those of the store. ``sums.npy``, (videos, 2, width) float64, has what statistics over
-videos are made of, in the order of the index. Two videos may share the rows of one shard: two
-faces in one picture hear the same sound.
+the features; of each video which shard holds it, where its rows begin and which are there; of each
+shard its size and the SHA-256 of its bytes: the index's own bytes stand for those of the store.
+``sums.npy``, (videos, 2, width) float64, has what statistics over videos are made of, in the order
+of the index. Two videos may share a shard's rows: two faces in one picture hear the same sound.
 """
 
 import json

@@ -235,7 +235,7 @@ def test_the_upper_lip_is_darkest_where_it_meets_the_lower_one(scene: Scene) -> 
 
 def brightest(oil: float, scene: Scene) -> float:
     """Of a forehead, beside its middle level, where light comes from all around alone."""
-    dim = replace(scene, key_colour=(0.0, 0.0, 0.0), fill_colour=(0.0, 0.0, 0.0))
+    dim = replace(scene, key_colour=(0.0, 0.0, 0.0), fill_colour=(0.0, 0.0, 0.0), sheen=0.6)
     person = replace(someone(hairstyle="bald", covering="none"), oil=oil)
     picture = shown(head_of(person), dim).mean(axis=2)
     forehead = picture[32:52, 48:80]
