@@ -18,10 +18,9 @@ from stages.core.console import run_stage, say
 from stages.core.errors import DataError, SettingsError
 from stages.reporting import drawing
 from stages.reporting.evidence import gather
-from stages.reporting.figure_files import main_ensemble, read_json
+from stages.reporting.figure_files import main_ensemble, read_json, read_network_sizes
 from stages.reporting.paper_tables import CALIBRATED, SUBMISSIONS
 from stages.reporting.writing import Target, rungs, what_is_shown, write_report
-from stages.sequence.network_sizes import read_network_sizes
 from stages.sequence.predictions import read_predictions
 from stages.sequence.runs import read_runs, result_folder
 from stages.sequence.settings import FRAME_HEAD

@@ -9,10 +9,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -22,6 +21,9 @@ from stages.core.files import replacing
 from stages.learning.processes import over_processes
 from stages.learning.replicas import Replicas
 from stages.learning.steps import in_groups, make_step, parameter_groups, set_rate
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Batch = TypeVar("Batch")
 State = dict[str, Tensor]
@@ -140,7 +142,7 @@ def fit(
     recipe: Recipe,
     seed: int,
     folder: Path,
-    fabric: Fabric,
+    fabric: "Fabric",
     description: str,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     replicas: int = 1,

@@ -6,12 +6,14 @@ is the whole batch, so that the result is that of one process but for the roundi
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Share:
         return (*(part[:1] for part in inputs), targets[:0])
 
 
-def over_processes(fabric: Fabric, value: Tensor, how: Literal["sum", "mean"]) -> Tensor:
+def over_processes(fabric: "Fabric", value: Tensor, how: Literal["sum", "mean"]) -> Tensor:
     """Sum or mean of a tensor over the processes that ``torchrun`` started; itself for one."""
     if fabric.world_size == 1:
         return value
@@ -54,7 +56,7 @@ def over_processes(fabric: Fabric, value: Tensor, how: Literal["sum", "mean"]) -
     return reduced
 
 
-def counts_of_all(fabric: Fabric, count: int) -> list[int]:
+def counts_of_all(fabric: "Fabric", count: int) -> list[int]:
     """Bring a number of every process to all of them, in the order of the processes."""
     if fabric.world_size == 1:
         return [count]
@@ -63,7 +65,7 @@ def counts_of_all(fabric: Fabric, count: int) -> list[int]:
     return [int(one) for one in gathered.flatten().tolist()]
 
 
-def rows_of_all(fabric: Fabric, rows: Tensor) -> list[Tensor]:
+def rows_of_all(fabric: "Fabric", rows: Tensor) -> list[Tensor]:
     """Bring a tensor of every process to all of them, in the order of the processes.
 
     Parameters
@@ -88,7 +90,7 @@ def rows_of_all(fabric: Fabric, rows: Tensor) -> list[Tensor]:
 
 
 def loss_of_all(
-    fabric: Fabric, loss: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, targets: Tensor
+    fabric: "Fabric", loss: Callable[[Tensor, Tensor], Tensor], outputs: Tensor, targets: Tensor
 ) -> Tensor:
     """Loss of a whole batch of which each process has computed some rows.
 
@@ -161,7 +163,7 @@ class _OnProcessors(nn.BatchNorm2d):
         self.running_var.lerp_(variance, share)
 
 
-def share_batch_norm(network: nn.Module, fabric: Fabric) -> None:
+def share_batch_norm(network: nn.Module, fabric: "Fabric") -> None:
     """Let the batch norm within a network see the rows of all processes; nothing for one process.
 
     On GPUs it is torch's ``SyncBatchNorm``, and timm's where an activation is part of it. The

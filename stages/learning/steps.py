@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from stages.learning.replicas import Replicas
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Item = TypeVar("Item")
 FACTOR: Final = "factor"  # key of a group of the optimizer: of its rate
@@ -54,7 +56,7 @@ def make_step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     loss: Callable[[nn.Module, Any], Tensor],
-    fabric: Fabric,
+    fabric: "Fabric",
     replicas: Replicas | None,
 ) -> Callable[[Sequence[Any]], Tensor]:
     """Make the function that takes one step.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.core import paths
 from stages.core.errors import DataError
 from stages.sequence.settings import AUTO
 
@@ -48,3 +49,17 @@ def main_ensemble(setting: str, figures: Mapping[str, Any]) -> str:
     if setting != AUTO:
         return setting
     return next((name for name, steps in figures.items() if steps.get("exported")), AUTO)
+
+
+def read_network_sizes() -> dict[str, int]:
+    """Read how many parameters each network has at the published sizes, as stage `inputs` counts.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or damaged.
+    """
+    sizes = read_json(paths.NETWORK_SIZES)
+    if not sizes:
+        raise DataError(f"{paths.NETWORK_SIZES} is missing: run `dvc repro -f inputs`.")
+    return sizes

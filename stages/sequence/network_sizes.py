@@ -1,10 +1,8 @@
 """How many parameters each network has at the published sizes; ``data/network_sizes.json``."""
 
-import json
 from typing import Final, get_args
 
 from stages.core import paths
-from stages.core.errors import DataError
 from stages.core.files import write_json
 from stages.networks.base import Dimensions
 from stages.networks.registry import parameter_count
@@ -29,14 +27,3 @@ def write_network_sizes(params: SequenceSettings) -> None:
         for name in get_args(Model)
     }
     write_json(paths.NETWORK_SIZES, sizes)
-
-
-def read_network_sizes() -> dict[str, int]:
-    """Read what :func:`write_network_sizes` has written."""
-    try:
-        sizes: dict[str, int] = json.loads(paths.NETWORK_SIZES.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        raise DataError(
-            f"{paths.NETWORK_SIZES} is missing or damaged: run `dvc repro -f inputs`."
-        ) from None
-    return sizes
