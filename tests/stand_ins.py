@@ -18,7 +18,6 @@ from stages.core import paths
 from stages.core.feature_store import FeatureReader, FeatureWriter
 from stages.crops.crop_file import CropWriter
 from stages.crops.masked_clips import write_copies
-from stages.sequence.network_sizes import write_network_sizes
 from stages.sequence.runs import all_rows, resolve_run, write_run
 from stages.videos.manifest import Entry, Manifest, save_frames
 
@@ -185,6 +184,8 @@ def entry(name: str, video: str, frames: int, **changes: object) -> Entry:
 
 def write_run_files() -> None:
     """Write data/runs, no store in them, and the networks' sizes, as `inputs` does."""
+    from stages.sequence.network_sizes import write_network_sizes  # torch: seconds for a worker
+
     params = load_params()
     for name, row in all_rows(params).items():
         write_run(resolve_run(params, name, row), params, {})

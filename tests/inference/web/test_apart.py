@@ -8,16 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stages.core.errors import DataError
+from stages.core.hashing import ROOT
 from stages.inference.web.apart import Stopped, Tell, Worker
-from tests.inference.web.conftest import Clock
 from tests.inference.web.talk import lives
-from tests.stand_ins import ROOT
 from tests.waiting import wait_for
+
+if TYPE_CHECKING:  # every worker imports this file: it is to be there at once
+    from tests.inference.web.conftest import Clock
 
 
 def double(tell: Tell, number: int) -> int:
@@ -121,7 +123,7 @@ def test_it_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
     wait_for(lambda: gone(both(pids)))
 
 
-def test_it_may_take_so_long_and_no_longer(tmp_path: Path, clock: Clock) -> None:
+def test_it_may_take_so_long_and_no_longer(tmp_path: Path, clock: "Clock") -> None:
     pids = tmp_path / "pids"
 
     def wait_long() -> None:

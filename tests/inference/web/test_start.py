@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stand_ins import ROOT
+from stages.core.hashing import ROOT
 
 CODE = """
 import sys
