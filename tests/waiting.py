@@ -17,7 +17,7 @@ def wait_for(what: Callable[[], Any]) -> Any:
     return found
 
 
-def until(check: Callable[[], None], patience: float = 60.0) -> None:
+def until(check: Callable[[], None], patience: float = PATIENCE) -> None:
     """Repeat assertions until they hold; what they last said where they never do."""
     end = time.monotonic() + patience
     while True:
