@@ -330,6 +330,28 @@ def test_a_photo_is_shown_as_a_picture_with_its_figures(
     assert not watched.complaints
 
 
+def test_what_the_user_opened_stays_when_the_next_upload_is_done(
+    watch: Callable[..., Watched], film: Path, tmp_path: Path
+) -> None:
+    photo, copy = tmp_path / "face.png", tmp_path / "copy.mp4"
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
+    shutil.copy(film, copy)
+    watched = watch()
+    page = watched.page
+    held: list[sync_api.Route] = []
+    page.route(lambda url: url.endswith("name=copy.mp4"), lambda route: held.append(route))
+    watched.choose(photo, copy)  # the second upload begins when the first one is there
+    wait_for(lambda: held or page.wait_for_timeout(30))
+    expect(page.locator("#title")).to_have_text("face.png")
+    page.get_by_role("link", name="face.png").click()
+    shown = page.evaluate("location.hash")
+    held[0].continue_()
+    # a video that is opened by itself is named in the address before the list has its link
+    expect(page.get_by_role("link", name="copy.mp4")).to_be_visible()
+    assert page.evaluate("location.hash") == shown
+    assert not watched.complaints
+
+
 def test_two_results_are_seen_side_by_side(
     watch: Callable[..., Watched], film: Path, tmp_path: Path
 ) -> None:
