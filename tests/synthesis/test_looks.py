@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from stages.core.facs import AU_NUMBERS, N_AUS
-from stages.synthesis.head.head import person_vertices
 from stages.synthesis.head.head_bank import EYE, GLASSES, HAIR, LENS, SKIN
 from stages.synthesis.head.head_model import Head
 from stages.synthesis.head.skin import brow_canvas, covered_region
@@ -15,14 +14,11 @@ from stages.synthesis.people.action_units import N_SHAPES
 from stages.synthesis.people.looks import COVERINGS, FRINGES, Looks, looks_of
 from stages.synthesis.people.mesh_files import FACE_SHAPES
 from stages.synthesis.people.people import HAIRSTYLES, Person, sample_person
-from stages.synthesis.people.shape_axes import ANCESTRIES
 from stages.synthesis.performance.articulation import FEATURES
 from stages.synthesis.performance.motion import Motion
 from stages.synthesis.render.portrait import Portrait, head_bank, head_of
 from stages.synthesis.render.rendering import FaceState, Renderer
 from stages.synthesis.render.scene import Scene, sample_scene
-
-AFRICAN = ANCESTRIES.index("african")
 
 
 def people(count: int) -> list[Person]:
@@ -53,17 +49,14 @@ def shown(head: Head, scene: Scene) -> np.ndarray:
 
 
 def test_looks_are_the_persons_own_and_all_kinds_occur() -> None:
-    drawn = people(1500)
-    looks = [looks_of(person) for person in drawn]
+    looks = [looks_of(person) for person in people(1500)]
     assert looks[:20] == [looks_of(person) for person in people(20)]
     assert set(Counter(each.fringe for each in looks)) == set(FRINGES)
     coverings = Counter(each.covering for each in looks)
     assert set(coverings) == set(COVERINGS)
     assert coverings["none"] > 0.85 * len(looks)
     assert 0.02 < np.mean([each.dark_glasses for each in looks]) < 0.12
-    shifts = [each.brow_shift for each, person in zip(looks, drawn, strict=True)
-              if person.ancestry[AFRICAN] < 0.02]  # fmt: skip
-    assert abs(np.mean(shifts)) < 0.003  # no bias to raised brows
+    assert abs(np.mean([each.brow_shift for each in looks])) < 0.002  # no bias to raised brows
 
 
 def hides(head: Head) -> int:
@@ -176,7 +169,7 @@ def test_dark_faces_may_have_a_redder_lower_lip_and_light_ones_have_not() -> Non
         for dark in (True, False)
     }
     assert (redder[True] > 1.6).mean() > 0.2
-    assert (redder[True] < 1.5).mean() > 0.05
+    assert (redder[True] < 1.25).mean() > 0.05
     assert np.median(redder[False]) < 1.3
 
 
@@ -189,61 +182,7 @@ def test_closed_lips_meet_in_a_dark_line(scene: Scene) -> None:
         rows = lip_rows(person, scene).mean(axis=1)
         return float(rows.min() / np.median(rows))
 
-    assert darkest(0.9) < darkest(0.37)
-
-
-def lip_heights(person: Person) -> np.ndarray:
-    """Heights in decimetres of the upper red, of the gap and of the lower red, in the middle."""
-    vertices = person_vertices(person, head_bank())
-    x, y, z = head_bank().base.T
-    front = np.flatnonzero(np.abs(x) + 9.0 * (z < 1.4) < 0.06)
-    heights = [vertices[front[np.abs(y[front] - row).argmin()], 1]
-               for row in (6.7, 6.63, 6.6, 6.52)]  # fmt: skip
-    return -np.diff(heights)
-
-
-def test_lips_are_full_or_thin_and_stay_closed() -> None:
-    thin, usual, full = (
-        lip_heights(replace(people(1)[0], fullness=value)) for value in (-0.6, 0.0, 1.5)
-    )
-    assert (full[[0, 2]] > usual[[0, 2]] + 0.02).all()
-    assert (thin[[0, 2]] < usual[[0, 2]] - 0.005).all()
-    assert abs(full[1] - thin[1]) < 0.008
-
-
-def test_african_faces_have_fuller_lips_and_higher_brows() -> None:
-    drawn = people(500)
-    african = [person for person in drawn if person.ancestry[AFRICAN] > 0.8]
-    others = [person for person in drawn if person.ancestry[AFRICAN] < 0.1]
-    full, usual = (np.array([p.fullness for p in some]) for some in (african, others))
-    assert np.median(full) > np.quantile(usual, 0.9)
-    assert full.std() > 0.15
-    high, level = (np.array([looks_of(p).brow_shift for p in some]) for some in (african, others))
-    assert high.mean() > level.mean() + 0.015
-    assert high.min() < level.max()
-
-
-def test_the_upper_lip_is_darkest_where_it_meets_the_lower_one(scene: Scene) -> None:
-    base = replace(someone(), fullness=1.0)
-    alike = [person for person in (replace(base, texture_seed=seed) for seed in range(150))
-             if abs(looks_of(person).seam - 0.5) < 0.1]  # fmt: skip
-    alike.sort(key=lambda person: looks_of(person).lip_shade)
-    rows = [lip_rows(person, scene).mean(axis=1) for person in (alike[0], alike[-1])]
-    even, shaded = (float(row[8:15].mean() / row[:8].mean()) for row in rows)
-    assert shaded < 0.95 * even
-
-
-def brightest(oil: float, scene: Scene) -> float:
-    """Of a forehead, beside its middle level, where light comes from all around alone."""
-    dim = replace(scene, key_colour=(0.0, 0.0, 0.0), fill_colour=(0.0, 0.0, 0.0), sheen=0.6)
-    person = replace(someone(hairstyle="bald", covering="none"), oil=oil)
-    picture = shown(head_of(person), dim).mean(axis=2)
-    forehead = picture[32:52, 48:80]
-    return float(np.quantile(forehead, 0.95) / np.median(forehead))
-
-
-def test_oily_skin_shines_in_light_from_all_around(scene: Scene) -> None:
-    assert brightest(0.6, scene) > brightest(0.0, scene) + 0.02
+    assert darkest(0.72) < darkest(0.16)
 
 
 def test_a_smile_that_parts_the_lips_shows_bright_teeth(scene: Scene) -> None:

@@ -38,26 +38,12 @@ _RAISE: Final = [
     row for row, name in enumerate(FACE_SHAPES) if name.startswith("brow") and "Up" in name
 ]
 _LOWER: Final = [row for row, name in enumerate(FACE_SHAPES) if name.startswith("browDown")]
-# Height on the base head at which the lips meet, from there to the borders of the red, half of
-# their width; how far a fullness of 1 moves the borders, and the lips forward: decimetres.
-_LIPS_MEET, _LIP_HEIGHT, _LIP_WIDTH = 6.612, 0.085, 0.24
-_LIP_RISE, _LIP_SWELL = 0.038, 0.02
 _AGE_KNOTS: Final = (12.0, 25.0, 90.0)  # years that the targets of `AGES` stand for
 
 
 def _hats(value: float, knots: tuple[float, ...]) -> NDArray[np.float64]:
     """Weights of linear interpolation between knots."""
     return np.array([np.interp(value, knots, row) for row in np.eye(len(knots))])
-
-
-def _fill_lips(vertices: Floats, bank: HeadBank, fullness: float) -> None:
-    """Make the red of the lips higher and rounder, or lower and flatter, in place."""
-    x, y, z = bank.base.T
-    place = (y - _LIPS_MEET) / _LIP_HEIGHT
-    near = np.exp(-((x / _LIP_WIDTH) ** 4)) * (z > 1.2)
-    # farthest at the borders of the red; nothing where the lips touch, nor at nose and chin
-    vertices[:, 1] += fullness * _LIP_RISE * near * place**3 * np.exp(1.5 - 1.5 * place**2)
-    vertices[:, 2] += fullness * _LIP_SWELL * near * np.exp(-0.5 * place**2)
 
 
 def person_vertices(person: Person, bank: HeadBank) -> Floats:
@@ -81,7 +67,6 @@ def person_vertices(person: Person, bank: HeadBank) -> Floats:
     ):
         for k in np.flatnonzero(weights):
             vertices += np.float32(weights[k]) * targets[k].astype(np.float32)
-    _fill_lips(vertices, bank, person.fullness)
     return vertices
 
 

@@ -210,7 +210,7 @@ def skin_texture(person: Person, marks: SkinMarks, rng: np.random.Generator) -> 
     looks = looks_of(person)
     colour = _complexion(person, marks, rng)
     _spotted(colour, looks, marks, rng)
-    weight = np.float32(0.32 + 0.62 * looks.brow_weight)
+    weight = np.float32(0.25 + 0.67 * looks.brow_weight)
     brows = weight * canvas.project(brow_canvas(person, looks, rng), marks)
     hairy = np.float32(0.8) * brows
     if person.beard != "none":

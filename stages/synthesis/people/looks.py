@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.synthesis.people.people import Colour, Person, linear
-from stages.synthesis.people.shape_axes import ANCESTRIES
 from stages.synthesis.randomness import generator
 
 FRINGES: Final = ("none", "full", "swept", "curtain", "wisps")
@@ -25,7 +24,6 @@ _FRAMES: Final = ((12, 11, 11), (60, 36, 22), (120, 100, 60), (130, 130, 134), (
                   (30, 40, 80), (190, 180, 165))  # fmt: skip
 _DARK_GLASSES: Final = 0.06  # share of the glasses that hide the eyes
 _GLARE: Final = 0.2  # share of the others that mirror a window
-_BROW_LIFT: Final = 0.027  # decimetres by which brows lie higher on African faces
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,6 @@ class Looks:
     upper_lip, lower_lip : tuple of float
         What the colour of the lips is multiplied with: in dark faces the lower one is often the
         lighter and redder of two.
-    lip_border : float
-        How far the colour of the lower lip reaches from the line between the lips, in decimetres on
-        the base head; beyond and at the corners it has that of the upper one.
-    lip_shade : float
-        How much darker the upper lip is where it meets the lower one: in many people not at all.
-    lip_gloss : float
-        How much the lips shine without make-up.
     seam : float
         How dark the line between closed lips is.
     polish : float
@@ -91,9 +82,6 @@ class Looks:
     tongue: Colour
     upper_lip: Colour
     lower_lip: Colour
-    lip_border: float
-    lip_shade: float
-    lip_gloss: float
     seam: float
     polish: float
     patches: float
@@ -129,7 +117,7 @@ def _lip_colours(person: Person, rng: np.random.Generator) -> tuple[Colour, Colo
     upper = rng.uniform(0.75, 1.1) - dark * rng.uniform(0.0, 0.25)
     lower = rng.uniform(0.85, 1.15)
     # where the skin is dark, greyish pink shows through: none in some, most of the lip in others
-    share = dark * rng.beta(1.1, 1.3)
+    share = dark * rng.beta(1.1, 1.1)
     pink = np.array(linear(rng.uniform((115.0, 82.0, 82.0), (190.0, 145.0, 145.0))))
     factor = (pink / np.maximum(np.multiply(person.skin, person.lips), 1e-3)).clip(0.5, 10.0)
     above = upper * (1.0 + (factor - 1.0) * 0.3 * share * rng.random())
@@ -161,11 +149,9 @@ def looks_of(person: Person) -> Looks:
     fabric = fabric.mean() + (fabric - fabric.mean()) * rng.random()
     upper, lower = _lip_colours(person, generator(person.texture_seed, "lips"))
     shine = generator(person.texture_seed, "shine")
-    mouth = generator(person.texture_seed, "mouth")
-    african = person.ancestry[ANCESTRIES.index("african")]
     return Looks(
-        brow_shift=float(np.clip(rng.normal(0.0, 0.014), -0.03, 0.03) + _BROW_LIFT * african),
-        brow_slope=float(np.clip(rng.normal(0.03 * african, 0.06), -0.14, 0.14)),
+        brow_shift=float(np.clip(rng.normal(0.0, 0.014), -0.03, 0.03)),
+        brow_slope=float(np.clip(rng.normal(0.0, 0.06), -0.14, 0.14)),
         brow_gap=float(np.clip(rng.normal(0.005, 0.018), -0.025, 0.05)),
         brow_weight=float(rng.beta(1.6, 1.1)),
         sclera=(bright, bright * (1 - 0.4 * yellow - red), bright * (1 - yellow - red)),
@@ -173,10 +159,7 @@ def looks_of(person: Person) -> Looks:
         tongue=_scaled((0.42, 0.14, 0.13), tuple(rng.uniform(0.65, 1.25, 3).tolist())),
         upper_lip=upper,
         lower_lip=lower,
-        lip_border=float(mouth.uniform(0.05, 0.1)),
-        lip_shade=float(max(0.0, mouth.uniform(-0.6, 0.8))),
-        lip_gloss=float(0.06 + 0.54 * mouth.random() ** 2),
-        seam=float(shine.uniform(0.1, 0.95)),
+        seam=float(shine.uniform(0.15, 0.75)),
         polish=float(0.6 * shine.random() ** 1.5),
         patches=float(shine.random()),
         iris_size=float(rng.uniform(0.375, 0.435)),

@@ -49,8 +49,6 @@ class Person:
         Shares of `ANCESTRIES`, adding up to 1.
     muscle, weight : float
         Build.
-    fullness : float
-        How full the red of the lips is, -0.6 to 1.5; 0 is the base head's.
     axes : tuple of float
         Place on each of `SHAPE_AXES`, -1 to 1.
     outlines, asymmetries : tuple of float
@@ -91,7 +89,6 @@ class Person:
     ancestry: tuple[float, ...]
     muscle: float
     weight: float
-    fullness: float
     axes: tuple[float, ...]
     outlines: tuple[float, ...]
     asymmetries: tuple[float, ...]
@@ -205,24 +202,19 @@ def sample_person(rng: np.random.Generator) -> Person:
     axes = np.clip(rng.normal([axis.mean for axis in SHAPE_AXES], spread), -0.9, 0.9)
     made_up = rng.random() < (0.06 if male else 0.5)
     lip_tint = rng.uniform((0.88, 0.56, 0.58), (1.04, 0.78, 0.84))
-    # the darker the skin, the less redder than it the lips are
-    dark = float(np.clip((0.5 - tone) / 0.3, 0.0, 1.0))
-    lip_tint += 0.6 * dark * (lip_tint.mean() * np.array((0.98, 0.93, 0.95)) - lip_tint)
     lip_paint = float(made_up * rng.random())
     paint = np.array((rng.uniform(0.8, 1.05), rng.uniform(0.15, 0.5), rng.uniform(0.25, 0.6)))
     lips = lip_tint * (1 - lip_paint) + paint * lip_paint
     styles = dict(zip(HAIRSTYLES, MALE_STYLES if male else FEMALE_STYLES, strict=True))
     beards = dict(zip(BEARDS, BEARD_SHARES, strict=True))
     bearded = male and age > 17
-    grizzle = rng.uniform(0.4, 1.0)
-    african = float(ancestry[ANCESTRIES.index("african")])
+    grizzle = rng.uniform(0.6, 1.0)
     return Person(
         male=male,
         age=age,
         ancestry=tuple(ancestry.tolist()),
         muscle=float(rng.uniform(0.25, 0.85)),
         weight=float(rng.beta(2.0, 2.2)),
-        fullness=float(np.clip(rng.normal(0.15 + 0.95 * african, 0.3), -0.6, 1.5)),
         axes=tuple(axes.tolist()),
         outlines=_one_sided(rng, len(OUTLINES), 2, 0.35),
         asymmetries=_one_sided(rng, len(ASYMMETRIES), 8, 0.5),

@@ -60,8 +60,7 @@ class Developer:
     height, width : int
         Pixels.
     skin : (3,) float64 np.ndarray
-        Linear colour that the exposure is set for, as far as the scene's metering says: dark skin
-        stays dark.
+        Linear colour that the exposure is set for, if only half-way: dark skin stays dark.
     """
 
     def __init__(self, scene: Scene, height: int, width: int, skin: NDArray[np.float64]) -> None:
@@ -69,7 +68,7 @@ class Developer:
         for direction, colour in ((scene.key, scene.key_colour), (scene.fill, scene.fill_colour)):
             arriving = np.maximum(_FACING @ np.array(direction), 0.05).mean()
             light = light + arriving * np.array(colour)
-        seen = float(np.dot(skin, LUMINANCE)) ** scene.metering * TARGET ** (1.0 - scene.metering)
+        seen = float(np.dot(skin, LUMINANCE)) ** 0.55 * TARGET**0.45
         exposure = 1.05 * scene.brightness * TARGET / (seen * float(np.dot(light, LUMINANCE)))
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         radius = ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2) * 2.0

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from stages.synthesis.head.head_bank import GLASSES, HAIR, LASHES, LENS
 from stages.synthesis.head.head_model import Head
 from stages.synthesis.people.looks import looks_of
-from stages.synthesis.render.environments import basis
 from stages.synthesis.render.light_kernels import Lighting
 from stages.synthesis.render.look_kernels import Look, Shell
 from stages.synthesis.render.scene import Scene
@@ -23,7 +22,6 @@ AMBIENT: Final = (
     "ambient", "ambient_x", "ambient_y", "ambient_z", "ambient_xy", "ambient_yz", "ambient_yy",
     "ambient_xz", "ambient_xx",
 )  # fmt: skip
-_ABOVE: Final = (0.0, 0.5, 0.85)  # where light from all around comes from mostly: a direction
 HALF: Final = 2  # `two_sided` of what covers every other sample only: mirrored light
 
 
@@ -114,8 +112,7 @@ def look_of(head: Head) -> Any:
     look.lips, look.lower_lips = vec3(lips * looks.upper_lip), vec3(lips * looks.lower_lip)
     look.skin, look.seam, look.polish = vec3(person.skin), looks.seam, looks.polish
     look.patches = looks.patches
-    look.lip_border, look.lip_shade = looks.lip_border, looks.lip_shade
-    look.lip_gloss = looks.lip_gloss + 0.3 * person.lip_paint
+    look.lip_gloss = 0.12 + 0.35 * person.lip_paint
     look.oil, look.liner = 1.6 * person.oil, 0.18 + 0.5 * person.lid_paint
     look.lash = vec3(0.35 * np.asarray(person.brows) + 0.004)
     look.ears = 0.0 if looks.covering == "scarf" else 1.0
@@ -141,13 +138,6 @@ def lighting_of(scene: Scene) -> Any:
     half_key, half_fill = key + view, np.asarray(scene.fill) + view
     light.half_key = vec3(half_key / np.linalg.norm(half_key))
     light.half_fill = vec3(half_fill / np.linalg.norm(half_fill))
-    # from where, about above the camera, the light from all around is brightest
-    ambient = np.asarray(scene.ambient)
-    above = np.array(_ABOVE) + ambient[1:4].mean(axis=1) / max(float(ambient[0].mean()), 1e-3)
-    above /= np.linalg.norm(above)
-    light.above_colour = vec3(np.maximum(basis(above) @ ambient, 0.0) * scene.sheen)
-    half_above = above + view
-    light.half_above = vec3(half_above / np.linalg.norm(half_above))
     light.right, light.up = vec3(right), vec3(np.cross(key, right))
     light.shadow_scale = SHADOW_SIZE / SHADOW_REACH
     light.shadow_strength, light.softness = scene.shadow, scene.softness

@@ -30,8 +30,6 @@ class Lighting:
     up: wp.vec3
     half_key: wp.vec3
     half_fill: wp.vec3
-    half_above: wp.vec3
-    above_colour: wp.vec3
     shadow_scale: float
     shadow_strength: float
     softness: float
@@ -147,11 +145,10 @@ def lit(
     if gloss > 0.0:
         rim = 1.0 - wp.max(smooth[2], 0.0)
         fresnel = 0.35 + 0.65 * rim * rim * rim
-        shine = (
-            light.key_colour * (reach * highlight(wp.dot(normal, light.half_key), tight))
-            + light.fill_colour
-            * (0.6 * occlusion * highlight(wp.dot(normal, light.half_fill), tight))
-            + light.above_colour * (occlusion * highlight(wp.dot(normal, light.half_above), tight))
+        shine = light.key_colour * (
+            reach * highlight(wp.dot(normal, light.half_key), tight)
+        ) + light.fill_colour * (
+            0.6 * occlusion * highlight(wp.dot(normal, light.half_fill), tight)
         )
         colour = colour + shine * (gloss * fresnel)
     return colour

@@ -22,8 +22,6 @@ class Look:
     lips: wp.vec3
     lower_lips: wp.vec3
     seam: float
-    lip_border: float
-    lip_shade: float
     lip_gloss: float
     skin: wp.vec3
     oil: float

@@ -120,10 +120,6 @@ class Scene:
         0 is a grey picture, 1 changes nothing.
     brightness, contrast, gamma, vignette : float
         1, 1, 1 and 0 change nothing.
-    metering : float
-        How far the camera makes dark and light skin equally bright: 0 not at all, 1 wholly.
-    sheen : float
-        Share of the light from all around that comes from above the camera and shines on skin.
     """
 
     key: Vector
@@ -148,8 +144,6 @@ class Scene:
     contrast: float
     gamma: float
     vignette: float
-    metering: float
-    sheen: float
 
 
 def _direction(azimuth: float, elevation: float) -> Vector:
@@ -233,6 +227,4 @@ def sample_scene(rng: np.random.Generator) -> Scene:
         contrast=float(rng.uniform(0.85, 1.25)),
         gamma=float(rng.uniform(0.88, 1.12)),
         vignette=float(rng.uniform(0.0, 0.35)),
-        metering=float(rng.uniform(0.0, 0.5)),
-        sheen=float(rng.uniform(0.0, 0.6)),
     )

@@ -25,8 +25,7 @@ GLASSES = wp.constant(7)
 LENS = wp.constant(8)
 TILT_STEP = wp.constant(STEEPEST / 127.0)
 SEAM = wp.constant(6.615)  # height on the base head at which the lips meet, decimetres
-SEAM_WIDTH = wp.constant(0.02)
-UPPER_SHADE = wp.constant(0.035)  # decimetres in which the shade of the upper lip fades
+SEAM_WIDTH = wp.constant(0.016)
 EDGE = wp.constant(0.035)  # head units of depth between samples that make an edge
 
 
@@ -99,23 +98,15 @@ def shade_sample(
         lip = wp.smoothstep(0.25, 0.75, surface[1])
         if lip > 0.0:
             upper = wp.smoothstep(SEAM - 0.01, SEAM + 0.01, rest[1])
-            down = SEAM - rest[1]
-            inner = wp.smoothstep(look.lip_border + 0.035, look.lip_border - 0.035, down)
-            inner = inner * wp.smoothstep(0.25, 0.13, wp.abs(rest[0])) * (1.0 - upper)
-            tint = look.lips * (1.0 - inner) + look.lower_lips * inner
-            # the upper lip looks down: it is darkest where it meets the lower one
-            tint = tint * (1.0 - look.lip_shade * upper * wp.exp(wp.min(down, 0.0) / UPPER_SHADE))
-            # the lower lip is seen from where it rounds off, a little below
-            off = wp.max(wp.max(-down, down - 0.014), 0.0) / SEAM_WIDTH
+            tint = look.lips * upper + look.lower_lips * (1.0 - upper)
+            off = (rest[1] - SEAM) / SEAM_WIDTH
             tint = tint * (1.0 - look.seam * wp.exp(-off * off))
             albedo = albedo * (1.0 - lip) + wp.cw_mul(tint, albedo * 0.5 + look.skin * 0.5) * lip
         albedo = albedo * wp.max(1.0 - fold[2], 0.25)
         gloss = look.oil * (1.0 - 0.85 * hairy) * (1.0 - lip) + look.lip_gloss * lip
         if gloss > 0.02 and look.patches > 0.0:
-            pore = grain(rest[0] * 55.0, rest[1] * 55.0, 5.0)
-            x_wave = 33.0 * rest[0] + 3.0 * wp.sin(17.0 * rest[1] + 90.0 * look.oil)
-            y_wave = 27.0 * rest[1] + 3.0 * wp.sin(15.0 * rest[0] + 70.0 * look.polish)
-            patch = 0.5 + 0.5 * wp.sin(x_wave) * wp.sin(y_wave)
+            pore = grain(rest[0] * 28.0, rest[1] * 28.0, 5.0)
+            patch = grain(rest[0] * 9.0, rest[1] * 9.0, 11.0)
             gloss = gloss * wp.max(1.0 + look.patches * (1.4 * pore + 1.0 * patch - 1.2), 0.0)
         occlusion = surface[0] * wp.max(1.0 - 0.8 * fold[2], 0.2)
         # the line of the lashes: skin of the lids within a few samples of the eyeball
