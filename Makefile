@@ -52,7 +52,7 @@ weights: $(STAMP) ## make the weights that are shipped, by models/pretrained/rec
 tables: repro ## train every row of the paper's tables 1 to 8 as well, and report them (metrics/tables)
 	@$(BIN)/dvc repro metrics/tables/dvc.yaml
 
-test: $(STAMP) ## run the tests (on two slow cores it took half an hour)
+test: $(STAMP) ## run the tests (12 minutes on two cores, half an hour on two slow ones)
 	@echo "==> pytest, $(TEST_JOBS) files at once"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
