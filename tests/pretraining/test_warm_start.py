@@ -179,7 +179,7 @@ def test_an_onnx_file_of_the_same_network_is_fine_tuned(
     iresnet_onnx(Path("theirs.onnx"), theirs.eval())
     row = {"start": "file:theirs.onnx", "layer_decay": 0.9, "stochastic_depth": 0.1, "epochs": 2,
            "augmentation": 0}  # fmt: skip
-    # what rounds in bfloat16, as some processors do, is no longer told from norms that forgot
+    # rounded to bfloat16, as on some processors, it lies 0.023 off
     about = train(project, monkeypatch, "ires100", row, compute__precision="32-true")
     assert about["start"]["published"]
     assert about["start"]["sha256"] == file_hash(Path("theirs.onnx"))
