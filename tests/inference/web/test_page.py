@@ -141,6 +141,20 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stand_in.make_clip(tmp_path_factory.mktemp("film") / "<b>film.mp4", frames=100)
 
 
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A grey picture, 300 x 200."""
+    path = tmp_path / "face.png"
+    Image.new("RGB", (300, 200), (90, 90, 90)).save(path)
+    return path
+
+
+@pytest.fixture
+def copy(film: Path, tmp_path: Path) -> Path:
+    """The film once more, by another name."""
+    return Path(shutil.copy(film, tmp_path / "copy.mp4"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shown") / "jobs"
@@ -304,10 +318,8 @@ def test_what_browsers_do_not_play_is_shown_as_a_preview(
 
 
 def test_a_photo_is_shown_as_a_picture_with_its_figures(
-    watch: Callable[..., Watched], film: Path, tmp_path: Path
+    watch: Callable[..., Watched], film: Path, photo: Path
 ) -> None:
-    photo = tmp_path / "face.png"
-    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
     watched = watch()
     page = watched.page
     watched.choose(photo, film)  # several at once
@@ -331,11 +343,8 @@ def test_a_photo_is_shown_as_a_picture_with_its_figures(
 
 
 def test_what_the_user_opened_stays_when_the_next_upload_is_done(
-    watch: Callable[..., Watched], film: Path, tmp_path: Path
+    watch: Callable[..., Watched], film: Path, photo: Path, copy: Path
 ) -> None:
-    photo, copy = tmp_path / "face.png", tmp_path / "copy.mp4"
-    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
-    shutil.copy(film, copy)
     watched = watch()
     page = watched.page
     held: list[sync_api.Route] = []
@@ -353,11 +362,8 @@ def test_what_the_user_opened_stays_when_the_next_upload_is_done(
 
 
 def test_two_results_are_seen_side_by_side(
-    watch: Callable[..., Watched], film: Path, tmp_path: Path
+    watch: Callable[..., Watched], film: Path, photo: Path, copy: Path
 ) -> None:
-    photo, copy = tmp_path / "face.png", tmp_path / "copy.mp4"
-    Image.new("RGB", (300, 200), (90, 90, 90)).save(photo)
-    shutil.copy(film, copy)
     watched = watch()
     page = watched.page
     watched.open(film)
